@@ -1,0 +1,82 @@
+"""The one in-memory form of everything that is rendered: a mesh of surfaces, each with one material."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from assets.errors import AssetError
+
+Float = NDArray[np.float32]
+Index = NDArray[np.int32]
+Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A piece of a mesh drawn with one material.
+
+    vertices   (V, 3) float32, any unit; right-handed, +Y up, the object faces +Z
+    triangles  (F, 3) int32, counter-clockwise seen from outside
+    normals    (V, 3) float32, unit length
+    albedo     (V, 3) float32 in [0, 1], RGB as displayed (no gamma)
+    uv         (V, 2) float32 or None; v = 0 is the bottom row of the texture
+    texture    (h, w, 3) uint8 or None, row 0 at the top; multiplies the albedo
+    """
+
+    vertices: Float
+    triangles: Index
+    normals: Float
+    albedo: Float
+    uv: Float | None = None
+    texture: Grey | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A named object, ready to be drawn. Surfaces are shaded on both sides."""
+
+    name: str
+    surfaces: tuple[Surface, ...]
+
+    @property
+    def bounds(self) -> NDArray[np.float64]:
+        """(2, 3): the least and the greatest corner of the box around all vertices."""
+        low = np.min([s.vertices.min(axis=0) for s in self.surfaces], axis=0)
+        high = np.max([s.vertices.max(axis=0) for s in self.surfaces], axis=0)
+        return np.array([low, high], dtype=np.float64)
+
+    @property
+    def triangle_count(self) -> int:
+        return sum(len(s.triangles) for s in self.surfaces)
+
+
+def incidence(triangles: Index, vertex_count: int) -> scipy.sparse.csr_matrix:
+    """(V, F) sparse matrix of ones where a triangle touches a vertex: sums face normals into vertex normals."""
+    faces = np.repeat(np.arange(len(triangles)), 3)
+    ones = np.ones(faces.size, dtype=np.float32)
+    return scipy.sparse.csr_matrix((ones, (triangles.ravel(), faces)), shape=(vertex_count, len(triangles)))
+
+
+def vertex_normals(vertices: Float, triangles: Index, touching: scipy.sparse.csr_matrix | None = None) -> Float:
+    """(V, 3) unit normals, face normals weighted by area. `touching` is `incidence(...)`, if it was kept."""
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    summed = (incidence(triangles, len(vertices)) if touching is None else touching) @ np.cross(b - a, c - a)
+    length = np.linalg.norm(summed, axis=1, keepdims=True)
+    up = np.array([0, 1, 0], dtype=np.float32)  # a vertex of no triangle, or of slivers only
+    return np.where(length > 1e-20, summed / np.maximum(length, 1e-20), up).astype(np.float32)
+
+
+def check_surface(surface: Surface, name: str) -> None:
+    """Raise AssetError naming `name` unless the arrays of `surface` fit together and are finite."""
+    count = len(surface.vertices)
+    if count == 0 or len(surface.triangles) == 0:
+        raise AssetError(f"{name}: expected at least one triangle, found none")
+    if not np.isfinite(surface.vertices).all():
+        raise AssetError(f"{name}: expected finite vertices, found NaN or infinity")
+    low, high = int(surface.triangles.min()), int(surface.triangles.max())
+    if low < 0 or high >= count:
+        raise AssetError(f"{name}: expected vertex indices 0..{count - 1}, found {low}..{high}")

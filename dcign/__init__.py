@@ -1,0 +1,1 @@
+"""The model: graphics code, networks, clamped SGVB, training, evaluation. Never imports OpenGL."""

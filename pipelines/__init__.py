@@ -1,0 +1,1 @@
+"""What a person runs: the `dcign` command, its recipes and the demo."""
