@@ -1,0 +1,83 @@
+"""The `dcign` command: a lazily loaded group, so that `dcign render` never imports torch, nor `dcign train` OpenGL."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+
+import click
+
+from assets.errors import DcignError
+
+# name -> (module that defines `command`, one line of help)
+COMMANDS = {
+    "render": ("pipelines.render", "Render single-factor mini-batches into shards."),
+    "preview": ("pipelines.preview", "Draw a labelled sheet of what shards hold."),
+    "verify": ("pipelines.verify", "Rehash and recheck every shard; name what is bad."),
+    "train": ("pipelines.train", "Train a graphics code from shards with clamped SGVB."),
+    "evaluate": ("pipelines.evaluate", "Measure a run on test shards; write report.json and report.html."),
+    "rerender": ("pipelines.rerender", "Re-pose and re-light the object of one image."),
+    "demo": ("pipelines.demo", "Run the main job on the built-in face model, start to end."),
+    "doctor": ("pipelines.doctor", "Say what this machine has, and what to install."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose sub-commands are imported only when they run or show their own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+@click.version_option(package_name="dcign", message="dcign %(version)s")
+def group(debug: bool) -> None:
+    """Render single-factor image data, train an interpretable graphics code from it, re-render from one image.
+
+    \b
+    Example:
+      dcign render --factor all --n 12000
+      dcign train shards/
+    """
+
+
+def main() -> None:
+    """Entry point: one line for an error, exit 2 for bad input and 1 for a failure, a traceback only with --debug."""
+    debug = "--debug" in sys.argv[1:]
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]  # allowed before and after the sub-command
+    try:
+        sys.exit(group(args=arguments, standalone_mode=False))
+    except click.exceptions.Abort:
+        _stop("Interrupted. Run the same command again to resume.", 130, debug)
+    except KeyboardInterrupt:
+        _stop("Interrupted. Run the same command again to resume.", 130, debug)
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(f"Try '{error.ctx.command_path} --help' for help.", err=True)
+        _stop(f"Error: {error.format_message()}", 2, debug)
+    except DcignError as error:
+        _stop(f"Error: {error}", error.exit_code, debug)
+    except BrokenPipeError:
+        sys.exit(0)
+    except OSError as error:
+        _stop(f"Error: {error.filename or 'I/O'}: {error.strerror or error}", 1, debug)
+
+
+def _stop(message: str, code: int, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.echo(message, err=True)
+    sys.exit(code)
