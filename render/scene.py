@@ -1,0 +1,122 @@
+"""A scene as plain data: one mesh, its pose, one light, one camera. Renderers are handed scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.mesh import Mesh
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A perspective camera that orbits `target`.
+
+    target    (3,) point in the object's units around which the object turns and at which the camera looks
+    distance  from the target, same unit
+    fov       vertical field of view in degrees
+    size      image width and height in pixels
+    """
+
+    target: tuple[float, float, float]
+    distance: float
+    fov: float
+    size: int
+
+    @property
+    def planes(self) -> tuple[float, float]:
+        """Near and far clipping planes, in the object's unit."""
+        return 0.1 * self.distance, 3.0 * self.distance
+
+    @property
+    def projection(self) -> Matrix:
+        """(4, 4) OpenGL projection matrix."""
+        near, far = self.planes
+        f = 1.0 / np.tan(np.radians(self.fov) / 2)
+        return np.array(
+            [
+                [f, 0, 0, 0],
+                [0, f, 0, 0],
+                [0, 0, (far + near) / (near - far), 2 * far * near / (near - far)],
+                [0, 0, -1, 0],
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Shading:
+    """The one shading model, shared by all renderers: two-sided Lambert with one directional light.
+
+    grey = albedo . (0.21, 0.72, 0.07) * (ambient + diffuse * max(0, n . l)); see shaders/mesh.frag
+
+    light_elevation  height of the light above the camera's horizontal plane, in degrees
+    background       grey level of the empty image, 0 to 1
+    """
+
+    ambient: float = 0.25
+    diffuse: float = 0.85
+    light_elevation: float = 20.0
+    background: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What one image shows. Angles in degrees, as DESIGN's frame has them.
+
+    azimuth    turns the object about +Y; positive turns its face to the viewer's right
+    elevation  raises the camera
+    light      turns the light about +Y in the camera's frame; positive moves it to the viewer's right
+    """
+
+    mesh: Mesh
+    azimuth: float
+    elevation: float
+    light: float
+    camera: Camera
+    shading: Shading
+
+
+def frame_camera(bounds: NDArray[np.float64], size: int, fov: float = 25.0, margin: float = 0.92) -> Camera:
+    """A camera that holds the box `bounds` (2, 3), turned to any azimuth, within the image.
+
+    `margin` < 1 lets the corners of the box, which objects rarely fill, leave the image.
+    """
+    low, high = bounds
+    radius = float(np.linalg.norm(high - low)) / 2
+    target = tuple(float(x) for x in (low + high) / 2)
+    return Camera((target[0], target[1], target[2]), margin * radius / float(np.sin(np.radians(fov / 2))), fov, size)
+
+
+def model_matrix(scene: Scene) -> Matrix:
+    """(4, 4) object to world: a turn by the azimuth about the vertical axis through the camera's target."""
+    angle = np.radians(scene.azimuth)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    target = np.array(scene.camera.target)
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn
+    matrix[:3, 3] = target - turn @ target
+    return matrix
+
+
+def camera_pose(scene: Scene) -> Matrix:
+    """(4, 4) camera to world: on +Z of the target, raised by the elevation, looking at the target."""
+    angle = np.radians(scene.elevation)
+    cos, sin = np.cos(angle), np.sin(angle)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])  # -elevation about +X
+    matrix[:3, 3] = np.array(scene.camera.target) + scene.camera.distance * np.array([0, sin, cos])
+    return matrix
+
+
+def light_direction(scene: Scene) -> NDArray[np.float64]:
+    """(3,) unit vector in the world from the object towards the light."""
+    azimuth, elevation = np.radians(scene.light), np.radians(scene.shading.light_elevation)
+    towards = np.array(
+        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
+    )  # in the camera's frame
+    return camera_pose(scene)[:3, :3] @ towards
