@@ -30,6 +30,7 @@ PUPIL = (0.03, 0.03, 0.03)
 IRIS_ANGLE = 29.0  # degrees from the optical axis: 6 mm of a 12 mm eyeball
 LIMBUS_ANGLE = 24.0
 PUPIL_ANGLE = 11.0
+SOFT_EDGE = 4.0  # degrees, about the distance of two vertices, so that circles stay round
 
 _VERTEX = re.compile(rb"^v[ \t]+([^\r\n]*)", re.MULTILINE)
 _FACE = re.compile(rb"^f[ \t]+([^\r\n]*)", re.MULTILINE)
@@ -159,7 +160,8 @@ def _albedo(vertices: Float) -> Float:
         angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
         albedo[eye] = SCLERA
         for limit, colour in ((IRIS_ANGLE, LIMBUS), (LIMBUS_ANGLE, IRIS), (PUPIL_ANGLE, PUPIL)):
-            albedo[eye[angle < limit]] = colour
+            inside = np.clip((limit - angle) / SOFT_EDGE + 0.5, 0.0, 1.0)[:, None]
+            albedo[eye] = (1 - inside) * albedo[eye] + inside * np.float32(colour)
     return albedo
 
 

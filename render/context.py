@@ -21,9 +21,6 @@ def open_platform(size: int) -> EGLPlatform:
     """
     os.environ["PYOPENGL_PLATFORM"] = "egl"
     try:
-        import OpenGL
-
-        OpenGL.ERROR_CHECKING = False  # a glGetError after each call costs more than the call
         from pyrender.platforms import egl
 
         device = egl.get_device_by_index(int(os.environ.get("EGL_DEVICE_ID", "0")))
