@@ -1,0 +1,96 @@
+"""`manifest.json`: what a shard folder holds, once for the whole data set and once for each shard."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from render.errors import ShardError
+from render.factors import FACTORS, SPLITS
+from render.shard_file import shard_name, write_file
+
+FORMAT, VERSION = "dcign-shards", 1
+NAME = "manifest.json"
+# Everything that decides the pixels of a mini-batch besides (factor, split, index).
+SETTINGS = ("object", "assets", "size", "batch_size", "ranges", "seed", "camera", "shading", "renderer", "gl")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One shard: mini-batches `first` .. `first + count - 1` of one factor and split."""
+
+    sha256: str
+    bytes: int
+    factor: str
+    split: str
+    index: int
+    first: int
+    count: int
+
+
+@dataclass
+class Manifest:
+    """The settings of a data set, and its finished shards by file name."""
+
+    settings: dict[str, Any]
+    shards: dict[str, Entry] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the settings: equal for shards that belong to one data set."""
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json` into `folder`, atomically."""
+        shards = {name: asdict(self.shards[name]) for name in sorted(self.shards)}
+        document = {"format": FORMAT, "version": VERSION, "settings": self.settings, "shards": shards}
+        write_file(folder / NAME, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a shard folder. Raises ShardError naming the folder or file, expected and found."""
+    path = folder / NAME
+    if not folder.is_dir():
+        raise ShardError(f"{folder}: expected a folder of shards, found {'a file' if folder.exists() else 'nothing'}")
+    if not path.is_file():
+        raise ShardError(f"{folder}: expected a shard folder with {NAME}, found none; make one with `dcign render`")
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ShardError(f"{path}: expected JSON, found {error}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ShardError(f"{path}: expected the manifest of a dcign shard folder, found another file")
+    if document.get("version") != VERSION:
+        raise ShardError(f"{path}: expected format version {VERSION}, found {document.get('version')!r}")
+    try:
+        settings, shards = dict(document["settings"]), dict(document["shards"])
+        manifest = Manifest(settings, {name: Entry(**entry) for name, entry in shards.items()})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ShardError(f"{path}: expected 'settings' and 'shards' of version {VERSION}, found {error}") from None
+    _check(manifest, path)
+    return manifest
+
+
+def _check(manifest: Manifest, path: Path) -> None:
+    settings = manifest.settings
+    missing = [key for key in SETTINGS if key not in settings]
+    if missing:
+        raise ShardError(f"{path}: expected settings {', '.join(SETTINGS)}, found no {', '.join(missing)}")
+    for key in ("size", "batch_size", "seed"):
+        if not isinstance(settings[key], int):
+            raise ShardError(f"{path}: expected an integer {key}, found {settings[key]!r}")
+    if settings["object"] not in ("face", "chair"):
+        raise ShardError(f"{path}: expected object face or chair, found {settings['object']!r}")
+    for name, entry in manifest.shards.items():
+        numbers = (entry.bytes, entry.index, entry.first, entry.count)
+        if (
+            entry.factor not in FACTORS
+            or entry.split not in SPLITS
+            or not all(isinstance(n, int) and n >= 0 for n in numbers)
+            or entry.count == 0
+            or name != shard_name(entry.factor, entry.split, entry.index)
+        ):
+            raise ShardError(f"{path}: expected a shard entry of a known factor, split and range, found {name!r}")

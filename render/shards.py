@@ -1,0 +1,140 @@
+"""Reading a shard folder: `open_data_set` checks it against its manifest and hands out mini-batches mapped from disk."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.errors import ShardError
+from render.factors import FACTORS
+from render.manifest import Entry, Manifest, read_manifest
+from render.shard_file import map_shard
+
+_OPEN_SHARDS = 128  # each mapped shard holds one file descriptor; the usual limit is 1,024
+
+
+@dataclass(frozen=True, eq=False)
+class MiniBatch:
+    """N images in which exactly one factor varies.
+
+    images                     (N, H, W) uint8, a view of the mapped file
+    azimuth, elevation, light  (N,) float32 degrees
+    identity                   (N,) int64
+    """
+
+    factor: str
+    index: int
+    images: NDArray[np.uint8]
+    azimuth: NDArray[np.float32]
+    elevation: NDArray[np.float32]
+    light: NDArray[np.float32]
+    identity: NDArray[np.int64]
+    shard: Path
+
+
+class DataSet:
+    """The mini-batches of one split of a shard folder."""
+
+    def __init__(self, folder: Path, split: str, manifest: Manifest) -> None:
+        self.folder, self.split, self.manifest = folder, split, manifest
+        self._entries: dict[str, list[tuple[str, Entry]]] = {}
+        for name, entry in sorted(manifest.shards.items(), key=lambda item: item[1].first):
+            if entry.split == split:
+                self._entries.setdefault(entry.factor, []).append((name, entry))
+        self._mapped: OrderedDict[str, dict[str, NDArray[Any]]] = OrderedDict()
+
+    @property
+    def object(self) -> str:
+        return str(self.manifest.settings["object"])
+
+    @property
+    def size(self) -> int:
+        """Image height and width in pixels."""
+        return int(self.manifest.settings["size"])
+
+    @property
+    def batch_size(self) -> int:
+        """N, the images of a mini-batch."""
+        return int(self.manifest.settings["batch_size"])
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Degrees over which each extrinsic factor was drawn."""
+        return {name: (float(low), float(high)) for name, (low, high) in self.manifest.settings["ranges"].items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal hash of the settings of the data set, equal for all its splits and factors."""
+        return self.manifest.fingerprint
+
+    @cached_property
+    def factors(self) -> tuple[str, ...]:
+        """The factors present, in the order of `render.factors.FACTORS`."""
+        return tuple(name for name in FACTORS if name in self._entries)
+
+    def count(self, factor: str) -> int:
+        """Mini-batches of `factor`."""
+        return sum(entry.count for _, entry in self._entries.get(factor, []))
+
+    def minibatch(self, factor: str, index: int) -> MiniBatch:
+        """Mini-batch `index` of `factor`, 0 <= index < count(factor)."""
+        offset = index
+        for name, entry in self._entries.get(factor, []):
+            if offset < entry.count:
+                arrays = self._arrays(name, entry)
+                rows = {key: arrays[key][offset] for key in ("images", "azimuth", "elevation", "light", "identity")}
+                return MiniBatch(factor, index, shard=self.folder / name, **rows)
+            offset -= entry.count
+        raise IndexError(f"{self.folder}: no mini-batch {index} of {factor}")
+
+    def check(self) -> None:
+        """Map every shard once, so that a bad one is named before work starts."""
+        for entries in self._entries.values():
+            for name, entry in entries:
+                self._arrays(name, entry)
+
+    def _arrays(self, name: str, entry: Entry) -> dict[str, NDArray[Any]]:
+        if name in self._mapped:
+            self._mapped.move_to_end(name)
+            return self._mapped[name]
+        arrays = map_entry(self.folder, name, entry, self.manifest.settings)
+        self._mapped[name] = arrays
+        if len(self._mapped) > _OPEN_SHARDS:
+            self._mapped.popitem(last=False)
+        return arrays
+
+
+def map_entry(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """Map one shard after checking it against its manifest entry: file size, then the shape of its members."""
+    path = folder / name
+    if not path.is_file():
+        raise ShardError(f"{path}: expected a shard of {entry.bytes} bytes as in the manifest, found no file")
+    found = path.stat().st_size
+    if found != entry.bytes:
+        raise ShardError(f"{path}: expected {entry.bytes} bytes as in the manifest, found {found}; render again")
+    arrays = map_shard(path)
+    wanted = (entry.count, settings["batch_size"], settings["size"], settings["size"])
+    if arrays["images"].shape != wanted:
+        raise ShardError(f"{path}: expected images {wanted} as in the manifest, found {arrays['images'].shape}")
+    return arrays
+
+
+def open_data_set(folder: Path, split: str = "train") -> DataSet:
+    """The mini-batches of `split` in a shard folder, every shard checked by size, type and shape.
+
+    Raises ShardError naming the folder or the shard; a folder without that split names what it holds.
+    """
+    manifest = read_manifest(folder)
+    data = DataSet(folder, split, manifest)
+    if not data.factors:
+        held = sorted({entry.split for entry in manifest.shards.values()})
+        found = f"only {', '.join(held)}" if held else "no finished shard"
+        raise ShardError(f"{folder}: expected {split} shards, found {found}; make them with `dcign render --split {split}`")
+    data.check()
+    return data
