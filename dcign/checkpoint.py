@@ -1,0 +1,191 @@
+"""Checkpoints: one `.safetensors` file each, with everything a run needs to go on, and no pickled code.
+
+    checkpoint-00000500.safetensors
+        model.<parameter>                   weights, float32
+        optimiser.<buffer>.<parameter>      optimiser state, float32
+        header 'dcign' (JSON)               format version, step, architecture, code, settings, training data
+
+A checkpoint is written to a temporary name in the same folder, flushed to the disk and moved into place, so a name that
+matches is a whole file unless the disk itself lost bytes; the two newest are kept, and a damaged newest one falls back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from dcign.code import CodeLayout
+from dcign.config import TrainConfig
+from dcign.errors import Failure, RunError
+from dcign.networks import DCIGN, decoder_grid
+
+FORMAT = 1
+KEEP = 2  # checkpoints that stay in the folder
+_NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint says about itself, beside its tensors."""
+
+    step: int  # mini-batches trained on
+    config: TrainConfig
+    layout: CodeLayout
+    size: int  # side of the images in pixels
+    data: dict[str, Any]  # about the training data: object, fingerprint, ...
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "step": self.step,
+            "architecture": {"widths": list(self.config.widths), "latents": self.layout.latents, "size": self.size},
+            "code": self.layout.to_json(),
+            "config": self.config.to_json(),
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, path: Path) -> Header:
+        if not isinstance(value, dict) or value.get("format") != FORMAT:
+            found = value.get("format") if isinstance(value, dict) else value
+            raise RunError(f"{path}: expected a dcign checkpoint of format {FORMAT}, found format {found!r}")
+        try:
+            step, size, data = value["step"], value["architecture"]["size"], value["data"]
+            config, layout = TrainConfig.from_json(value["config"]), CodeLayout.from_json(value["code"])
+            if type(step) is not int or type(size) is not int or step < 0 or not isinstance(data, dict):
+                raise RunError("step, size or data is of the wrong type")
+            if value["architecture"] != {"widths": list(config.widths), "latents": layout.latents, "size": size}:
+                raise RunError("architecture and settings disagree")
+            decoder_grid(size)
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{path}: the checkpoint's header lacks or garbles {error}") from None
+        except RunError as error:
+            raise RunError(f"{path}: bad checkpoint header: {error}") from None
+        return cls(step, config, layout, size, data)
+
+    def build_model(self) -> DCIGN:
+        """A model of this architecture, with initial weights."""
+        return DCIGN(self.config.widths, self.layout.latents, self.size)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint in memory: `model` and `optimiser` map names to float32 tensors on the CPU."""
+
+    header: Header
+    model: dict[str, Tensor]
+    optimiser: dict[str, Tensor]
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint after `step` mini-batches stands."""
+    return folder / f"checkpoint-{step:08d}.safetensors"
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a run folder, newest first."""
+    found = {path: _NAME.fullmatch(path.name) for path in folder.iterdir()} if folder.is_dir() else {}
+    steps = {path: int(match.group(1)) for path, match in found.items() if match}
+    return sorted(steps, key=lambda path: steps[path], reverse=True)
+
+
+def save_checkpoint(folder: Path, header: Header, model: Mapping[str, Tensor], optimiser: Mapping[str, Tensor]) -> Path:
+    """Write a checkpoint atomically, then delete all but the newest `KEEP`.
+
+    Raises Failure, leaving the older checkpoints as they are, if a value is NaN or infinite or the disk refuses.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in model.items()}
+    tensors |= {f"optimiser.{name}": tensor for name, tensor in optimiser.items()}
+    tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    bad = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if bad:
+        raise Failure(f"{bad[0]} is NaN or infinite after step {header.step}; the checkpoint was not written")
+    path = checkpoint_path(folder, header.step)
+    replace_file(path, save(tensors, {"dcign": json.dumps(header.to_json())}))
+    for old in list_checkpoints(folder)[KEEP:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Give `path` new content so that a reader, or a crash at any moment, sees the old file or the new."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise Failure(f"{path}: cannot be written: {error.strerror or error}") from error
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name itself
+    finally:
+        os.close(folder)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read and check a checkpoint: header, names, shapes, dtypes, finite values. RunError names what is wrong."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            if "dcign" not in metadata:
+                raise RunError(f"{path}: expected a dcign checkpoint, found a .safetensors file of another program")
+            header = Header.from_json(json.loads(metadata["dcign"]), path)
+            check_tensors(path, header, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such checkpoint") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunError(f"{path}: damaged or not a .safetensors checkpoint: {error}") from None
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise RunError(f"{path}: {name} holds NaN or infinite values")
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = tensor
+    return Checkpoint(header, parts["model"], parts["optimiser"])
+
+
+def check_tensors(path: Path, header: Header, found: Mapping[str, Any]) -> None:
+    """Compare names, shapes and dtypes in the file (safetensors slices) with the architecture of its header."""
+    with torch.device("meta"):
+        parameters = {name: list(value.shape) for name, value in header.build_model().named_parameters()}
+    expected = {f"model.{name}": shape for name, shape in parameters.items()}
+    expected |= {f"optimiser.{buffer}.{name}": s for name, s in parameters.items() for buffer in ("mean", "square")}
+    for name in sorted(expected.keys() ^ found.keys()):
+        state = "is missing" if name in expected else "has no place in the network"
+        raise RunError(f"{path}: {name} {state} (widths {'/'.join(map(str, header.config.widths))})")
+    for name, shape in expected.items():
+        if found[name].get_dtype() != "F32" or found[name].get_shape() != shape:
+            was = f"{found[name].get_dtype()} {found[name].get_shape()}"
+            raise RunError(f"{path}: {name}: expected F32 {shape}, found {was}")
+
+
+def newest_checkpoint(folder: Path) -> tuple[Checkpoint, list[str]] | None:
+    """The newest checkpoint that can be read, and a line for each newer one that cannot.
+
+    None if the folder holds no checkpoint; RunError if it holds some and none can be read.
+    """
+    problems: list[str] = []
+    for path in list_checkpoints(folder):
+        try:
+            return load_checkpoint(path), problems
+        except RunError as error:
+            problems.append(str(error))
+    if problems:
+        raise RunError(f"{folder}: no checkpoint can be read: {'; '.join(problems)}")
+    return None

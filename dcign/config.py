@@ -1,0 +1,75 @@
+"""What a training run was asked to do, saved as `config.json` in the run folder and in each checkpoint's header."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from dcign.clamp import INVARIANCE_STRENGTH
+from dcign.errors import RunError
+from dcign.networks import PAPER_WIDTHS
+
+INACTIVE_GRADIENTS = ("invariance", "shared")
+PRECISIONS = ("auto", "fp32", "bf16")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of a training run; the defaults are the paper's."""
+
+    steps: int = 12_000  # mini-batches to train on, one update each
+    widths: tuple[int, int, int] = PAPER_WIDTHS  # maps of the three encoder layers; the decoder mirrors them
+    code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
+    learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
+    momentum_decay: float = 0.1  # share of the new gradient in the running mean of gradients
+    update_decay: float = 0.01  # share of the new squared gradient in the running mean of squares
+    invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
+    inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
+    ratio: tuple[int, int, int, int] = (1, 1, 1, 10)  # mini-batches of azimuth : elevation : light : intrinsic
+    seed: int = 0  # of initial weights, order of mini-batches and sampling noise
+    precision: str = "auto"  # of the convolutions: 'fp32', 'bf16', or 'auto': bf16 where the hardware has it
+    checkpoint_every: int = 500  # steps between checkpoints
+    device: str = "auto"  # 'cpu', 'cuda', or 'auto': a CUDA GPU if there is one
+
+    def __post_init__(self) -> None:
+        def check(good: bool, option: str, expected: str, found: object) -> None:
+            if not good:
+                raise RunError(f"--{option}: expected {expected}, found {found}")
+
+        check(self.steps >= 1, "steps", "at least 1", self.steps)
+        check(self.checkpoint_every >= 1, "checkpoint-every", "at least 1", self.checkpoint_every)
+        good = len(self.widths) == 3 and all(width >= 1 for width in self.widths)
+        check(good, "widths", "three numbers of maps, such as 96/64/32", join(self.widths, "/"))
+        good = len(self.ratio) == 4 and all(share >= 0 for share in self.ratio) and any(self.ratio)
+        check(good, "ratio", "azimuth:elevation:light:intrinsic, such as 1:1:1:10", join(self.ratio, ":"))
+        check(0 < self.learning_rate < float("inf"), "learning-rate", "a positive number", self.learning_rate)
+        good = 0 <= self.invariance_strength < float("inf")
+        check(good, "invariance-strength", "0 or a positive number", self.invariance_strength)
+        check(0 <= self.seed < 2**63, "seed", "0 or a positive integer", self.seed)
+        choices = (("inactive-gradient", INACTIVE_GRADIENTS), ("precision", PRECISIONS), ("device", DEVICES))
+        for option, known in choices:
+            found = getattr(self, option.replace("-", "_"))
+            check(found in known, option, f"one of {', '.join(known)}", repr(found))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, value: Any) -> TrainConfig:
+        """From what `to_json` gave; RunError for unknown or ill-formed settings."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(value, dict) or not set(value) <= known:
+            unknown = sorted(set(value) - known) if isinstance(value, dict) else repr(value)
+            raise RunError(f"training settings: expected {', '.join(sorted(known))}, found {unknown}")
+        try:
+            return cls(**{key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items()})
+        except TypeError as error:
+            raise RunError(f"training settings: {error}") from None
+
+
+def join(values: tuple[int, ...], separator: str) -> str:
+    """(96, 64, 32) -> '96/64/32'."""
+    return separator.join(str(value) for value in values)
