@@ -1,0 +1,176 @@
+"""From what a file holds to what is drawn: parts in, surfaces out.
+
+Duplicate and degenerate triangles go (ShapeNet models have up to half of them, which flicker), normals are the file's
+where they are good and else computed with creases, and the whole model is centred and scaled to radius 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.creases import crease_normals
+from assets.errors import AssetError
+from assets.mesh import Mesh, Surface
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+MOST_VERTICES = 5_000_000
+MID_GREY = (0.6, 0.6, 0.6)
+INVISIBLE = 0.004  # opacity below one step of 8 bits
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a file says of a material. `texture` is the reference as written; `image` its pixels once loaded."""
+
+    name: str = ""
+    colour: tuple[float, ...] | None = None  # RGB in [0, 1] as displayed
+    opacity: float = 1.0
+    texture: str | None = None
+    image: NDArray[np.uint8] | None = None  # (h, w, 3)
+    tints: bool = False  # whether the colour multiplies the image (glTF) or stands in for it (MTL)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The triangles of one material, as read.
+
+    positions  (V, 3)
+    triangles  (F, 3) indices into them
+    normals    (V, 3) or None
+    uv         (V, 2) or None; v = 0 is the bottom row of the image
+    colours    (V, 3) in [0, 1] or None
+    """
+
+    positions: Floats
+    triangles: Integers
+    material: Material
+    normals: Floats | None = None
+    uv: Floats | None = None
+    colours: Floats | None = None
+
+
+def mesh_of_parts(name: str, parts: Sequence[Part], turn: Floats | None = None) -> Mesh:
+    """The drawable mesh: `turn` (3, 3) applied, centred on the bounding box, farthest vertex at distance 1.
+
+    Raises AssetError (without the file's name) for no triangles, too many vertices, NaN, or no extent.
+    """
+    if sum(len(p.positions) for p in parts) > MOST_VERTICES:
+        raise AssetError(f"expected at most {MOST_VERTICES} vertices, found {sum(len(p.positions) for p in parts)}")
+    visible = [p for p in parts if len(p.triangles) and p.material.opacity > INVISIBLE]
+    parts = visible or [p for p in parts if len(p.triangles)]
+    if not parts:
+        raise AssetError("expected at least one triangle, found none")
+    offsets = np.cumsum([0] + [len(p.positions) for p in parts])
+    read = np.concatenate([p.positions for p in parts]).astype(np.float64)
+    triangles = np.concatenate([p.triangles + o for p, o in zip(parts, offsets[:-1], strict=True)]).astype(np.int64)
+    owner = np.repeat(np.arange(len(parts)), [len(p.triangles) for p in parts])
+
+    positions = _normalised(read, np.unique(triangles), turn)
+    welded = row_ids(positions.view(np.int32))  # vertices at one position share a number
+    kept = _distinct(positions, triangles, welded)
+    if not kept.any():
+        raise AssetError("expected at least one triangle with an area, found none")
+    triangles, owner = triangles[kept], owner[kept]
+    computed = crease_normals(positions, triangles, welded)  # (F, 3, 3)
+    surfaces = [
+        _surface(part, positions, triangles[owner == k], computed[owner == k], int(offsets[k]), turn)
+        for k, part in enumerate(parts)
+        if (owner == k).any()
+    ]
+    return Mesh(name, tuple(surfaces))
+
+
+def row_ids(rows: NDArray[np.integer]) -> Integers:
+    """(N,) numbers from 0, equal exactly where the rows of the (N, k) integer array are equal."""
+    ids = np.zeros(len(rows), dtype=np.int64)
+    for column in rows.T:
+        values, inverse = np.unique(column, return_inverse=True)
+        ids = np.unique(ids * len(values) + inverse.reshape(-1), return_inverse=True)[1].reshape(-1)
+    return ids
+
+
+def _normalised(positions: Floats, used: Integers, turn: Floats | None) -> NDArray[np.float32]:
+    if not np.isfinite(positions[used]).all():
+        raise AssetError("expected finite vertices, found NaN or infinity")
+    if turn is not None:
+        positions = positions @ turn.T
+    low, high = positions[used].min(axis=0), positions[used].max(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        positions = positions - (low / 2 + high / 2)
+        radius = np.sqrt((positions[used] ** 2).sum(axis=1).max())
+        scaled = positions / radius if 0 < radius < np.inf else positions
+    if not 1e-30 < radius < 1e30:
+        raise AssetError(f"expected a model with an extent, found a radius of {radius:g}")
+    scaled[~np.isfinite(scaled)] = 0.0  # vertices that no triangle uses
+    return scaled.astype(np.float32) + np.float32(0)  # + 0 turns -0 into 0, so that equal positions have equal bits
+
+
+def _distinct(positions: NDArray[np.float32], triangles: Integers, welded: Integers) -> NDArray[np.bool_]:
+    """(F,): true for triangles that have an area and are the first with their three positions, in any order."""
+    a, b, c = (positions[triangles[:, k]].astype(np.float64) for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    first = np.zeros(len(triangles), dtype=bool)
+    first[np.unique(row_ids(np.sort(welded[triangles], axis=1)), return_index=True)[1]] = True
+    return first & (area > 1e-14)
+
+
+def _surface(
+    part: Part, positions: NDArray[np.float32], triangles: Integers, computed: Floats, offset: int, turn: Floats | None
+) -> Surface:
+    local = triangles - offset
+    corner_normals = computed
+    written = None if part.normals is None else part.normals if turn is None else part.normals @ turn.T
+    if written is not None and _agree(written[local], computed):
+        corner_normals = written[local]
+        inward = (corner_normals * computed).sum(axis=(1, 2)) < 0  # wound against its own normals: turn it round
+        local, corner_normals = local.copy(), corner_normals.copy()
+        local[inward], corner_normals[inward] = local[inward][:, ::-1], corner_normals[inward][:, ::-1]
+    corners, flat = local.reshape(-1), corner_normals.reshape(-1, 3)
+    flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    keys = np.c_[corners, np.round(flat * 1024).astype(np.int64)]
+    _, first, new = np.unique(row_ids(keys), return_index=True, return_inverse=True)
+    old = corners[first]
+    albedo, uv, image = _appearance(part, old)
+    return Surface(
+        vertices=np.ascontiguousarray(positions[old + offset]),
+        triangles=new.reshape(-1, 3).astype(np.int32),
+        normals=flat[first].astype(np.float32),
+        albedo=albedo,
+        uv=uv,
+        texture=image,
+    )
+
+
+def _agree(written: Floats, computed: Floats) -> bool:
+    """Whether the file's corner normals (F, 3, 3) are usable: finite, not zero, and not across their own faces."""
+    length = np.linalg.norm(written, axis=2)
+    if not (np.isfinite(length) & (length > 1e-6)).all():
+        return False
+    side = (written * computed).sum(axis=2) / length
+    return bool((np.abs(side) < 0.1).mean() < 0.05 and ((side > 0).all(axis=1) | (side < 0).all(axis=1)).mean() > 0.9)
+
+
+def _appearance(
+    part: Part, old: Integers
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.uint8] | None]:
+    """Albedo of the vertices `old`, and uv and image where the part has both."""
+    material = part.material
+    usable_uv = part.uv is not None and bool(np.isfinite(part.uv[old]).all())
+    image = material.image if usable_uv else None
+    colour = material.colour if image is None or material.tints else (1.0, 1.0, 1.0)
+    if colour is None or (image is None and material.texture and max(colour) < 0.02):  # the texture carried the colour
+        colour = MID_GREY if image is None else (1.0, 1.0, 1.0)
+        if image is None and material.image is not None:
+            colour = tuple(material.image.mean(axis=(0, 1)) / 255.0)
+    albedo = np.tile(np.clip(np.array(colour, dtype=np.float32), 0.0, 1.0), (len(old), 1))
+    if part.colours is not None and np.isfinite(part.colours[old]).all():
+        own = np.clip(part.colours[old], 0.0, 1.0).astype(np.float32)
+        albedo = own if material.colour is None else albedo * own
+    uv = part.uv[old].astype(np.float32) if image is not None and part.uv is not None else None
+    return np.ascontiguousarray(albedo, dtype=np.float32), uv, image

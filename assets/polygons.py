@@ -1,0 +1,81 @@
+"""Polygons cut into triangles: a fan where that is right, ear clipping where a polygon is not convex."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+LARGEST_EARS = 512  # corners; a larger concave polygon is drawn as a fan
+
+
+def fan(counts: Integers) -> Integers:
+    """(F, 3) corner numbers: each polygon of `counts[i]` consecutive corners as a fan around its first."""
+    first = np.cumsum(counts) - counts
+    cuts = counts - 2
+    step = np.arange(int(cuts.sum())) - np.repeat(np.cumsum(cuts) - cuts, cuts)
+    base = np.repeat(first, cuts)
+    return np.stack([base, base + step + 1, base + step + 2], axis=1)
+
+
+def cut(points: Floats, counts: Integers) -> Integers:
+    """(F, 3) corner numbers for polygons whose corners `points` (C, 3) follow one another, `counts[i]` >= 3 each."""
+    triangles = fan(counts)
+    sizes = counts - 2
+    end = np.cumsum(sizes)
+    first = np.cumsum(counts) - counts
+    crosses = np.cross(
+        points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]]
+    )
+    for polygon in np.flatnonzero(counts > 3):
+        rows = slice(end[polygon] - sizes[polygon], end[polygon])
+        folded = crosses[rows] @ crosses[rows].sum(axis=0) < 0
+        if folded.any() and counts[polygon] <= LARGEST_EARS:
+            corners = slice(first[polygon], first[polygon] + counts[polygon])
+            triangles[rows] = _ears(points[corners]) + first[polygon]
+    return triangles
+
+
+def _ears(points: Floats) -> Integers:
+    """(n - 2, 3): a simple polygon in space cut by ear clipping in its mean plane (Meisters 1975)."""
+    flat = _in_plane(points)
+    left = list(range(len(points)))
+    triangles = []
+    while len(left) > 3:
+        triangles.append(left_ear := _find_ear(flat, left))
+        left.remove(left_ear[1])
+    triangles.append((left[0], left[1], left[2]))
+    return np.array(triangles, dtype=np.int64)
+
+
+def _find_ear(flat: Floats, left: list[int]) -> tuple[int, int, int]:
+    """Three consecutive corners that turn left and hold no other corner; the first three if there is no ear."""
+    for i, b in enumerate(left):
+        a, c = left[i - 1], left[(i + 1) % len(left)]
+        if _turn(flat[a], flat[b], flat[c]) <= 0:
+            continue
+        others = flat[[k for k in left if k not in (a, b, c)]]
+        within = (
+            (_turn(flat[a], flat[b], others) > 0)
+            & (_turn(flat[b], flat[c], others) > 0)
+            & (_turn(flat[c], flat[a], others) > 0)
+        )
+        if not within.any():
+            return a, b, c
+    return left[0], left[1], left[2]
+
+
+def _turn(a: Floats, b: Floats, c: Floats) -> Floats:
+    """Twice the signed area of a, b, c (the last may be many points)."""
+    return (b[0] - a[0]) * (c[..., 1] - a[1]) - (b[1] - a[1]) * (c[..., 0] - a[0])
+
+
+def _in_plane(points: Floats) -> Floats:
+    """(n, 2) coordinates in the polygon's mean plane (Newell's normal), counter-clockwise."""
+    normal = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
+    drop = int(np.argmax(np.abs(normal)))
+    u, v = (drop + 1) % 3, (drop + 2) % 3
+    flat = points[:, [u, v]]
+    return flat if normal[drop] >= 0 else flat * np.array([1.0, -1.0])

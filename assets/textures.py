@@ -1,0 +1,68 @@
+"""Texture images: decoded within limits, without alpha, no larger than the renders need."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from assets.archives import FileTree
+from assets.errors import AssetError
+
+LARGEST_SIDE = 16_384  # pixels
+MOST_PIXELS = 100_000_000
+KEPT_SIDE = 512  # pixels: renders are 150 wide
+FORMATS = ("PNG", "JPEG", "BMP", "TGA", "GIF", "TIFF", "WEBP")
+
+
+def decode_texture(tree: FileTree, name: str) -> NDArray[np.uint8]:
+    """(h, w, 3) RGB of the image file `name`, sides at most KEPT_SIDE. Raises AssetError naming it."""
+    try:
+        return decode_image(tree.read(name))
+    except AssetError as error:
+        raise AssetError(f"texture {name}: {error}") from error
+
+
+def decode_image(data: bytes) -> NDArray[np.uint8]:
+    """(h, w, 3) RGB of an encoded image, sides at most KEPT_SIDE. Raises AssetError (without a name)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limits below are checked before decoding
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+            raise AssetError(f"expected a texture in one of {', '.join(FORMATS)}, found: {error}") from error
+        return _pixels(image)
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    width, height = image.size
+    if max(width, height) > LARGEST_SIDE or width * height > MOST_PIXELS or min(width, height) < 1:
+        limits = f"{LARGEST_SIDE} px a side and {MOST_PIXELS:,} px"
+        raise AssetError(f"expected a texture of at most {limits}, found {width} x {height}")
+    try:
+        if image.mode.startswith("I") or image.mode == "F":
+            scale = 255.0 / max(float(np.asarray(image).max()), 255.0)
+            image = Image.fromarray((np.asarray(image) * scale).clip(0, 255).astype(np.uint8))
+        has_alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+        image = image.convert("RGBA" if has_alpha else "RGB")
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
+        raise AssetError(f"expected a whole texture image, found: {error}") from error
+    if has_alpha:
+        image = _without_alpha(image)
+    if max(image.size) > KEPT_SIDE:
+        shrink = KEPT_SIDE / max(image.size)
+        image = image.resize((max(1, round(width * shrink)), max(1, round(height * shrink))), Image.Resampling.BOX)
+    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    """Clear pixels, whose colour means nothing, take the mean colour of the others."""
+    rgba = np.asarray(image)
+    clear = rgba[..., 3] == 0
+    rgb = rgba[..., :3].copy()
+    if clear.any() and not clear.all():
+        rgb[clear] = rgb[~clear].mean(axis=0).astype(np.uint8)
+    return Image.fromarray(rgb)
