@@ -22,15 +22,15 @@ from render.factors import FACTORS
 
 @dataclass(frozen=True)
 class CodeLayout:
-    """Named groups of latents and their widths, in the order in which they stand in z."""
+    """Named groups of latents, (name, width) each, in the order in which they stand in z."""
 
-    groups: tuple[tuple[str, int], ...]
+    parts: tuple[tuple[str, int], ...]
 
     def __post_init__(self) -> None:
         names = self.names
         if not names or len(set(names)) != len(names) or any(not name for name in names):
             raise RunError(f"graphics code {self}: expected differently named groups, such as azimuth:1,rest:199")
-        if any(type(width) is not int or width < 1 for _, width in self.groups):
+        if any(type(width) is not int or width < 1 for _, width in self.parts):
             raise RunError(f"graphics code {self}: expected at least one latent in each group")
 
     @classmethod
@@ -52,22 +52,27 @@ class CodeLayout:
         return cls(tuple(groups))
 
     def __str__(self) -> str:
-        return ",".join(f"{name}:{width}" for name, width in self.groups)
+        return ",".join(f"{name}:{width}" for name, width in self.parts)
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Name -> width, in order."""
+        return dict(self.parts)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the groups, in order."""
-        return tuple(name for name, _ in self.groups)
+        return tuple(name for name, _ in self.parts)
 
     @property
     def latents(self) -> int:
         """Z, the width of the whole code."""
-        return sum(width for _, width in self.groups)
+        return sum(width for _, width in self.parts)
 
     def indices(self, group: str) -> NDArray[np.int64]:
         """Positions of a group's latents in z, (width,) int64; KeyError for an unknown group."""
         start = 0
-        for name, width in self.groups:
+        for name, width in self.parts:
             if name == group:
                 return np.arange(start, start + width)
             start += width
@@ -91,7 +96,7 @@ class CodeLayout:
 
     def to_json(self) -> list[list[Any]]:
         """As plain JSON: [["azimuth", 1], ...]."""
-        return [[name, width] for name, width in self.groups]
+        return [[name, width] for name, width in self.parts]
 
     @classmethod
     def from_json(cls, value: Any) -> CodeLayout:

@@ -64,8 +64,9 @@ class TrainConfig:
         if not isinstance(value, dict) or not set(value) <= known:
             unknown = sorted(set(value) - known) if isinstance(value, dict) else repr(value)
             raise RunError(f"training settings: expected {', '.join(sorted(known))}, found {unknown}")
+        settings: dict[str, Any] = {key: tuple(e) if isinstance(e, list) else e for key, e in value.items()}
         try:
-            return cls(**{key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items()})
+            return cls(**settings)
         except TypeError as error:
             raise RunError(f"training settings: {error}") from None
 
