@@ -1,0 +1,87 @@
+"""Low-rank Gaussian processes on the vertices of a face, as linear modes (Luthi, Gerig, Jud, Vetter 2016).
+
+A covariance over points is decomposed on a few hundred samples and extended to all vertices (Nystroem). Mirroring one
+argument of a kernel k makes random fields that are even, k(x, y) + k(x, mirror y), or odd, k(x, y) - k(x, mirror y), under
+the exchange of left and right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.morphable import Modes
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One term of a covariance: a squared exponential.
+
+    width      correlation length in centimetres
+    deviation  standard deviation of the field where `strength` is one
+    strength   (n, 3) points -> (n,) relative amplitude; even in x
+    """
+
+    width: float
+    deviation: float
+    strength: Callable[[Array], Array]
+
+
+def covariance(scales: Sequence[Scale], a: Array, b: Array) -> Array:
+    """(len(a), len(b)) covariance of a scalar field between points `a` (n, 3) and `b` (m, 3)."""
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2.0 * a @ b.T
+    total = np.zeros_like(squared)
+    for scale in scales:
+        amplitude = scale.deviation**2 * np.outer(scale.strength(a), scale.strength(b))
+        total += amplitude * np.exp(-0.5 * np.maximum(squared, 0.0) / scale.width**2)
+    return total
+
+
+def scalar_fields(scales: Sequence[Scale], points: Array, samples: Array, count: int, parity: int) -> Array:
+    """(count, n) strongest eigenfields at `points` (n, 3): their weighted sum with N(0, 1) weights has the covariance.
+
+    `samples` (m, 3) lie on one half of the head; `parity` +1 gives fields even under mirroring, -1 odd ones.
+    """
+    mirrored = samples * [-1.0, 1.0, 1.0]
+    among = 0.5 * (covariance(scales, samples, samples) + parity * covariance(scales, samples, mirrored))
+    values, vectors = np.linalg.eigh(among)
+    values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
+    across = 0.5 * (covariance(scales, points, samples) + parity * covariance(scales, points, mirrored))
+    return (across @ (vectors / np.sqrt(np.maximum(values, 1e-12)))).T
+
+
+def spread_samples(points: Array, count: int, weight: Array) -> NDArray[np.int64]:
+    """Indices of `count` of `points` (n, 3), each the farthest from those before; distances count `weight` (n,) times."""
+    chosen = [int(np.argmax(weight))]
+    distance = np.full(len(points), np.inf)
+    for _ in range(count - 1):
+        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(np.argmax(distance * weight**2)))
+    return np.array(chosen)
+
+
+def principal_modes(groups: Sequence[Array], count: int) -> Modes:
+    """The `count` strongest orthonormal modes of a sum of independent random fields.
+
+    groups  arrays (k, 3V); a random field is the sum of all rows with N(0, 1) weights. Rows of different groups are
+            orthogonal (symmetric and antisymmetric fields are), so that groups can be treated one by one.
+    """
+    rows, deviations = [], []
+    for group in groups:
+        values, vectors = np.linalg.eigh(group @ group.T)
+        kept = values > 1e-9 * values[-1]
+        rows.append((vectors[:, kept] / np.sqrt(values[kept])).T @ group)
+        deviations.append(np.sqrt(values[kept]))
+    deviation = np.concatenate(deviations)
+    order = np.argsort(-deviation, kind="stable")[:count]
+    components = np.concatenate(rows)[order]
+    # An eigenvector's sign is arbitrary: make the largest entry positive.
+    largest = np.argmax(np.abs(components), axis=1)
+    components *= np.sign(components[np.arange(len(components)), largest])[:, None]
+    components /= np.linalg.norm(components, axis=1, keepdims=True)
+    return Modes(components.astype(np.float32), deviation[order].astype(np.float32))
