@@ -80,15 +80,9 @@ class Scene:
     shading: Shading
 
 
-def frame_camera(bounds: NDArray[np.float64], size: int, fov: float = 25.0, margin: float = 0.92) -> Camera:
-    """A camera that holds the box `bounds` (2, 3), turned to any azimuth, within the image.
-
-    `margin` < 1 lets the corners of the box, which objects rarely fill, leave the image.
-    """
-    low, high = bounds
-    radius = float(np.linalg.norm(high - low)) / 2
-    target = tuple(float(x) for x in (low + high) / 2)
-    return Camera((target[0], target[1], target[2]), margin * radius / float(np.sin(np.radians(fov / 2))), fov, size)
+def frame_camera(target: tuple[float, float, float], radius: float, size: int, fov: float = 25.0) -> Camera:
+    """A camera that holds the sphere of `radius` around `target` in view, whatever the azimuth and elevation."""
+    return Camera(target, radius / float(np.sin(np.radians(fov / 2))), fov, size)
 
 
 def model_matrix(scene: Scene) -> Matrix:

@@ -1,0 +1,147 @@
+"""What a path holds, as a catalog of identities: face models whose identities are coefficients, chairs whose are models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.cad import find_models
+from assets.chairs import built_in_chairs
+from assets.errors import AssetError
+from assets.head import built_in_face_model
+from assets.ict_facekit import ict_facekit_sha256, is_ict_facekit, read_ict_facekit
+from assets.mesh import Float, Mesh
+from assets.model_source import ModelSource
+from assets.morphable import MorphableModel
+
+Identities = NDArray[np.int64]
+Progress = Callable[[Iterable[ModelSource]], Iterable[ModelSource]]
+
+TEST_SHARE = 157 / 1357  # of the chair models, as in the paper (about 1,200 for training)
+
+
+class Catalog(Protocol):
+    """Objects to draw. An identity is a number that stands for one object, for good.
+
+    object   "face" or "chair"
+    name     of the face model or the folder
+    models   id -> sha256 of what was read
+    target   (3,) the point to look at, in the meshes' unit
+    radius   of the sphere around `target` to hold in view
+    """
+
+    object: str
+    name: str
+    models: dict[str, str]
+    target: tuple[float, float, float]
+    radius: float
+
+    def choose(self, split: str, index: int, count: int, rng: np.random.Generator) -> Identities:
+        """(count,) identities for mini-batch `index`; those of "train" and "test" never overlap."""
+
+    def mesh(self, identity: int) -> Mesh:
+        """The object itself."""
+
+    def coefficients(self, identities: Identities) -> Float | None:
+        """(n, K) float32 morphable-model coefficients of n identities; None where there are none."""
+
+
+class FaceCatalog:
+    """Faces of one morphable model. An identity seeds its coefficients ~ N(0, 1); odd ones are for testing."""
+
+    object = "face"
+
+    def __init__(self, model: MorphableModel, sha256: str) -> None:
+        self.model, self.name = model, model.name
+        self.models = {model.name: sha256}
+        low, high = model.shape_mean.min(axis=0), model.shape_mean.max(axis=0)
+        centre = (low + high) / 2
+        self.target = (float(centre[0]), float(centre[1]), float(centre[2]))
+        self.radius = 1.1 * 0.5 * float((high - low)[:2].max())  # the mean face from the front, and room for larger ones
+
+    def choose(self, split: str, index: int, count: int, rng: np.random.Generator) -> Identities:
+        return rng.integers(0, 2**61, size=count, dtype=np.int64) * 2 + (split == "test")
+
+    def coefficients(self, identities: Identities) -> Float:
+        length = self.model.coefficient_count
+        rows = [np.random.Generator(np.random.PCG64(int(i))).standard_normal(length, np.float32) for i in identities]
+        return np.stack(rows)
+
+    def mesh(self, identity: int) -> Mesh:
+        return self.model.mesh(self.coefficients(np.array([identity]))[0])
+
+
+class ChairCatalog:
+    """Chair models, normalised to the unit sphere. An identity is the place of a model in `models`."""
+
+    object = "chair"
+    target = (0.0, 0.0, 0.0)
+    radius = 1.0
+
+    def __init__(self, name: str, sources: list[ModelSource]) -> None:
+        self.name = name
+        self.sources = sorted(sources, key=lambda source: source.id)
+        self.models = {source.id: source.sha256() for source in self.sources}
+        shuffled = sorted(range(len(sources)), key=lambda i: hashlib.sha256(self.sources[i].id.encode()).digest())
+        held_out = max(1, round(len(sources) * TEST_SHARE)) if len(sources) > 1 else 0
+        self.splits = {"test": shuffled[:held_out], "train": shuffled[held_out:]}
+
+    def choose(self, split: str, index: int, count: int, rng: np.random.Generator) -> Identities:
+        models = self.splits[split]
+        if not models:
+            raise AssetError(f"{self.name}: expected at least 2 models to hold some out for testing, found 1")
+        if count == 1:  # every model in turn
+            return np.array([models[index % len(models)]], dtype=np.int64)
+        return rng.choice(models, size=count, replace=count > len(models)).astype(np.int64)
+
+    def mesh(self, identity: int) -> Mesh:
+        return _read(self.sources[identity])
+
+    def coefficients(self, identities: Identities) -> None:
+        return None
+
+
+@lru_cache(maxsize=32)
+def _read(source: ModelSource) -> Mesh:
+    return source.read()
+
+
+def open_faces(path: Path | None) -> FaceCatalog:
+    """The face model at `path`; the built-in one for None. Raises AssetError naming the path."""
+    if path is None:
+        model = built_in_face_model()
+        digest = hashlib.sha256()
+        for array in (model.triangles, model.shape_mean, model.shape.components, model.shape.deviations,
+                      model.albedo_mean, model.albedo.components, model.albedo.deviations):  # fmt: skip
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return FaceCatalog(model, digest.hexdigest())
+    if not path.exists():
+        raise AssetError(f"{path}: expected a face model, found nothing")
+    if not is_ict_facekit(path):
+        raise AssetError(f"{path}: expected an ICT-FaceKit folder (FaceXModel/), found none")
+    return FaceCatalog(read_ict_facekit(path), ict_facekit_sha256(path))
+
+
+def open_chairs(path: Path | None, progress: Progress = iter) -> tuple[ChairCatalog, list[AssetError]]:
+    """The chair models below `path` (built-in ones for None), and why each unreadable one was left out.
+
+    `progress` wraps the sources while each is read once. Raises AssetError when none is left.
+    """
+    if path is None:
+        return ChairCatalog("built-in", list(built_in_chairs())), []
+    readable, unreadable = [], []
+    for source in progress(find_models(path)):
+        try:
+            source.read()
+            readable.append(source)
+        except AssetError as error:
+            unreadable.append(error)
+    if not readable:
+        raise AssetError(f"{path}: expected at least one readable model, found none; first error: {unreadable[0]}")
+    return ChairCatalog(path.name, readable), unreadable
