@@ -1,0 +1,166 @@
+"""A job gives the same bytes whatever the workers and interruptions, repairs what is bad, and refuses to mix data sets."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from mesh_fixtures import small_face_catalog
+
+import render.job as job_module
+from render.errors import ShardError
+from render.factors import DEFAULT_RANGES
+from render.job import Job, Task, first_difference, locked, open_manifest, render, tasks_of, unfinished
+from render.manifest import read_manifest
+from render.shard_file import map_shard
+from render.shards import open_data_set
+
+
+def job(seed=0):
+    return Job(small_face_catalog(), DEFAULT_RANGES["face"], seed, size=32, batch_size=4)
+
+
+TASKS = [Task("azimuth", "train", 0, 0, 3), Task("azimuth", "train", 1, 3, 2), Task("intrinsic", "train", 0, 0, 2)]
+
+
+def run(folder, tasks=TASKS, workers=1, seed=0):
+    with locked(folder):
+        todo = unfinished(folder, open_manifest(folder, job(seed).settings("")), tasks)
+        if todo:
+            render(folder, job(seed), todo, workers, lambda gl: None, lambda n: None)
+    return todo
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("job") / "shards"
+    run(folder)
+    return folder
+
+
+def test_two_workers_give_the_same_bytes_as_one(rendered, tmp_path):
+    run(tmp_path / "two", workers=2)
+    assert contents(tmp_path / "two") == contents(rendered)
+
+
+def test_a_second_run_has_nothing_to_do(rendered):
+    before = contents(rendered)
+    assert run(rendered) == []
+    assert contents(rendered) == before
+
+
+def test_only_damaged_and_missing_shards_are_rendered_again(rendered, tmp_path):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for name, data in contents(rendered).items():
+        (folder / name).write_bytes(data)
+    (folder / TASKS[0].name).unlink()
+    flipped = bytearray((folder / TASKS[2].name).read_bytes())
+    flipped[700] ^= 1
+    (folder / TASKS[2].name).write_bytes(flipped)
+    (folder / ".azimuth-train-00000.npz.1.tmp").write_text("half")
+    assert run(folder) == [TASKS[0], TASKS[2]]
+    assert contents(folder) == contents(rendered)
+
+
+def test_a_longer_job_extends_a_shorter_one(rendered, tmp_path):
+    run(tmp_path / "s", [Task("azimuth", "train", 0, 0, 1)])
+    run(tmp_path / "s")
+    assert contents(tmp_path / "s") == contents(rendered)
+
+
+def test_other_seed_other_pictures_and_never_in_one_folder(rendered, tmp_path):
+    with pytest.raises(ShardError, match="another data set: its seed is 0, asked for is 1"):
+        run(rendered, seed=1)
+    run(tmp_path / "other", TASKS[:1], seed=1)
+    assert contents(tmp_path / "other")[TASKS[0].name] != contents(rendered)[TASKS[0].name]
+
+
+def test_an_asset_that_was_replaced_is_refused_with_both_hashes(rendered):
+    settings = job().settings("")
+    settings["assets"] = {"name": "nosed ball", "models": {"nosed ball": "f" * 64}}
+    with pytest.raises(ShardError, match=f"{'0' * 64}.*{'f' * 64}"):
+        open_manifest(rendered, settings)
+
+
+def test_another_gl_renderer_is_refused_once_it_is_known(rendered):
+    with pytest.raises(ShardError, match="its gl is"):
+        open_manifest(rendered, job().settings("another GL"))
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ShardError, match=r"thesis\.tex"):
+        run(tmp_path)
+    assert contents(tmp_path) == {"thesis.tex": b"precious"}
+
+
+def test_images_are_what_the_manifest_says_and_only_the_factor_varies(rendered):
+    data = open_data_set(rendered)
+    batch = data.minibatch("azimuth", 4)
+    assert len({image.tobytes() for image in batch.images}) == 4
+    assert len(set(batch.azimuth)) == 4
+    assert len(set(batch.light)) == len(set(batch.elevation)) == len(set(batch.identity)) == 1
+    shapes = {name: map_shard(rendered / name)["coefficients"].shape for name in read_manifest(rendered).shards}
+    assert shapes == {TASKS[0].name: (3, 1, 3), TASKS[1].name: (2, 1, 3), TASKS[2].name: (2, 4, 3)}
+
+
+def test_any_image_can_be_made_again_from_its_recorded_values(rendered):
+    from render.reference import ReferenceRenderer
+    from render.scene import Scene
+
+    this = job()
+    batch = open_data_set(rendered).minibatch("intrinsic", 1)
+    angles = (float(batch.azimuth[2]), float(batch.elevation[2]), float(batch.light[2]))
+    scene = Scene(this.catalog.mesh(int(batch.identity[2])), *angles, this.camera, this.shading)
+    assert np.array_equal(ReferenceRenderer(32).draw(scene), batch.images[2])
+
+
+def test_tasks_cover_all_mini_batches_once(monkeypatch):
+    monkeypatch.setattr(job_module, "MINIBATCHES_PER_SHARD", 4)
+    tasks = tasks_of("light", "test", 10)
+    assert [i for task in tasks for i in range(task.first, task.first + task.count)] == list(range(10))
+    assert [task.index for task in tasks] == [0, 1, 2]
+
+
+def test_two_jobs_never_write_to_one_folder(tmp_path):
+    with locked(tmp_path), pytest.raises(ShardError, match="another `dcign render`"), locked(tmp_path):
+        pass
+
+
+def test_the_first_difference_is_put_in_words():
+    assert first_difference({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 4}) == "its a.b is 1, asked for is 3"
+    assert first_difference({"a": 1}, {"a": 1, "b": 2}) == "its b is None, asked for is 2"
+    assert first_difference({"gl": "x"}, {"gl": ""}) == ""
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from test_job import run
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), workers=2)
+"""
+
+
+def test_kill_9_at_any_moment_costs_unfinished_shards_only(rendered, tmp_path):
+    folder = tmp_path / "killed"
+    script = tmp_path / "go.py"
+    tests = os.path.dirname(os.path.dirname(__file__))
+    script.write_text(SCRIPT.format(paths=[os.path.dirname(__file__), tests, os.path.dirname(tests)]))
+    for pause in (1.0, 2.0, 3.0):
+        process = subprocess.Popen([sys.executable, script, folder], stderr=subprocess.DEVNULL)
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    time.sleep(1)  # workers notice that their parent is gone
+    run(folder)
+    assert contents(folder) == contents(rendered)
