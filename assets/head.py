@@ -89,11 +89,11 @@ class HeadMesh:
 
 def mean_head() -> HeadMesh:
     """Polygonise the modelled head, with vertices gathered in the face and the ears, and add the eyeballs."""
-    nodes = lattice((0.0, -16.0, -12.5), (11.0, 14.0, 15.0), 0.44)
-    nodes = gathered(nodes, (0.0, -2.5, 8.0), 6.5, 0.46)
-    nodes = gathered(nodes, (8.2, -0.9, -1.0), 3.0, 0.50)
-    nodes = gathered(nodes, (1.0, -6.7, 8.8), 2.2, 0.25)
-    nodes = gathered(nodes, (3.2, 0.0, 8.0), 2.0, 0.25)
+    nodes = lattice((0.0, -16.0, -12.5), (11.0, 14.0, 15.0), 0.42)
+    nodes = gathered(nodes, (0.0, -2.5, 8.0), 6.0, 0.48)
+    nodes = gathered(nodes, (8.4, -0.9, -1.5), 3.0, 0.55)
+    nodes = gathered(nodes, (1.2, -6.7, 8.8), 2.4, 0.30)
+    nodes = gathered(nodes, (3.2, 0.6, 8.0), 2.4, 0.30)
     skin, skin_triangles, skin_mirror = symmetric_surface(head_distance, nodes)
     ball, ball_triangles, angles = eyeball()
     n, m = len(skin), len(ball)

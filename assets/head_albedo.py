@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from assets.gaussian_process import Array, Scale, principal_modes, scalar_fields, spread_samples
-from assets.head_shape import EYE_CENTRE, brow_line, hair, lid_edges, lip_heights, mouth_line
+from assets.head_shape import EYE_CENTRE, brow_line, ear_distance, hair, lid_edges, lip_heights, mouth_line
 from assets.morphable import Modes
 from assets.signed_distance import bump, step
 
-SKIN, HAIR = np.array([0.74, 0.60, 0.52]), np.array([0.26, 0.21, 0.18])
+SKIN, HAIR = np.array([0.78, 0.65, 0.57]), np.array([0.26, 0.21, 0.18])
 LIPS, LASHES = np.array([0.60, 0.37, 0.34]), np.array([0.20, 0.15, 0.13])
 SCLERA, IRIS = np.array([0.84, 0.83, 0.81]), np.array([0.33, 0.25, 0.18])
 LIMBUS, PUPIL = np.array([0.16, 0.12, 0.10]), np.array([0.03, 0.03, 0.03])
@@ -26,9 +26,9 @@ def skin_paint(skin: Array) -> dict[str, Array]:
     above = y - mouth_line(x)
     upper, lower = lip_heights(x)
     lips = front * step(above - upper, 0.12, -0.12) * step(-above - lower, 0.12, -0.12) * step(x, 2.75, 2.45)
-    thickness = 0.40 - 0.22 * step(x, 2.6, 5.2)
-    brows = front * step(np.abs(y - brow_line(x)), thickness + 0.15, thickness - 0.18)
-    brows = brows * step(x, 0.85, 1.35) * step(x, 5.3, 4.5)
+    thickness = 0.30 - 0.14 * step(x, 2.6, 5.2)
+    brows = front * step(np.abs(y - brow_line(x)), thickness + 0.2, thickness - 0.2)
+    brows = brows * step(x, 0.9, 1.6) * step(x, 5.4, 4.4)
     lid_upper, lid_lower = lid_edges(skin[:, 0])
     width = step(np.abs(x - EYE_CENTRE[0]), 1.75, 1.5)
     lashes = (
@@ -47,7 +47,7 @@ def skin_paint(skin: Array) -> dict[str, Array]:
     cheeks = front * np.exp(-0.5 * (((x - 4.2) / 1.6) ** 2 + ((y + 2.9) / 1.5) ** 2))
     nose = np.exp(-0.5 * ((x / 1.2) ** 2 + ((y + 3.4) / 1.2) ** 2)) * step(z, 8.5, 9.8)
     return {
-        "hair": hair(skin.T),
+        "hair": hair(skin.T, 0.6) * step(ear_distance(skin.T), 0.05, 0.35),
         "brows": brows,
         "lips": lips,
         "lashes": lashes,
@@ -63,7 +63,7 @@ def skin_paint(skin: Array) -> dict[str, Array]:
 def skin_albedo(paint: dict[str, Array]) -> Array:
     """(n, 3) mean albedo of the skin under `paint`."""
     colour = np.broadcast_to(SKIN, (len(paint["hair"]), 3))
-    colour = colour + paint["cheeks"][:, None] * [0.03, -0.03, -0.03] + paint["nose"][:, None] * [0.02, -0.02, -0.02]
+    colour = colour + paint["cheeks"][:, None] * [0.015, -0.02, -0.02] + paint["nose"][:, None] * [0.02, -0.02, -0.02]
     colour = colour * (1.0 - 0.12 * paint["sockets"][:, None]) * (1.0 - 0.05 * paint["beard"][:, None])
     for name, over, opacity in (
         ("lips", LIPS, 0.95),

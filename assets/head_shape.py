@@ -80,21 +80,25 @@ def hair(points: Points, width: float = 0.45) -> Field:
 
 
 def _masses(p: Points) -> Field:
-    cranium = ellipsoid(p, (0, 4.1, -0.9), (7.55, 7.7, 9.5))
-    forehead = ellipsoid(p, (0, 3.8, 2.6), (6.3, 5.6, 6.4))
+    cranium = ellipsoid(p, (0, 3.7, -0.9), (7.35, 7.7, 9.2))
+    forehead = ellipsoid(p, (0, 4.2, 2.7), (6.2, 5.6, 6.5))
+    nape = ellipsoid(p, (0, -2.5, -3.6), (5.5, 5.0, 4.0))
     face = ellipsoid(p, (0, -3.6, 2.4), (5.9, 7.4, 6.3))
-    muzzle = ellipsoid(p, (0, -6.6, 5.2), (3.7, 3.4, 4.0))
-    jaw = capsule(p, (4.55, -6.4, 0.8), (1.5, -9.8, 6.4), 1.5, 1.25)
+    muzzle = ellipsoid(p, (0, -6.5, 5.0), (3.8, 3.6, 4.2))
+    jaw = capsule(p, (4.3, -6.4, 1.0), (1.5, -9.8, 6.3), 1.5, 1.25)
+    cheek = ellipsoid(p, (3.7, -4.4, 4.6), (2.3, 2.8, 2.8))
     chin = ellipsoid(p, (0, -9.9, 7.3), (1.9, 1.2, 1.5))
-    cheekbone = capsule(p, (4.5, -2.2, 6.1), (6.1, -1.1, 1.6), 1.25, 0.8)
-    neck = capsule(p, (0, -5.0, -3.0), (0, -17.0, -4.2), 4.8, 4.9)
+    cheekbone = capsule(p, (4.4, -2.1, 6.1), (6.0, -1.0, 1.6), 1.2, 0.8)
+    neck = capsule(p, (0, -5.0, -3.3), (0, -17.0, -4.4), 4.8, 4.9)
     throat = capsule(p, (0, -8.0, 0.8), (0, -16.0, -0.4), 2.6, 2.8)
     field = union(cranium, forehead, 3.0)
+    field = union(field, nape, 3.0)
     field = union(field, face, 3.0)
     field = union(field, muzzle, 2.2)
-    field = union(field, jaw, 2.6)
+    field = union(field, jaw, 2.8)
+    field = union(field, cheek, 2.6)
     field = union(field, chin, 1.6)
-    field = union(field, cheekbone, 2.2)
+    field = union(field, cheekbone, 2.6)
     field = union(field, union(neck, throat, 2.0), 2.4)
     return intersection(field, NECK_CUT - p[1], 0.8)
 
@@ -102,24 +106,24 @@ def _masses(p: Points) -> Field:
 def _sockets(p: Points, field: Field) -> Field:
     brow = union(
         capsule(p, (0.9, 1.55, 8.1), (3.2, 2.0, 7.7), 0.75, 0.75),
-        capsule(p, (3.2, 2.0, 7.7), (5.2, 1.2, 5.9), 0.75, 0.6),
+        capsule(p, (3.2, 2.0, 7.7), (5.0, 1.1, 5.7), 0.75, 0.5),
         0.4,
     )
-    hollow = ellipsoid(p, (2.9, 0.1, 9.0), (1.7, 1.15, 1.5))
-    return subtraction(union(field, brow, 1.3), hollow, 1.3)
+    hollow = ellipsoid(p, (2.9, 0.3, 9.0), (1.7, 1.1, 1.5))
+    return subtraction(union(field, brow, 1.7), hollow, 1.5)
 
 
 def _nose(p: Points, field: Field) -> Field:
     bridge = capsule(p, (0, 1.2, 8.2), (0, -3.0, 10.1), 0.55, 0.7)
-    flank = capsule(p, (0.5, 0.0, 8.0), (1.05, -3.3, 8.9), 0.55, 0.75)
-    tip = sphere(p, (0, -3.35, 10.35), 0.85)
-    lobule = sphere(p, (0.35, -3.55, 10.25), 0.62)
-    wing = ellipsoid(p, (1.2, -3.75, 9.35), (0.62, 0.62, 0.9))
+    flank = capsule(p, (0.35, 0.2, 8.0), (0.95, -3.2, 8.95), 0.5, 0.75)
+    tip = sphere(p, (0, -3.35, 10.4), 0.78)
+    lobule = sphere(p, (0.35, -3.55, 10.2), 0.62)
+    wing = ellipsoid(p, (1.15, -3.75, 9.35), (0.6, 0.62, 0.9))
     columella = capsule(p, (0, -4.0, 10.2), (0, -4.45, 9.0), 0.38)
     nostril = capsule(p, (0.5, -4.35, 10.15), (0.75, -4.25, 9.35), 0.2, 0.26)
-    field = union(field, union(bridge, flank, 1.0), 1.0)
+    field = union(field, union(bridge, flank, 1.25), 0.9)
     field = union(field, union(tip, lobule, 0.5), 0.8)
-    field = union(field, wing, 0.45)
+    field = union(field, wing, 0.5)
     field = union(field, columella, 0.5)
     return subtraction(field, nostril, 0.25)
 
@@ -131,59 +135,73 @@ def _relief(p: Points) -> Field:
     t = np.clip(x / MOUTH_HALF_BREADTH, 0.0, 1.4)
     above = y - mouth_line(x)
     upper, lower = lip_heights(x)
-    fade = 1.0 - step(t, 0.82, 1.06)
-    swell = 0.36 * bump(above - 0.5 * upper, 0.27) + 0.46 * bump(above + 0.5 * lower, 0.34)
-    parting = -0.36 * bump(above, 0.12) - 0.10 * bump(above, 0.3)
-    lips = fade * swell + (1.0 - step(t, 0.9, 1.15)) * parting
-    corner = -0.16 * bump(x - 2.65, 0.35) * bump(above + 0.05, 0.4)
+    fade = np.maximum(1.0 - t**2, 0.0) ** 0.8
+    swell = fade * (0.32 * bump(above - 0.5 * upper, 0.27) + 0.44 * bump(above + 0.5 * lower, 0.34))
+    parting = (1.0 - step(t, 0.6, 1.1)) * (-0.30 * bump(above, 0.12) - 0.10 * bump(above, 0.3))
+    corner = -0.10 * bump(x - 2.7, 0.4) * bump(above + 0.05, 0.45)
     under = -0.20 * bump(x, 1.4) * bump(y + 8.35, 0.45)
-    philtrum = step(y, -6.3, -5.8) * step(y, -4.4, -4.9) * (0.06 * bump(x - 0.5, 0.22) - 0.08 * bump(x, 0.25))
+    philtrum = step(y, -6.3, -5.7) * step(y, -4.3, -4.9) * (0.05 * bump(x - 0.5, 0.25) - 0.09 * bump(x, 0.28))
     fold_x = 1.9 + 0.42 * (-3.9 - y)
-    fold = -0.13 * bump(x - fold_x, 0.32) * step(y, -7.2, -6.0) * step(y, -3.2, -4.2)
+    fold = -0.10 * bump(x - fold_x, 0.36) * step(y, -7.2, -6.0) * step(y, -3.2, -4.2)
     tuft = 0.06 * bump(y - brow_line(x), 0.28) * step(x, 0.9, 1.5) * step(x, 5.2, 4.6)
-    return front * (lips + corner + under + philtrum + fold + tuft) + 0.20 * hair(p, 1.3)
+    return front * (swell + parting + corner + under + philtrum + fold + tuft) + 0.20 * hair(p, 1.3)
 
 
 def _lids(p: Points, field: Field) -> Field:
     ball = sphere(p, EYE_CENTRE, EYE_RADIUS)
-    field = union(field, ball - 0.30, 0.5)
+    field = union(field, ball - 0.27, 0.6)
     upper, lower = lid_edges(p[0])
-    crease = bump(p[1] - upper - 0.36, 0.11) * bump(p[0] - EYE_CENTRE[0], 1.1) * step(p[2], 6.0, 7.0)
+    crease = bump(p[1] - upper - 0.38, 0.12) * bump(p[0] - EYE_CENTRE[0], 1.1) * step(p[2], 6.0, 7.0)
     field = field + 0.10 * crease
-    opening = np.maximum(np.maximum(p[1] - upper, lower - p[1]) * 0.85, np.abs(p[0] - EYE_CENTRE[0]) - 1.45)
-    # The floor of the opening is a ball a little smaller than the eyeball, which therefore hides it everywhere.
-    hole = np.maximum(np.maximum(opening, 6.0 - p[2]), -(ball + 0.16))
+    opening = np.maximum(np.maximum(p[1] - upper, lower - p[1]) * 0.9, np.abs(p[0] - EYE_CENTRE[0]) - 1.45)
+    # The floor of the opening is a ball a little smaller than the eyeball, which therefore hides it, and at the corners
+    # of the eye a plane.
+    plane = p[2] - 7.5 + 0.3 * (p[0] - EYE_CENTRE[0])
+    hole = np.maximum(opening, -np.minimum(ball + 0.16, plane))
     return subtraction(field, hole, 0.2)
 
 
 def _ear(p: Points, field: Field) -> Field:
-    """The pinna in its own frame: u backwards, v upwards, w outwards."""
-    flare, lean = np.radians(28.0), np.radians(10.0)
-    offset = p - column((7.25, -0.9, -1.0))
-    back = np.array([np.sin(flare), 0.0, -np.cos(flare)])
-    out = np.array([np.cos(flare), 0.0, np.sin(flare)])
-    u0, v0, w = back @ offset, offset[1], out @ offset
-    u = np.cos(lean) * u0 - np.sin(lean) * v0
-    v = np.sin(lean) * u0 + np.cos(lean) * v0
-    ear = np.stack([u, v, w])
-    # Egg outline: narrower below.
-    wide = 1.0 + 0.16 * np.clip(v / 3.0, -1.0, 1.0)
-    egg = np.stack([u / wide, v, np.zeros_like(w)])
-    rim = ellipsoid(egg, (0.2, 0.1, 0.0), (1.55, 2.75, 1.0))
-    plate = intersection(rim, np.abs(w + 0.15) - 0.28, 0.25)
-    helix = np.sqrt(rim**2 + (w - 0.16) ** 2) - 0.27
-    helix = intersection(helix, -1.5 - v - 0.6 * u, 0.4)
-    helix = np.where(np.isfinite(helix), helix, 1.0)
-    lobe = ellipsoid(ear, (-0.45, -2.55, 0.0), (0.75, 0.8, 0.36))
-    fold = capsule(ear, (0.45, 1.3, 0.1), (0.75, -0.6, 0.12), 0.3)
-    fold = union(fold, capsule(ear, (0.75, -0.6, 0.12), (0.0, -1.75, 0.1), 0.3, 0.32), 0.25)
-    concha = ellipsoid(ear, (-0.3, -0.45, 0.25), (0.75, 1.05, 0.55))
-    tragus = ellipsoid(ear, (-1.2, -0.75, 0.15), (0.38, 0.5, 0.36))
-    root = ellipsoid(ear, (-0.6, -0.3, -0.55), (1.1, 2.2, 0.7))
-    shape = union(plate, helix, 0.2)
-    shape = union(shape, lobe, 0.35)
-    shape = union(shape, fold, 0.25)
-    shape = union(shape, root, 0.5)
+    shape, concha, tragus = _pinna(p)
     field = union(field, shape, 0.45)
-    field = subtraction(field, concha, 0.2)
-    return union(field, tragus, 0.25)
+    field = subtraction(field, concha, 0.25)
+    return union(field, tragus, 0.3)
+
+
+def ear_distance(points: Points) -> Field:
+    """Signed distance of `points` (3, N) to the nearer ear."""
+    shape, _, tragus = _pinna(np.concatenate([np.abs(points[:1]), points[1:]]))
+    return np.minimum(shape, tragus)
+
+
+def _pinna(p: Points) -> tuple[Field, Field, Field]:
+    """The solid of the ear at x > 0, the bowl to be cut from it, and the tragus that half covers the bowl.
+
+    Modelled in the ear's own frame: u backwards, v upwards, w outwards.
+    """
+    flare, lean = np.radians(26.0), np.radians(12.0)
+    offset = p - column((7.1, -0.9, -1.0))
+    u0 = np.sin(flare) * offset[0] - np.cos(flare) * offset[2]
+    w = np.cos(flare) * offset[0] + np.sin(flare) * offset[2]
+    u = np.cos(lean) * u0 - np.sin(lean) * offset[1]
+    v = np.sin(lean) * u0 + np.cos(lean) * offset[1]
+    ear = np.stack([u, v, w])
+    taper = 1.0 + 0.18 * np.clip(v / 3.0, -1.0, 1.0)  # an egg, narrower below
+    outline = ellipsoid(np.stack([u / taper, v, np.zeros_like(w)]), (0.2, 0.1, 0.0), (1.6, 2.8, 1.0))
+    plate = intersection(outline, np.abs(w + 0.12) - 0.32, 0.3)
+    helix = np.sqrt(outline**2 + (w - 0.18) ** 2) - 0.30
+    helix = intersection(helix, -1.3 - v - 0.9 * u, 0.5)  # the rim begins at the crus and ends above the lobe
+    lobe = ellipsoid(ear, (-0.35, -2.45, 0.02), (0.8, 0.85, 0.4))
+    fold = union(
+        capsule(ear, (0.45, 1.2, 0.12), (0.7, -0.6, 0.14), 0.32),
+        capsule(ear, (0.7, -0.6, 0.14), (0.0, -1.7, 0.12), 0.32, 0.36),
+        0.3,
+    )
+    root = ellipsoid(ear, (-0.5, -0.2, -0.6), (1.2, 2.3, 0.75))
+    shape = union(plate, helix, 0.25)
+    shape = union(shape, lobe, 0.5)
+    shape = union(shape, fold, 0.3)
+    shape = union(shape, root, 0.5)
+    concha = ellipsoid(ear, (-0.3, -0.45, 0.3), (0.75, 1.05, 0.6))
+    tragus = ellipsoid(ear, (-1.15, -0.75, 0.2), (0.4, 0.5, 0.4))
+    return shape, concha, tragus

@@ -1,7 +1,7 @@
-"""Polygonise a left-right symmetric signed-distance field with naive surface nets (Gibson 1998).
+"""Polygonise a left-right symmetric signed-distance field with surface nets (Gibson 1998).
 
-One vertex for each lattice cell that the surface crosses, one quad for each lattice edge that it crosses. The lattice may
-be drawn together where the surface has detail (`gathered`). Only x >= 0 is extracted: the first layer of cells straddles
+One vertex for each sheet of the surface in a lattice cell (Nielson, "Dual marching cubes", 2004, keeps sheets apart), one
+quad for each lattice edge that the surface crosses. The lattice may be drawn together where there is detail. Only x >= 0 is extracted: the first layer of cells straddles
 x = 0, its vertices lie on the seam, and the rest is mirrored, so symmetry is exact.
 """
 
@@ -49,32 +49,70 @@ def half_surface(distance: Distance, nodes: Lattice) -> tuple[Positions, Quads]:
     """
     shape = nodes.shape[1:]
     values = distance(nodes.reshape(3, -1)).reshape(shape)
-    cells = tuple(n - 1 for n in shape)
-    total, count = np.zeros((3, *cells)), np.zeros(cells)
-    quads = []
+    sheets = _sheet_table()[_signs(values)]
+    rings, keys, crossings = [], [], []
     for axis in range(3):
         crossing, where = _crossings(values, nodes, axis)
-        p, q = (axis + 1) % 3, (axis + 2) % 3
         around = []
-        for dp, dq in ((0, 0), (-1, 0), (-1, -1), (0, -1)):
+        for side_p, side_q in ((0, 0), (1, 0), (1, 1), (0, 1)):  # which edge along `axis` this is of the cell
             cell = where.copy()
-            cell[p] += dp
-            cell[q] += dq
-            inside = np.all([(cell[k] >= 0) & (cell[k] < cells[k]) for k in range(3)], axis=0)
-            np.add.at(count, tuple(cell[:, inside]), 1.0)
-            for k in range(3):
-                np.add.at(total[k], tuple(cell[:, inside]), crossing[k, inside])
-            around.append(np.where(inside, np.ravel_multi_index(tuple(np.maximum(cell, 0)), shape), -1))
+            cell[(axis + 1) % 3] -= side_p
+            cell[(axis + 2) % 3] -= side_q
+            inside = np.all([(cell[k] >= 0) & (cell[k] < shape[k] - 1) for k in range(3)], axis=0)
+            cell = np.where(inside, cell, 0)
+            key = 4 * np.ravel_multi_index(tuple(cell), shape) + sheets[(*cell, 4 * axis + 2 * side_p + side_q)]
+            around.append(np.where(inside, key, -1))
+            keys.append(key[inside])
+            crossings.append(crossing[:, inside])
         ring = np.stack(around, axis=1)
         leaving = values[tuple(where)] < 0  # the surface faces the positive axis here
         ring = np.where(leaving[:, None], ring, ring[:, ::-1])
-        quads.append(ring[(ring >= 0).all(axis=1)])
-    used = np.nonzero(count)
-    vertices = (total[(slice(None), *used)] / count[used]).T
-    vertices[used[0] == 0, 0] = 0.0
-    number = np.full(np.prod(shape), -1, dtype=np.int64)
-    number[np.ravel_multi_index(used, shape)] = np.arange(len(vertices))
-    return vertices, number[np.concatenate(quads)]
+        rings.append(ring[(ring >= 0).all(axis=1)])
+    used, member = np.unique(np.concatenate(keys), return_inverse=True)
+    share = np.bincount(member)
+    vertices = np.stack([np.bincount(member, weights=c) / share for c in np.concatenate(crossings, axis=1)], axis=1)
+    vertices[np.unravel_index(used // 4, shape)[0] == 0, 0] = 0.0
+    return vertices, np.searchsorted(used, np.concatenate(rings))
+
+
+def _signs(values: Field) -> NDArray[np.int64]:
+    """(nx - 1, ny - 1, nz - 1) bits: which of the eight corners of each cell lie inside; bit 4i + 2j + k."""
+    inside = (values < 0).astype(np.int64)
+    parts = [slice(None, -1), slice(1, None)]
+    return sum(inside[parts[i], parts[j], parts[k]] << (4 * i + 2 * j + k) for i, j, k in np.ndindex(2, 2, 2))
+
+
+def _sheet_table() -> NDArray[np.int64]:
+    """(256, 12): for each pattern of corner signs, the sheet (0..3) of the surface that each crossed edge belongs to.
+
+    Edge 4a + 2s + t runs along axis a at side s of axis a + 1 and side t of axis a + 2. Two edges are of one sheet if the
+    surface runs from one to the other across a face; on a face crossed four times it cuts off the outer corners.
+    """
+    faces = []
+    for axis, side in np.ndindex(3, 2):
+        p, q = (axis + 1) % 3, (axis + 2) % 3
+        corners, edges = [], []
+        for at in ((0, 0), (1, 0), (1, 1), (0, 1)):
+            corner = [0, 0, 0]
+            corner[axis], corner[p], corner[q] = side, *at
+            corners.append(4 * corner[0] + 2 * corner[1] + corner[2])
+        # Edges in the same cyclic order: edge n joins corners n and n + 1.
+        edges = [4 * p + side, 4 * q + 2 * side + 1, 4 * p + 2 + side, 4 * q + 2 * side]
+        faces.append((corners, edges))
+    table = np.zeros((256, 12), dtype=np.int64)
+    for pattern in range(256):
+        sheet = np.arange(12)
+        crossed = np.zeros(12, dtype=bool)
+        for corners, edges in faces:
+            inside = [bool(pattern >> c & 1) for c in corners]
+            cut = [n for n in range(4) if inside[n] != inside[(n + 1) % 4]]
+            crossed[[edges[n] for n in cut]] = True
+            pairs = [cut] if len(cut) == 2 else [[n - 1, n] for n in range(4) if len(cut) == 4 and not inside[n]]
+            for a, b in pairs:
+                sheet[sheet == sheet[edges[a]]] = sheet[edges[b]]
+        if crossed.any():
+            table[pattern, crossed] = np.unique(sheet[crossed], return_inverse=True)[1]
+    return table
 
 
 def _crossings(values: Field, nodes: Lattice, axis: int) -> tuple[Positions, NDArray[np.int64]]:
