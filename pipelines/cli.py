@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.version_option(package_name="dcign", message="dcign %(version)s")
 def group(debug: bool) -> None:
@@ -81,3 +81,7 @@ def _stop(message: str, code: int, debug: bool) -> None:
         traceback.print_exc()
     click.echo(message, err=True)
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
