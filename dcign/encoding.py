@@ -1,0 +1,95 @@
+"""One pass over a data set: every image encoded once, its mean kept; pixels only pass through sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.errors import RunError, ShardError
+from dcign.manipulate import decode, encode
+from dcign.metrics.reconstruction import ReconstructionSums
+from dcign.run import Run
+from render.factors import EXTRINSIC
+from render.shards import DataSet, MiniBatch
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the pass leaves: M images of the whole set, Z latents.
+
+    codes      (M, Z) float32, means of Q(z | x)
+    degrees    factor -> (M,) float32, the true angles
+    identity   (M,) int64
+    minibatch  (M,) int64, running number of the mini-batch of each image
+    kinds      (M,) str, the factor that varies in it
+    sums       of pixels and squared errors (`dcign.metrics.reconstruction`)
+    """
+
+    codes: NDArray[np.float32]
+    degrees: dict[str, NDArray[np.float32]]
+    identity: NDArray[np.int64]
+    minibatch: NDArray[np.int64]
+    kinds: NDArray[np.str_]
+    sums: ReconstructionSums
+
+
+def check_match(run: Run, data: DataSet) -> None:
+    """RunError unless the run was trained for images of this size and kind of object."""
+    if run.size != data.size:
+        raise RunError(
+            f"{run.folder} was trained on {run.size} x {run.size} images, but {data.folder} holds "
+            f"{data.size} x {data.size}; render shards with --size {run.size}"
+        )
+    if run.object != data.object:
+        raise RunError(
+            f"{run.folder} was trained on {run.object}s, but {data.folder} holds {data.object}s; "
+            f"render shards with --object {run.object}"
+        )
+
+
+def all_minibatches(data: DataSet) -> Iterator[MiniBatch]:
+    """Every mini-batch of the data set, factor by factor."""
+    for factor in data.factors:
+        for index in range(data.count(factor)):
+            yield data.minibatch(factor, index)
+
+
+def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Encoding:
+    """Encodes every image of `data` and decodes it from its mean, mini-batch by mini-batch.
+
+    `advance` is told how many images each mini-batch has added. RunError when run and data set do not fit each other or
+    the run gives numbers that are not finite; ShardError for angles that are not finite.
+    """
+    check_match(run, data)
+    run.model.eval()
+    sums = ReconstructionSums()
+    codes, identity, numbers, kinds = [], [], [], []
+    degrees: dict[str, list[NDArray[np.float32]]] = {name: [] for name in EXTRINSIC}
+    for number, minibatch in enumerate(all_minibatches(data)):
+        count = len(minibatch.images)
+        means = encode(run, minibatch.images.astype(np.float32) / 255.0)
+        reconstructions = decode(run, means)
+        if not np.isfinite(reconstructions).all():
+            raise RunError(f"{run.folder}: the decoder gives pixels that are not finite numbers; the training diverged")
+        sums.add(np.asarray(minibatch.images), reconstructions)
+        for name in EXTRINSIC:
+            angles = np.array(getattr(minibatch, name), dtype=np.float32)
+            if not np.isfinite(angles).all():
+                raise ShardError(f"{minibatch.shard}: expected finite angles of {name}, found some that are not")
+            degrees[name].append(angles)
+        codes.append(means)
+        identity.append(np.array(minibatch.identity, dtype=np.int64))
+        numbers.append(np.full(count, number, dtype=np.int64))
+        kinds.append(np.full(count, minibatch.factor))
+        advance(count)
+    return Encoding(
+        np.concatenate(codes),
+        {name: np.concatenate(parts) for name, parts in degrees.items()},
+        np.concatenate(identity),
+        np.concatenate(numbers),
+        np.concatenate(kinds),
+        sums,
+    )

@@ -1,0 +1,157 @@
+"""All measures of one run on one data set, from one encoding pass, as plain data ready for JSON.
+
+To add a measure: a pure function in `dcign/metrics/`, a line in `measure`, and a row in `dcign.report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dcign import calibration
+from dcign.calibration import Calibration, Curve
+from dcign.code import CodeLayout
+from dcign.encoding import Encoding, encode_data_set
+from dcign.manipulate import extrinsic_index
+from dcign.metrics import circular, invariance, reconstruction, spearman
+from dcign.run import Run
+from render.factors import EXTRINSIC, FACTORS
+from render.shards import DataSet
+
+FORMAT = 1
+WEAK_CURVE = 0.25  # a calibration that explains less of the latent's variance is named in the warnings
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`measures` is what report.json holds; the rest is what the pictures are drawn from."""
+
+    measures: dict[str, Any]
+    encoding: Encoding
+    calibration: Calibration
+
+
+def extrinsic_latents(layout: CodeLayout) -> tuple[str, ...]:
+    """The angles that have a latent of their own: azimuth, elevation and light for faces, azimuth for chairs."""
+    return tuple(name for name in EXTRINSIC if layout.groups.get(name) == 1)
+
+
+def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Evaluation:
+    """Encodes `data` once with `run` and measures it; `advance` is told how many images each step has done.
+
+    RunError or ShardError when they do not fit each other.
+    """
+    return measure(run, data, encode_data_set(run, data, advance))
+
+
+def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
+    """Every measure of an encoding. What cannot be computed is None in `measures` and named in its `warnings`."""
+    names = extrinsic_latents(run.layout)
+    latents = {name: encoding.codes[:, extrinsic_index(run.layout, name)] for name in names}
+    correlation = spearman.compute(latents, encoding.degrees, encoding.minibatch)
+    curves = {
+        name: calibration.fit(name, encoding.degrees[name], latents[name], data.ranges[name], correlation.draws[name])
+        for name in names
+    }
+    known = {name: curve for name, curve in curves.items() if curve is not None}
+    source = {"folder": str(data.folder), "split": data.split, "fingerprint": data.fingerprint}
+    missing = [name for name in FACTORS if name in run.layout.names and name not in data.factors]
+    pixels = reconstruction.compute(encoding.sums)
+    holding = {name: _invariance(run.layout, name, encoding) for name in data.factors}
+    around = {name: circular.compute(latents[name], encoding.degrees[name]) for name in names if _is_circle(data, name)}
+    measures = {
+        "format": FORMAT,
+        "run": {"folder": str(run.folder), "step": run.step, "object": run.object, "size": run.size},
+        "data_set": {
+            **source,
+            "object": data.object,
+            "size": data.size,
+            "images": len(encoding.codes),
+            "identities": len(np.unique(encoding.identity)),
+            "batch_size": data.batch_size,
+            "minibatches": {name: data.count(name) for name in data.factors},
+            "missing_factors": missing,
+            "ranges": {name: list(ends) for name, ends in data.ranges.items()},
+            "seen_in_training": _seen(run, data),
+        },
+        "reconstruction": pixels,
+        "spearman": {
+            "matrix": correlation.table,
+            "own": spearman.own_values(correlation.table),
+            "largest_leak": spearman.largest_leak(correlation.table),
+            "independent_draws": correlation.draws,
+        },
+        "circular_r2": around,
+        "invariance": holding,
+        "calibration": {name: None if curve is None else asdict(curve) for name, curve in curves.items()},
+        "warnings": [
+            *_data_warnings(run, data, missing),
+            *correlation.warnings,
+            *_curve_warnings(curves),
+            *(f"{name}: too few images or latents for the variance of inactive latents." for name in _nulls(holding)),
+            *(["All images are the same: no ratio to the mean-image predictor."] if pixels["ratio"] is None else []),
+        ],
+    }
+    return Evaluation(measures, encoding, Calibration(known, run.step, source))
+
+
+def _invariance(layout: CodeLayout, factor: str, encoding: Encoding) -> dict[str, float | int | None]:
+    """Within-mini-batch variance of the latents that `factor` must not move, beside that over the whole set."""
+    inactive = np.flatnonzero(~layout.active(factor))
+    chosen = encoding.kinds == factor
+    result = invariance.compute(encoding.codes[chosen], encoding.minibatch[chosen], inactive)
+    total = invariance.total_variance(encoding.codes, inactive)
+    within = result["within"]
+    return {**result, "total": total, "ratio": within / total if within is not None and total else None}
+
+
+def _nulls(holding: dict[str, dict[str, float | int | None]]) -> list[str]:
+    return [name for name, entry in holding.items() if entry["ratio"] is None]
+
+
+def _is_circle(data: DataSet, factor: str) -> bool:
+    low, high = data.ranges[factor]
+    return high - low >= 360.0
+
+
+def _seen(run: Run, data: DataSet) -> str:
+    """'no', 'identities' or 'images': what of this data set the run was trained on. Splits never share identities."""
+    if data.split != "train":
+        return "no"
+    return "images" if run.data.get("fingerprint") == data.fingerprint else "identities"
+
+
+def _data_warnings(run: Run, data: DataSet, missing: list[str]) -> list[str]:
+    lines = []
+    if data.split == "train":
+        what = "the very images" if _seen(run, data) == "images" else "identities like those"
+        lines.append(f"These are {what} the run was trained on (--split train): nothing here shows generalisation.")
+    if missing:
+        lines.append(
+            f"No mini-batches of {', '.join(missing)} in these shards: what is said of these factors comes from the "
+            "mini-batches of others, in which they hold still."
+        )
+    return lines
+
+
+def _curve_warnings(curves: dict[str, Curve | None]) -> list[str]:
+    lines = []
+    for name, curve in curves.items():
+        if curve is None:
+            lines.append(
+                f"{name}: no calibration (too few independent angles, or an angle or a latent that never moves)."
+            )
+        elif curve.circular:
+            lines.append(
+                f"{name} goes full circle: one latent takes each of its values at two angles or more, so no angle can "
+                "be read back from it, and a turn in degrees cannot show every side; an angle is mapped to the mean "
+                "latent there. |Spearman| depends on where 0 degrees lies: read the circular R² instead."
+            )
+        elif curve.explained < WEAK_CURVE:
+            lines.append(
+                f"{name}: its calibration explains only {curve.explained:.0%} of its latent's variance; distrust it."
+            )
+    return lines

@@ -1,0 +1,73 @@
+"""The picture of what the code has learnt: inputs, reconstructions and a sweep of each extrinsic latent."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dcign.calibration import Curve
+from dcign.encoding import Encoding
+from dcign.evaluation import Evaluation, extrinsic_latents
+from dcign.manipulate import decode, extrinsic_index, sweep
+from dcign.pictures import Row, Tile, degrees_text, draw_rows
+from dcign.run import Run
+from render.shards import DataSet
+
+OBJECTS = 4
+FRAMES = 9
+READABLE = 100  # pixels; smaller images are enlarged for the picture
+
+
+def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:
+    """Rows of up to `count` images of different identities, at even steps through the mini-batches."""
+    _, firsts = np.unique(encoding.minibatch, return_index=True)
+    _, unique = np.unique(encoding.identity[firsts], return_index=True)
+    candidates = firsts[np.sort(unique)]
+    chosen = np.unique(np.linspace(0, len(candidates) - 1, count).round().astype(np.int64))
+    return candidates[chosen].astype(np.int64)
+
+
+def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Image:
+    """For a few identities: one row for each extrinsic latent with input, reconstruction and its sweep in degrees."""
+    encoding = evaluation.encoding
+    rows: list[Row] = []
+    for place in pick(encoding):
+        image = image_of(data, encoding, int(place))
+        code = encoding.codes[place]
+        reconstruction = decode(run, code[None])[0]
+        heading = f"{run.object} {encoding.identity[place]}"
+        names = extrinsic_latents(run.layout)
+        if not names:
+            rows.append(Row([Tile(image, "input"), Tile(reconstruction, "decoded")], heading=heading))
+        for number, name in enumerate(names):
+            value = float(code[extrinsic_index(run.layout, name)])
+            curve = evaluation.calibration.curves.get(name)
+            inferred = "decoded" if curve is None or curve.circular else f"read {degrees_text(curve.to_degrees(value))}"
+            values, captions = sweep_values(curve, encoding.codes[:, extrinsic_index(run.layout, name)])
+            frames = sweep(run, code, name, values)
+            tiles = [
+                Tile(image, f"true {degrees_text(encoding.degrees[name][place])}"),
+                Tile(reconstruction, inferred),
+                *(Tile(frame, caption) for frame, caption in zip(frames, captions, strict=True)),
+            ]
+            rows.append(Row(tiles, label=name, heading=heading if number == 0 else ""))
+    return draw_rows(rows, scale=max(1, -(-READABLE // data.size)))
+
+
+def sweep_values(curve: Curve | None, latent: NDArray[np.floating]) -> tuple[NDArray[np.float64], list[str]]:
+    """Latent values and captions of a sweep: over the calibrated range, or without one over 90 % of `latent` (M,)."""
+    if curve is None:
+        values = np.linspace(*np.quantile(latent.astype(np.float64), (0.05, 0.95)), FRAMES)
+        return values, [f"z = {value:.2g}" for value in values]
+    angles = np.linspace(*curve.range, FRAMES)
+    return curve.to_latent(angles), [degrees_text(angle) for angle in angles]
+
+
+def image_of(data: DataSet, encoding: Encoding, place: int) -> NDArray[np.float32]:
+    """The image (H, W) in [0, 1] behind row `place` of the encoding, read again from its shard."""
+    number, factor = encoding.minibatch[place], str(encoding.kinds[place])
+    numbers = np.unique(encoding.minibatch[encoding.kinds == factor])
+    index = int(np.searchsorted(numbers, number))
+    position = place - int(np.flatnonzero(encoding.minibatch == number)[0])
+    return np.asarray(data.minibatch(factor, index).images[position], dtype=np.float32) / 255.0

@@ -1,0 +1,80 @@
+"""`dcign evaluate RUN SHARDS`: measure a run, calibrate it in degrees, write the report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+import torch
+
+from dcign import calibration
+from dcign.encoding import check_match
+from dcign.errors import BadInput, RunError
+from dcign.evaluation import evaluate
+from dcign.headline import Headline, headlines
+from dcign.report import write_report
+from dcign.run import load_run
+from pipelines.progress import progress_bar
+from render.factors import SPLITS
+from render.shards import open_data_set
+
+
+@click.command(name="evaluate")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("shards", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=None, help="Folder for the report.  [default: RUN]"
+)
+@click.option("--split", type=click.Choice(SPLITS), default="test", help="Which images: test shows unseen identities.")
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", help="Where the network runs.")
+def command(run: Path, shards: Path, output: Path | None, split: str, device: str) -> None:
+    """Measure RUN on the images in SHARDS, and write report.json, report.html and the pictures in it.
+
+    Also stores calibration.json in RUN: which latent value stands for which angle. `dcign rerender` needs it.
+
+    \b
+    Example:
+      dcign render --factor all --split test --n 100 -o shards-test/
+      dcign evaluate run/ shards-test/
+    """
+    model = load_run(run, choose_device(device))
+    data = open_data_set(shards, split)
+    check_match(model, data)  # before anything is written
+    folder = make_folder(run if output is None else output)
+    images = data.batch_size * sum(data.count(factor) for factor in data.factors)
+    with progress_bar("evaluate", images, "image") as bar:
+        evaluation = evaluate(model, data, bar.update)
+    page = write_report(model, data, evaluation, folder, shlex.join(["dcign", *sys.argv[1:]]))
+    calibration.save(run, evaluation.calibration)
+    for line in headlines(evaluation.measures):
+        click.echo(summary(line))
+    for warning in evaluation.measures["warnings"]:
+        click.echo(f"Note: {warning}")
+    click.echo(f"Report: {page}")
+
+
+def choose_device(name: str) -> str:
+    """'auto' as 'cuda' where there is a CUDA GPU, else 'cpu'. RunError when 'cuda' is asked for in vain."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise RunError("--device cuda: no CUDA GPU can be used here; use --device cpu")
+    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def make_folder(folder: Path) -> Path:
+    """The output folder, made if it is missing. BadInput when something else has its name or it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise BadInput(f"-o {folder}: expected a folder, found a file") from None
+    except OSError as error:
+        raise BadInput(f"-o {folder}: cannot be made ({error.strerror})") from None
+    return folder
+
+
+def summary(line: Headline) -> str:
+    """One headline number as a line of text."""
+    value = "not defined" if line.value is None else f"{line.value:.4g}"
+    verdict = {None: "", True: "  reached", False: "  missed"}[line.reached]
+    return f"{line.name:38s} {value:>12s}  {line.aim}{verdict}".rstrip()

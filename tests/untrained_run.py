@@ -1,0 +1,39 @@
+"""A run folder without training: a small network with its initial weights, saved through the checkpoint's own writer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from dcign.checkpoint import Header, save_checkpoint
+from dcign.code import CodeLayout
+from dcign.config import TrainConfig
+from render.factors import DEFAULT_RANGES
+
+
+def write_untrained(folder: Path, *, size=54, object="face", fingerprint="none", step=7, seed=0, gain=30.0) -> Path:
+    """Write `folder` with a checkpoint of a 4/3/2-map network; `gain` makes its codes and pictures vary visibly."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    header = Header(
+        step,
+        TrainConfig(widths=(4, 3, 2)),
+        CodeLayout.for_object(object),
+        size,
+        {
+            "object": object,
+            "size": size,
+            "fingerprint": fingerprint,
+            "factors": ["azimuth", "elevation", "light", "intrinsic"],
+            "ranges": {name: list(ends) for name, ends in DEFAULT_RANGES[object].items()},
+            "seed": 0,
+            "folder": "nowhere",
+        },
+    )
+    model = dict(header.build_model().named_parameters())
+    for name in ("encoder.mean.weight", "decoder.linear.weight"):
+        model[name] = model[name] * gain
+    zeros = {f"{kind}.{name}": torch.zeros_like(value) for name, value in model.items() for kind in ("mean", "square")}
+    save_checkpoint(folder, header, model, zeros)
+    return folder
