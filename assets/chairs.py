@@ -1,0 +1,84 @@
+"""The built-in chairs: 1,357 procedural models, as many as the paper had, in eleven families. No download, no files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from assets import chair_families
+from assets.chair_families import Chair
+from assets.chair_solids import Solid, joined
+from assets.mesh import Mesh, Surface
+from assets.model_source import ModelSource
+
+# family -> builder and number of chairs: proportions and parts are drawn from a generator seeded by family and number
+FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Chair], int]] = {
+    "dining": (chair_families.dining, 200),
+    "slatted": (chair_families.slatted, 150),
+    "ladder-back": (chair_families.ladder_back, 150),
+    "stool": (chair_families.stool, 110),
+    "rocking": (chair_families.rocking, 90),
+    "folding": (chair_families.folding, 87),
+}
+
+
+@dataclass(frozen=True)
+class BuiltInChair:
+    """Chair `number` (from 1) of a family; a `ModelSource`."""
+
+    family: str
+    number: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.family}-{self.number:04d}"
+
+    def sha256(self) -> str:
+        """SHA-256 of the id and of the generator's own source: whatever changes a chair changes this."""
+        return hashlib.sha256(f"{self.id} {_generator_sha256()}".encode()).hexdigest()
+
+    def build(self) -> Chair:
+        """The chair as separate closed solids in centimetres, standing on y = 0."""
+        seed = (list(FAMILIES).index(self.family), self.number)
+        return FAMILIES[self.family][0](np.random.default_rng(seed))
+
+    def read(self) -> Mesh:
+        chair = self.build()
+        low = np.min([solid.vertices.min(axis=0) for _, solid in chair.solids], axis=0)
+        high = np.max([solid.vertices.max(axis=0) for _, solid in chair.solids], axis=0)
+        centre = (low + high) / 2
+        radius = max(np.linalg.norm(solid.vertices - centre, axis=1).max() for _, solid in chair.solids)
+        names = dict.fromkeys(name for name, _ in chair.solids)
+        return Mesh(self.id, tuple(_surface(chair, name, centre, float(radius)) for name in names))
+
+
+def built_in_chairs() -> list[ModelSource]:
+    """All built-in chairs, sorted by id; each is made when it is read."""
+    chairs = [BuiltInChair(family, k + 1) for family, (_, count) in FAMILIES.items() for k in range(count)]
+    return sorted(chairs, key=lambda chair: chair.id)
+
+
+def _surface(chair: Chair, name: str, centre: np.ndarray, radius: float) -> Surface:
+    """All solids of one finish, scaled to the unit sphere."""
+    finish = chair.finishes[name]
+    solid: Solid = joined([s for n, s in chair.solids if n == name])
+    return Surface(
+        vertices=((solid.vertices - centre) / radius).astype(np.float32),
+        triangles=solid.triangles.astype(np.int32),
+        normals=solid.normals.astype(np.float32),
+        albedo=np.tile(np.float32(finish.colour), (len(solid.vertices), 1)),
+        uv=(solid.uv / finish.tile).astype(np.float32) if finish.texture is not None else None,
+        texture=finish.texture,
+    )
+
+
+@lru_cache(maxsize=1)
+def _generator_sha256() -> str:
+    here = Path(__file__).parent
+    sources = sorted([*here.glob("chair_*.py"), Path(__file__)])
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
