@@ -89,7 +89,7 @@ class HeadMesh:
 
 def mean_head() -> HeadMesh:
     """Polygonise the modelled head, with vertices gathered in the face and the ears, and add the eyeballs."""
-    nodes = lattice((0.0, -16.0, -12.5), (11.0, 14.0, 15.0), 0.42)
+    nodes = lattice((0.0, -16.0, -12.5), (11.0, 14.0, 15.0), 0.40)
     nodes = gathered(nodes, (0.0, -2.5, 8.0), 6.0, 0.48)
     nodes = gathered(nodes, (8.4, -0.9, -1.5), 3.0, 0.55)
     nodes = gathered(nodes, (1.2, -6.7, 8.8), 2.4, 0.30)

@@ -9,14 +9,14 @@ from assets.head_shape import EYE_CENTRE, brow_line, ear_distance, hair, lid_edg
 from assets.morphable import Modes
 from assets.signed_distance import bump, step
 
-SKIN, HAIR = np.array([0.78, 0.65, 0.57]), np.array([0.26, 0.21, 0.18])
+SKIN, HAIR = np.array([0.78, 0.65, 0.57]), np.array([0.30, 0.25, 0.22])
 LIPS, LASHES = np.array([0.60, 0.37, 0.34]), np.array([0.20, 0.15, 0.13])
 SCLERA, IRIS = np.array([0.84, 0.83, 0.81]), np.array([0.33, 0.25, 0.18])
 LIMBUS, PUPIL = np.array([0.16, 0.12, 0.10]), np.array([0.03, 0.03, 0.03])
 PUPIL_ANGLE, LIMBUS_ANGLE = 0.20, 0.50
 
 # Directions in RGB in which skin varies: melanin darkens blue a little more than red, blood reddens.
-MELANIN, BLOOD = np.array([1.00, 1.02, 1.00]), np.array([0.5, -0.8, -0.7])
+MELANIN, BLOOD = np.array([0.97, 1.01, 1.03]), np.array([0.4, -0.6, -0.5])
 
 
 def skin_paint(skin: Array) -> dict[str, Array]:
@@ -27,7 +27,7 @@ def skin_paint(skin: Array) -> dict[str, Array]:
     upper, lower = lip_heights(x)
     lips = front * step(above - upper, 0.12, -0.12) * step(-above - lower, 0.12, -0.12) * step(x, 2.75, 2.45)
     thickness = 0.30 - 0.14 * step(x, 2.6, 5.2)
-    brows = front * step(np.abs(y - brow_line(x)), thickness + 0.2, thickness - 0.2)
+    brows = front * step(np.abs(y - brow_line(x)), thickness + 0.25, thickness - 0.25)
     brows = brows * step(x, 0.9, 1.6) * step(x, 5.4, 4.4)
     lid_upper, lid_lower = lid_edges(skin[:, 0])
     width = step(np.abs(x - EYE_CENTRE[0]), 1.75, 1.5)
@@ -40,14 +40,14 @@ def skin_paint(skin: Array) -> dict[str, Array]:
     )
     sockets = front * bump(np.hypot((x - EYE_CENTRE[0]) / 1.3, (y + 0.05) / 0.8), 1.0)
     nostrils = bump(np.hypot((x - 0.62) / 0.35, (y + 4.35) / 0.22), 1.0) * step(z, 8.8, 9.2) * step(y, -4.0, -4.3)
-    parting = front * bump(above, 0.09) * step(x, 2.75, 2.3)
+    parting = front * bump(above, 0.12) * step(x, 2.75, 2.3)
     around_mouth = np.exp(-0.5 * ((x / 3.2) ** 2 + ((y + 7.4) / 2.4) ** 2))
     jaw = step(y, -4.6, -7.0) * step(y, -12.5, -11.0) * step(z, 0.8, 2.6)
     beard = np.maximum(front * around_mouth, jaw) * (1.0 - lips) * step(y, -4.3, -4.9)
     cheeks = front * np.exp(-0.5 * (((x - 4.2) / 1.6) ** 2 + ((y + 2.9) / 1.5) ** 2))
     nose = np.exp(-0.5 * ((x / 1.2) ** 2 + ((y + 3.4) / 1.2) ** 2)) * step(z, 8.5, 9.8)
     return {
-        "hair": hair(skin.T, 0.6) * step(ear_distance(skin.T), 0.05, 0.35),
+        "hair": hair(skin.T, 0.75) * step(ear_distance(skin.T), 0.0, 0.5),
         "brows": brows,
         "lips": lips,
         "lashes": lashes,
@@ -67,7 +67,7 @@ def skin_albedo(paint: dict[str, Array]) -> Array:
     colour = colour * (1.0 - 0.12 * paint["sockets"][:, None]) * (1.0 - 0.05 * paint["beard"][:, None])
     for name, over, opacity in (
         ("lips", LIPS, 0.95),
-        ("parting", LASHES, 0.75),
+        ("parting", LASHES, 0.65),
         ("hair", HAIR, 1.0),
         ("brows", HAIR, 0.85),
         ("lashes", LASHES, 0.85),
@@ -113,7 +113,7 @@ BLOTCHES = (Scale(7.0, 0.030, _everywhere), Scale(3.0, 0.025, _everywhere), Scal
 def _coloured(fields: Array, eyeball_vertices: int) -> Array:
     """(2k, n + eyeball_vertices, 3): each scalar field (k, n) once as melanin, once as blood; none on the eyeballs."""
     padded = np.pad(fields, ((0, 0), (0, eyeball_vertices)))[..., None]
-    return np.concatenate([padded * MELANIN, 0.6 * padded * BLOOD])
+    return np.concatenate([padded * MELANIN, 0.4 * padded * BLOOD])
 
 
 def _named_fields(paint: dict[str, Array], bare: Array) -> list[Array]:
@@ -123,12 +123,12 @@ def _named_fields(paint: dict[str, Array], bare: Array) -> list[Array]:
     grey = np.ones(3)
     return [
         tone[:, None] * MELANIN,
-        0.030 * bare[:, None] * BLOOD,
-        0.095 * (hair + 0.5 * brows) * grey,  # colour of the hair
-        0.060 * hair * [1.0, 0.75, 0.4],
+        0.025 * bare[:, None] * BLOOD,
+        0.085 * (hair + 0.5 * brows) * grey,  # colour of the hair
+        0.030 * hair * [1.0, 0.4, -0.2],
         0.075 * brows * grey,
         0.060 * lips * MELANIN,
-        0.060 * lips * BLOOD,
+        0.035 * lips * BLOOD,
         0.070 * paint["beard"][:, None] * grey,
         0.035 * paint["cheeks"][:, None] * BLOOD,
         0.040 * paint["sockets"][:, None] * bare[:, None] * MELANIN,

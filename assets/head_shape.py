@@ -56,7 +56,7 @@ def lip_heights(x: Field) -> tuple[Field, Field]:
 
 def brow_line(x: Field) -> Field:
     """Height of the middle of the eyebrow over |x|."""
-    return 1.75 + 0.42 * step(np.abs(x), 1.2, 3.9) - 0.55 * step(np.abs(x), 3.7, 5.6)
+    return 1.92 + 0.34 * step(np.abs(x), 1.2, 3.9) - 0.55 * step(np.abs(x), 3.7, 5.6)
 
 
 def lid_edges(x: Field) -> tuple[Field, Field]:
@@ -73,9 +73,9 @@ def hair(points: Points, width: float = 0.45) -> Field:
     The hairline is blurred over 2 `width` centimetres.
     """
     x, y, z = np.abs(points[0]), points[1], points[2]
-    heights = [-9.0, -6.6, -5.6, -4.0, -2.6, -1.6, -0.6, 1.0, 2.8, 4.4, 5.6, 6.6, 7.4, 8.4]
-    front = [-16.0, -9.5, -5.5, -3.4, -2.6, 0.9, 1.5, 2.2, 3.6, 4.9, 5.6, 6.9, 8.8, 13.0]
-    edge = np.interp(y + 0.018 * x**2, heights, front)
+    heights = [-9.0, -6.6, -5.6, -4.0, -2.6, -1.6, -0.6, 1.0, 2.2, 3.2, 4.4, 5.4, 6.4, 7.2, 8.2]
+    front = [-16.0, -9.5, -5.5, -3.4, -2.6, 0.9, 1.3, 1.7, 2.9, 4.4, 4.8, 5.2, 6.6, 8.6, 13.0]
+    edge = np.interp(y + 0.012 * x**2 - 0.45 * bump(x - 4.2, 1.3), heights, front)
     return step(edge - z, -width, width)
 
 
@@ -115,7 +115,7 @@ def _sockets(p: Points, field: Field) -> Field:
 
 def _nose(p: Points, field: Field) -> Field:
     bridge = capsule(p, (0, 1.2, 8.2), (0, -3.0, 10.1), 0.55, 0.7)
-    flank = capsule(p, (0.35, 0.2, 8.0), (0.95, -3.2, 8.95), 0.5, 0.75)
+    flank = capsule(p, (0.3, 0.2, 8.0), (0.8, -3.2, 9.15), 0.5, 0.85)
     tip = sphere(p, (0, -3.35, 10.4), 0.78)
     lobule = sphere(p, (0.35, -3.55, 10.2), 0.62)
     wing = ellipsoid(p, (1.15, -3.75, 9.35), (0.6, 0.62, 0.9))

@@ -61,10 +61,10 @@ def _partly(points: Array) -> Array:
 
 
 SCALES = (
-    Scale(14.0, 0.40, _everywhere),
-    Scale(6.0, 0.36, _partly),
-    Scale(3.0, 0.30, _detail),
-    Scale(1.6, 0.13, _detail),
+    Scale(14.0, 0.36, _everywhere),
+    Scale(6.0, 0.28, _partly),
+    Scale(3.0, 0.26, _detail),
+    Scale(1.6, 0.12, _detail),
 )
 ASYMMETRY = 0.35
 
@@ -124,7 +124,7 @@ def anatomical_fields(points: Array) -> Array:
             move(0, -0.05 * brow, 0.28 * brow),
             move(0, 0.22 * brow),
             move(0, 0.22 * brow * (x - 2.8) / 1.5),  # slant of the brows
-            move(0.40 * near((5.2, -4.6, 5.0), 2.4), 0, 0.25 * near((4.4, -4.6, 5.5), 2.4)),  # full cheeks
+            move(0.28 * near((5.2, -4.6, 5.0), 2.4), 0, 0.20 * near((4.4, -4.6, 5.5), 2.4)),  # full cheeks
             move(0.26 * near((5.4, -1.6, 5.2), 2.0), 0, 0.26 * near((4.8, -1.6, 6.0), 1.8)),  # cheekbones
             move(0, 0, -0.055 * above_eyes * front),  # slant of the forehead
             move(0.06 * x * neck, 0, 0.06 * (z + 2.5) * neck),
