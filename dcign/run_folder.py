@@ -1,0 +1,109 @@
+"""The folder of a training run: whose it is, what it was asked to do, and its log.
+
+config.json                         settings, graphics code and training data of the run
+stats.jsonl                         one line of measurements every few steps
+checkpoint-<step>.safetensors       see `dcign.checkpoint`
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from dcign.checkpoint import Header, list_checkpoints, newest_checkpoint, replace_file
+from dcign.config import TrainConfig, join
+from dcign.errors import RunError
+
+CONFIG, STATS = "config.json", "stats.jsonl"
+MAY_CHANGE = ("steps", "checkpoint_every", "device")  # settings a resumed run may be given anew
+
+
+def claim_folder(folder: Path, asked: Header) -> None:
+    """Make the folder a run of `asked`, or check that it is one already; RunError changes nothing."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"-o {folder}: expected a folder for the run, found a file")
+    started = read_header(folder)
+    if started is not None:
+        check_same_run(folder, started, asked)
+    elif folder.is_dir() and any(not path.name.endswith(".tmp") for path in folder.iterdir()):
+        raise RunError(
+            f"-o {folder}: expected a training run or an empty folder, found other files; name another folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob(".*.tmp"):
+        stale.unlink()
+    if started is None:
+        write_header(folder, asked)
+
+
+def read_header(folder: Path) -> Header | None:
+    """What the run was asked to do, from `config.json` or else its newest checkpoint; None if it is no run."""
+    path = folder / CONFIG
+    if path.is_file():
+        try:
+            value = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise RunError(f"{path}: expected the settings of a training run as JSON, found {error}") from None
+        return Header.from_json(value, path)
+    if folder.is_dir() and list_checkpoints(folder):
+        found = newest_checkpoint(folder)
+        return found[0].header if found else None
+    return None
+
+
+def write_header(folder: Path, header: Header) -> None:
+    """Write `config.json`, atomically."""
+    value = dataclasses.replace(header, step=0).to_json()
+    replace_file(folder / CONFIG, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def check_same_run(folder: Path, started: Header, asked: Header) -> None:
+    """RunError naming the first setting in which a run and a request to resume it differ."""
+    for field in dataclasses.fields(TrainConfig):
+        if field.name in MAY_CHANGE:
+            continue
+        was, wanted = getattr(started.config, field.name), getattr(asked.config, field.name)
+        if was != wanted:
+            option = "--" + field.name.replace("_", "-")
+            raise RunError(
+                f"{option}: the run in {folder} has {_text(field.name, was)}, this command asks for "
+                f"{_text(field.name, wanted)}; resume with {option} {_text(field.name, was)} or name another -o"
+            )
+    if started.layout != asked.layout:
+        raise RunError(f"{folder}: the run's graphics code is {started.layout}, these shards ask for {asked.layout}")
+    was, found = started.data.get("fingerprint"), asked.data.get("fingerprint")
+    if was != found:
+        raise RunError(
+            f"{folder}: the run is trained on another data set: expected fingerprint {str(was)[:12]} (then in "
+            f"{started.data.get('folder')}), found {str(found)[:12]} in {asked.data.get('folder')}; name another -o"
+        )
+
+
+def rewind_stats(folder: Path, step: int) -> None:
+    """Drop the lines of `stats.jsonl` beyond `step`, and a half-written one: a resumed run writes them again."""
+    path = folder / STATS
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+        try:
+            good = line.endswith("\n") and json.loads(line)["step"] <= step
+        except (ValueError, KeyError, TypeError):
+            good = False
+        if good:
+            kept.append(line)
+    replace_file(path, "".join(kept).encode())
+
+
+def append_stats(folder: Path, line: dict[str, Any]) -> None:
+    """Add one line to `stats.jsonl`."""
+    with open(folder / STATS, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, tuple):
+        return join(value, "/" if name == "widths" else ":")
+    return str(value)

@@ -1,0 +1,92 @@
+"""`dcign train`: shards in, a trained graphics code out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from render.shards import open_data_set
+
+
+class Numbers(click.ParamType):
+    """Some whole numbers between separators: 96/64/32 or 1:1:1:10."""
+
+    name = "numbers"
+
+    def __init__(self, count: int, separator: str) -> None:
+        self.count, self.separator = count, separator
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(self.separator)
+        if len(parts) != self.count or not all(part.isascii() and part.isdigit() for part in parts):
+            wanted = self.separator.join("N" * self.count)
+            self.fail(f"expected {self.count} whole numbers as {wanted}, found {value!r}", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("shards", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="run", help="Folder of the run.")
+@click.option("--steps", type=click.IntRange(min=1), default=12000, help="Mini-batches to train on, one update each.")
+@click.option(
+    "--widths", type=Numbers(3, "/"), default="96/64/32", metavar="A/B/C",
+    help="Maps of the three encoder layers; the decoder mirrors them.",
+)  # fmt: skip
+@click.option(
+    "--ratio", type=Numbers(4, ":"), default="1:1:1:10", metavar="A:E:L:I",
+    help="Mini-batches of azimuth : elevation : light : intrinsic; absent factors drop out.",
+)  # fmt: skip
+@click.option(
+    "--invariance-strength", type=float, default=0.01,
+    help="Factor on (value - average), the gradient of inactive latents.",
+)  # fmt: skip
+@click.option(
+    "--inactive-gradient", type=click.Choice(["invariance", "shared"]), default="invariance",
+    help="The paper's, or also the mini-batch average of the reconstruction gradient.",
+)  # fmt: skip
+@click.option("--learning-rate", type=float, default=5e-4, help="Of the gradient summed over a mini-batch.")
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto",
+    help="Of the convolutions; auto: bf16 where the hardware has it.",
+)  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: a CUDA GPU if there is one."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights, order of mini-batches and noise.")
+@click.option("--checkpoint-every", type=click.IntRange(min=1), default=500, help="Steps between checkpoints.")
+@click.pass_context
+def command(
+    ctx: click.Context, shards: Path, output: Path, steps: int, widths: tuple[int, int, int],
+    ratio: tuple[int, int, int, int], invariance_strength: float, inactive_gradient: str, learning_rate: float,
+    precision: str, device: str, seed: int, checkpoint_every: int,
+) -> None:  # fmt: skip
+    """Train a graphics code on the mini-batches of SHARDS (made by `dcign render`) and leave the run in OUTPUT.
+
+    Any subset of the factors may be present. Stopped at any moment, the same command resumes; run to the end, it
+    finds nothing left to do; with more --steps it goes on. OUTPUT gets checkpoint-*.safetensors, config.json and
+    stats.jsonl.
+
+    \b
+    Examples:
+      dcign train shards/
+      dcign train shards/ -o small --widths 24/16/8 --steps 3000
+    """
+    data = open_data_set(shards)
+    from dcign.config import TrainConfig  # torch, from here on
+    from dcign.training import train
+
+    outcome = train(
+        data,
+        output,
+        TrainConfig(
+            steps=steps, widths=widths, learning_rate=learning_rate, invariance_strength=invariance_strength,
+            inactive_gradient=inactive_gradient, ratio=ratio, seed=seed, precision=precision,
+            checkpoint_every=checkpoint_every, device=device,
+        ),
+        say=click.echo,
+    )  # fmt: skip
+    if outcome.signal is not None:
+        ctx.exit(128 + outcome.signal)  # so that a script does not go on with half a run
