@@ -1,0 +1,134 @@
+"""The `dcign` command: lazily loaded, documented, and one line for an error."""
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from assets.errors import BadInput, Failure
+from pipelines import cli
+
+GRAPHICS = {"OpenGL", "pyrender", "trimesh", "pyglet"}
+
+
+def run(*arguments):
+    """Run `dcign` in its own process."""
+    code = "from pipelines.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+
+
+def modules_after(*arguments):
+    """The modules in memory after a command printed its help."""
+    code = f"""if True:
+        import sys
+        from pipelines.cli import group
+        group({list(arguments)!r}, standalone_mode=False)
+        print("MODULES", *sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()[1:]}
+
+
+@pytest.fixture(params=cli.COMMANDS)
+def command(request):
+    """Each sub-command, with a context to ask it for help in."""
+    parent = cli.group.make_context("dcign", [request.param], resilient_parsing=True)
+    found = cli.group.get_command(parent, request.param)
+    return found, found.make_context(request.param, [], parent=parent, resilient_parsing=True)
+
+
+def test_help_ends_in_an_example(command):
+    found, context = command
+    description = found.get_help(context).split("\nOptions:")[0]
+    head, example = description.split("  Example")[0], description.split("  Example")[-1]
+    assert len(head.strip().splitlines()) >= 2, "usage and a description come before the example"
+    assert f"dcign {context.info_name}" in example
+
+
+def test_help_names_every_default(command):
+    found, context = command
+    for option in found.params:
+        has_default = not option.required and option.to_info_dict()["default"] is not None
+        if isinstance(option, click.Option) and not option.is_flag and has_default:
+            assert "default: " in option.get_help_record(context)[1], option.name
+
+
+def test_every_option_has_help(command):
+    found, _ = command
+    assert not [option.name for option in found.params if isinstance(option, click.Option) and not option.help]
+
+
+def test_group_lists_every_command_without_loading_any():
+    listed = run("--help")
+    assert listed.returncode == 0
+    for name, (_, line) in cli.COMMANDS.items():
+        assert name in listed.stdout
+        assert line.split(",")[0].split(";")[0] in " ".join(listed.stdout.split())
+    assert not modules_after("--help") & ({"torch", "numpy"} | GRAPHICS)
+
+
+@pytest.mark.parametrize("name", ["render", "preview", "verify"])
+def test_render_stage_commands_do_not_import_torch(name):
+    assert "torch" not in modules_after(name, "--help")
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "rerender"])
+def test_training_stage_commands_do_not_import_opengl(name):
+    assert not modules_after(name, "--help") & GRAPHICS
+
+
+def test_doctor_loads_neither_stage():
+    assert not modules_after("doctor", "--help") & ({"torch"} | GRAPHICS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(["paint"], "paint"), (["render", "--brightness", "3"], "--brightness"), (["doctor", "more"], "more")],
+)
+def test_what_is_not_known_exits_2_and_is_named(arguments, named):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert named in done.stderr.splitlines()[-1]
+    assert "--help" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadInput("--n: expected 1 or more, found 0"), 2),
+        (Failure("disk full"), 1),
+        (FileNotFoundError(2, "No such file or directory", "a.npz"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(monkeypatch, capsys, error, code):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(cli, "group", fail)
+    for debug in (False, True):
+        monkeypatch.setattr(sys, "argv", ["dcign", "render", *["--debug"] * debug])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert stopped.value.code == code
+        said = capsys.readouterr().err
+        assert ("Traceback" in said) == debug
+        assert debug or len(said.splitlines()) == 1
+
+
+def test_version_is_the_package_version():
+    from importlib.metadata import version
+
+    assert run("--version").stdout.strip() == f"dcign {version('dcign')}"
+
+
+def test_a_closed_pipe_ends_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    code = "from pipelines.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert "Traceback" not in done.stderr
