@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assets.chair_solids import Solid, bar, box, circle, cushion, loft, rectangle, sheet, tube, turned
+from assets.chair_solids import Solid, bar, box, circle, cushion, loft, rectangle, rounded, sheet, tube, turned
 
 Floats = NDArray[np.float64]
 SIDES = (-1.0, 1.0)
+
+
+def point(x: float, y: float, z: float) -> Floats:
+    """(3,) a place, or an offset, in centimetres."""
+    return np.array([x, y, z], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -197,16 +202,16 @@ def stretchers(
     """Bars between the legs (order: left back, right back, right front, left front); kind is box, h or sides."""
     low = [between(f, t, share) for f, t in zip(feet, tops, strict=True)]
     up = share * height
-    point = [np.array([x, up, z]) for x, z in low]
-    sides = [tube([point[0], point[3]], radius, sides=8), tube([point[1], point[2]], radius, sides=8)]
+    joint = [point(x, up, z) for x, z in low]
+    sides = [tube([joint[0], joint[3]], radius, sides=8), tube([joint[1], joint[2]], radius, sides=8)]
     if kind == "h":
-        return [*sides, tube([(point[0] + point[3]) / 2, (point[1] + point[2]) / 2], radius, sides=8)]
+        return [*sides, tube([(joint[0] + joint[3]) / 2, (joint[1] + joint[2]) / 2], radius, sides=8)]
     if kind == "box":
         lift = np.array([0, 3.0, 0])
         return [
             *sides,
-            tube([point[0], point[1]], radius, sides=8),
-            tube([point[3] + lift, point[2] + lift], radius, sides=8),
+            tube([joint[0], joint[1]], radius, sides=8),
+            tube([joint[3] + lift, joint[2] + lift], radius, sides=8),
         ]
     return sides
 
@@ -217,19 +222,68 @@ def star_base(arms: int, reach: float, hub: float, width: float, castors: bool) 
     solids, wheels = [turned((0, lift - 0.5, 0), (0, hub, 0), [(0, 3.5), (0.35, 3.2), (0.36, 2.2), (1, 2.0)])], []
     for angle in np.arange(arms) / arms * 2 * np.pi + np.pi / 2:
         out = np.array([np.cos(angle), 0, np.sin(angle)])
-        end = reach * out + [0, lift, 0]
+        end = reach * out + point(0, lift, 0)
         across = np.array([-out[2], 0, out[0]])
         solids.append(bar([0, lift + 3.0, 0], end, width, 2.6, 0.7, side=across))
         if castors:
-            wheels.append(turned(end + [0, 0.5, 0], end - [0, 3.5, 0], [(0, 0.9), (1, 0.9)], sides=8))
+            wheels.append(turned(end + point(0, 0.5, 0), end - point(0, 3.5, 0), [(0, 0.9), (1, 0.9)], sides=8))
             for side in SIDES:
-                hubpoint = reach * out + [0, 2.8, 0]
+                hubpoint = reach * out + point(0, 2.8, 0)
                 wheels.append(
                     turned(hubpoint + side * 0.3 * across, hubpoint + side * 2.2 * across, [(0, 2.8), (1, 2.8)])
                 )
         else:
-            solids.append(turned(end + [0, 0.4, 0], end - [0, lift, 0], [(0, 1.2), (1, 1.2)], sides=8))
+            solids.append(turned(end + point(0, 0.4, 0), end - point(0, lift, 0), [(0, 1.2), (1, 1.2)], sides=8))
     return solids, wheels
+
+
+def shell(profile: ArrayLike, half_widths: ArrayLike, curls: ArrayLike, thickness: float) -> Solid:
+    """A seat and back in one bent piece, as of plastic, plywood or leather.
+
+    profile      (k, 2) the middle line as (z, y), from the front edge of the seat to the top of the back
+    half_widths  (k,) cm; curls (k,) how far the edges bend towards the sitter, cm
+    """
+    line = np.asarray(profile, dtype=np.float64)
+    path = rounded(
+        np.c_[np.zeros(len(line)), line[:, ::-1]], 0.45 * np.linalg.norm(np.diff(line, axis=0), axis=1).max()
+    )
+    t = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 21))  # dense near the ends, which are rounded
+    middle = _along(path, t)
+    knots = np.concatenate([[0], np.linalg.norm(np.diff(line, axis=0), axis=1).cumsum()])
+    half, curl = (
+        np.interp(t, knots / knots[-1], np.asarray(value, dtype=np.float64)) for value in (half_widths, curls)
+    )
+    tangent = np.gradient(middle, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    towards = np.cross(tangent, [1.0, 0.0, 0.0])  # the sitter's side
+    s = np.linspace(-1, 1, 13)[:, None]
+    to_end = np.minimum(t, 1 - t) * knots[-1]
+    radius = 0.45 * min(half[0], half[-1])
+    inset = radius - np.sqrt(np.clip(radius**2 - np.clip(radius - to_end, 0, radius) ** 2, 0, None))
+    narrowed = (half - inset) / half
+    grid = middle[None] + (curl * (narrowed * s) ** 2)[..., None] * towards[None]
+    grid[..., 0] += s * (half - inset)
+    return sheet(grid, thickness)
+
+
+def _along(path: Floats, t: Floats) -> Floats:
+    """(len(t), 3) points at the shares t of the length of a polyline."""
+    length = np.concatenate([[0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])
+    return np.stack([np.interp(t, length / length[-1], axis) for axis in path.T], axis=1)
+
+
+def tub(
+    half_width: float, half_depth: float, y0: float, arm: float, back: float, thickness: float, flare: float = 0.0
+) -> Solid:
+    """A wall around the seat, open at the front: `arm` cm high at its ends, `back` cm high behind the sitter."""
+    angle = np.radians(np.linspace(-142, 142, 25))
+    rise = np.clip((np.cos(angle) + 0.55) / 1.3, 0, 1) ** 1.3
+    h = np.linspace(0, 1, 6)
+    height = (arm + (back - arm) * rise)[:, None] * h
+    out = 1 + flare * h
+    x = half_width * np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** 0.7
+    z = -half_depth * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** 0.7
+    return sheet(np.stack([x[:, None] * out, y0 + height, z[:, None] * out], axis=-1), thickness)
 
 
 def _round_grid(n: int, roundness: float) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ from assets.mesh import vertex_normals
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Points = Sequence[ArrayLike] | NDArray[np.float64]  # (n, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +58,29 @@ def rectangle(width: float, height: float, bevel: float = 0.4) -> Section:
     return Section(np.array(points), normals)
 
 
+def superellipse(a: float, b: float, power: float = 3.0) -> Section:
+    """A rounded rectangle of half sizes a and b."""
+    angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+    c, s = np.cos(angle), np.sin(angle)
+    points = np.stack([a * np.sign(c) * np.abs(c) ** (2 / power), b * np.sign(s) * np.abs(s) ** (2 / power)], axis=1)
+    normals = np.stack(
+        [
+            np.sign(c) * np.abs(points[:, 0] / a) ** (power - 1) / a,
+            np.sign(s) * np.abs(points[:, 1] / b) ** (power - 1) / b,
+        ],
+        axis=1,
+    )
+    return Section(points, normals / np.linalg.norm(normals, axis=1, keepdims=True))
+
+
 def loft(
-    path: ArrayLike, section: Section, side: ArrayLike = (1, 0, 0), scale: ArrayLike = 1.0, bevel: float = 0.0
+    path: Points, section: Section, side: ArrayLike = (1, 0, 0), scale: ArrayLike = 1.0, bevel: float = 0.0
 ) -> Solid:
     """`section` swept along `path` (n, 3), its x axis starting along `side`; `scale` (n,) or (n, 2); flat caps.
 
     `bevel` cm at both ends shrink the section, for solids whose ends are seen.
     """
-    points = np.asarray(path, dtype=np.float64)
+    points = _array(path)
     scales = np.broadcast_to(
         np.asarray(scale, dtype=np.float64).reshape(-1, 1 if np.ndim(scale) < 2 else 2), (len(points), 2)
     )
@@ -98,9 +114,9 @@ def loft(
     return joined(pieces)
 
 
-def tube(points: ArrayLike, radius: float, fillet: float = 0.0, sides: int = 10) -> Solid:
+def tube(points: Points, radius: float, fillet: float = 0.0, sides: int = 10) -> Solid:
     """A round bar through `points` (n, 3), corners rounded with the radius `fillet`."""
-    path = rounded(points, fillet) if fillet > 0 else np.asarray(points, dtype=np.float64)
+    path = rounded(points, fillet) if fillet > 0 else _array(points)
     first = path[1] - path[0]
     side = np.cross(first, [0.31, 0.62, 0.72])
     return loft(path, circle(radius, sides), side=side)
@@ -164,7 +180,7 @@ def cushion(width: float, height: float, depth: float, centre: ArrayLike = (0, 0
     template, triangles = _cube_grid(8)
     norm = (np.abs(template) ** fullness).sum(axis=1, keepdims=True) ** (1 / fullness)
     points = template / norm * np.array([width, height, depth]) / 2
-    normals = vertex_normals(points.astype(np.float32), triangles).astype(np.float64)
+    normals = vertex_normals(points.astype(np.float32), triangles.astype(np.int32)).astype(np.float64)
     x, y, z = points.T
     uv = np.stack([x + y * normals[:, 0], z + y * normals[:, 2]], axis=1)
     return Solid(points + np.asarray(centre, dtype=np.float64), triangles, normals, uv)
@@ -181,12 +197,12 @@ def joined(solids: Sequence[Solid]) -> Solid:
     )
 
 
-def rounded(points: ArrayLike, radius: float, steps: int = 5) -> Floats:
-    """(n, 3) the polyline `points` with each inner corner replaced by a quadratic curve that starts `radius` before it."""
-    p = np.asarray(points, dtype=np.float64)
+def rounded(points: Points, radius: float, steps: int = 5) -> Floats:
+    """(n, 3) the polyline `points` with each inner corner replaced by a quadratic curve within `radius` of it."""
+    p = _array(points)
     path = [p[0]]
     for before, corner, after in zip(p[:-2], p[1:-1], p[2:], strict=True):
-        reach = min(radius, 0.45 * np.linalg.norm(before - corner), 0.45 * np.linalg.norm(after - corner))
+        reach = min(radius, *(0.45 * float(np.linalg.norm(end - corner)) for end in (before, after)))
         a, b = corner + reach * _unit(before - corner), corner + reach * _unit(after - corner)
         t = np.linspace(0, 1, steps)[:, None]
         path += list((1 - t) ** 2 * a + 2 * t * (1 - t) * corner + t**2 * b)
@@ -233,7 +249,8 @@ def _cube_grid(n: int) -> tuple[Floats, Integers]:
     """The surface of the cube [-1, 1]^3 as n x n cells a face, vertices shared across the edges."""
     ticks = np.sin(np.linspace(-1, 1, n + 1) * np.pi / 2.4) / np.sin(np.pi / 2.4)  # denser near the edges
     a, b = np.meshgrid(ticks, ticks, indexing="ij")
-    points, triangles = [], []
+    points: list[Floats] = []
+    triangles: list[Integers] = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             face = np.empty((n + 1, n + 1, 3))
@@ -242,7 +259,11 @@ def _cube_grid(n: int) -> tuple[Floats, Integers]:
             triangles.append(quads if sign > 0 else quads[:, ::-1])
             points.append(face.reshape(-1, 3))
     unique, inverse = np.unique(np.round(np.concatenate(points), 9), axis=0, return_inverse=True)
-    return unique, inverse.reshape(-1)[np.concatenate(triangles)]
+    return unique.astype(np.float64), inverse.reshape(-1)[np.concatenate(triangles)].astype(np.int64)
+
+
+def _array(points: Points) -> Floats:
+    return np.array([np.asarray(point, dtype=np.float64) for point in points])
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Small procedural textures that tile: wood, cloth, leather, cane, wicker. RGB uint8, one for each finish of a chair."""
+"""Small procedural textures that tile: wood, cloth, leather, cane, wicker. RGB uint8, one for each finish."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ HIDES: tuple[Colour, ...] = (
 
 def wood(rng: np.random.Generator, colour: Colour) -> Finish:
     """Grain along v: stretched noise, and rings that waver."""
-    y, x = _pixels()
+    _, x = _pixels()
     waver = _noise(rng, 1, 2.0)
     rings = np.sin(2 * np.pi * (rng.integers(3, 7) * x + 0.7 * waver))
     fibre = _noise(rng, 24, 1.2, stretch=12.0)
@@ -111,7 +111,7 @@ def cane(rng: np.random.Generator, colour: Colour) -> Finish:
     return Finish(texture=_shaded(colour, 0.75 * (strands - 0.85) + 0.03 * _noise(rng, 16, 1.0)), tile=20.0)
 
 
-def wicker(rng: np.random.Generator, colour: Colour) -> Finish:
+def wickerwork(rng: np.random.Generator, colour: Colour) -> Finish:
     """Strands that go over and under one another."""
     y, x = _pixels()
     row = np.floor(16 * y)

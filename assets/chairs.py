@@ -9,21 +9,27 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from assets import chair_families
-from assets.chair_families import Chair
+from assets import chair_lounge, chair_padded, chair_wooden, chair_woven
+from assets.chair_frame import Chair
 from assets.chair_solids import Solid, joined
 from assets.mesh import Mesh, Surface
 from assets.model_source import ModelSource
 
 # family -> builder and number of chairs: proportions and parts are drawn from a generator seeded by family and number
 FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Chair], int]] = {
-    "dining": (chair_families.dining, 200),
-    "slatted": (chair_families.slatted, 150),
-    "ladder-back": (chair_families.ladder_back, 150),
-    "stool": (chair_families.stool, 110),
-    "rocking": (chair_families.rocking, 90),
-    "folding": (chair_families.folding, 87),
+    "dining": (chair_wooden.dining, 200),
+    "slatted": (chair_wooden.slatted, 150),
+    "ladder-back": (chair_wooden.ladder_back, 150),
+    "office": (chair_padded.office, 150),
+    "armchair": (chair_padded.armchair, 150),
+    "lounge": (chair_lounge.lounge, 120),
+    "stool": (chair_wooden.stool, 110),
+    "rocking": (chair_wooden.rocking, 90),
+    "folding": (chair_wooden.folding, 87),
+    "wicker": (chair_woven.wicker, 75),
+    "cantilever": (chair_woven.cantilever, 75),
 }
 
 
@@ -63,7 +69,7 @@ def built_in_chairs() -> list[ModelSource]:
     return sorted(chairs, key=lambda chair: chair.id)
 
 
-def _surface(chair: Chair, name: str, centre: np.ndarray, radius: float) -> Surface:
+def _surface(chair: Chair, name: str, centre: NDArray[np.float64], radius: float) -> Surface:
     """All solids of one finish, scaled to the unit sphere."""
     finish = chair.finishes[name]
     solid: Solid = joined([s for n, s in chair.solids if n == name])
@@ -71,7 +77,7 @@ def _surface(chair: Chair, name: str, centre: np.ndarray, radius: float) -> Surf
         vertices=((solid.vertices - centre) / radius).astype(np.float32),
         triangles=solid.triangles.astype(np.int32),
         normals=solid.normals.astype(np.float32),
-        albedo=np.tile(np.float32(finish.colour), (len(solid.vertices), 1)),
+        albedo=np.tile(np.array(finish.colour, np.float32), (len(solid.vertices), 1)),
         uv=(solid.uv / finish.tile).astype(np.float32) if finish.texture is not None else None,
         texture=finish.texture,
     )
