@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.cad import find_models
+from assets.chairs import built_in_chairs
 from assets.errors import AssetError
 from assets.head import built_in_face_model
 from assets.ict_facekit import ict_facekit_sha256, is_ict_facekit, read_ict_facekit
@@ -133,8 +134,6 @@ def open_chairs(path: Path | None, progress: Progress = iter) -> tuple[ChairCata
     `progress` wraps the sources while each is read once. Raises AssetError when none is left.
     """
     if path is None:
-        from assets.chairs import built_in_chairs
-
         return ChairCatalog("built-in", list(built_in_chairs())), []
     readable, unreadable = [], []
     for source in progress(find_models(path)):

@@ -19,7 +19,7 @@ out vec3 albedo;
 
 void main() {
     vec4 world = M * vec4(position, 1.0);
-    gl_Position = P * V * world;
+    gl_Position = P * (V * world);
     world_position = world.xyz;
     world_normal = mat3(M) * normal;  // M is a rotation
     albedo = color_0.rgb;
