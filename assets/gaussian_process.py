@@ -1,8 +1,8 @@
 """Low-rank Gaussian processes on the vertices of a face, as linear modes (Luthi, Gerig, Jud, Vetter 2016).
 
 A covariance over points is decomposed on a few hundred samples and extended to all vertices (Nystroem). Mirroring one
-argument of a kernel k makes random fields that are even, k(x, y) + k(x, mirror y), or odd, k(x, y) - k(x, mirror y), under
-the exchange of left and right.
+argument of a kernel k makes random fields that are even under the exchange of left and right, k(x, y) + k(x, mirror y),
+or odd, k(x, y) - k(x, mirror y).
 """
 
 from __future__ import annotations
@@ -42,21 +42,28 @@ def covariance(scales: Sequence[Scale], a: Array, b: Array) -> Array:
     return total
 
 
-def scalar_fields(scales: Sequence[Scale], points: Array, samples: Array, count: int, parity: int) -> Array:
-    """(count, n) strongest eigenfields at `points` (n, 3): their weighted sum with N(0, 1) weights has the covariance.
+def even_and_odd_fields(
+    scales: Sequence[Scale], points: Array, samples: Array, counts: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Strongest eigenfields at `points` (n, 3), even and odd under mirroring: (counts[0], n) and (counts[1], n).
 
-    `samples` (m, 3) lie on one half of the head; `parity` +1 gives fields even under mirroring, -1 odd ones.
+    The sum of all of them with N(0, 1) weights has the covariance of `scales`. `samples` (m, 3) lie on one half of the
+    head.
     """
     mirrored = samples * [-1.0, 1.0, 1.0]
-    among = 0.5 * (covariance(scales, samples, samples) + parity * covariance(scales, samples, mirrored))
-    values, vectors = np.linalg.eigh(among)
-    values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
-    across = 0.5 * (covariance(scales, points, samples) + parity * covariance(scales, points, mirrored))
-    return (across @ (vectors / np.sqrt(np.maximum(values, 1e-12)))).T
+    among, among_mirrored = covariance(scales, samples, samples), covariance(scales, samples, mirrored)
+    across, across_mirrored = covariance(scales, points, samples), covariance(scales, points, mirrored)
+    fields = []
+    for parity, count in zip((1.0, -1.0), counts, strict=True):
+        values, vectors = np.linalg.eigh(0.5 * (among + parity * among_mirrored))
+        values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
+        weights = vectors / np.sqrt(np.maximum(values, 1e-12))
+        fields.append((0.5 * (across @ weights + parity * (across_mirrored @ weights))).T)
+    return fields[0], fields[1]
 
 
 def spread_samples(points: Array, count: int, weight: Array) -> NDArray[np.int64]:
-    """Indices of `count` of `points` (n, 3), each the farthest from those before; distances count `weight` (n,) times."""
+    """Indices of `count` of `points` (n, 3), each the farthest from those before, by distance times `weight`."""
     chosen = [int(np.argmax(weight))]
     distance = np.full(len(points), np.inf)
     for _ in range(count - 1):

@@ -1,7 +1,7 @@
-"""The built-in face model: a procedural head with modes of shape and albedo, so that every command works without downloads.
+"""The built-in face model: a procedural head with modes of shape and albedo; with it, no command needs downloads.
 
 Mean head, modes and colours are our own modelling (`assets.head_shape`, `assets.head_variation`, `assets.head_albedo`);
-the modes follow Gaussian-process morphable models (Luthi et al. 2016). Building takes seconds, so it is kept in a cache.
+the modes follow Gaussian-process morphable models (Luthi et al. 2016). Building takes seconds, so it is cached on disk.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,9 @@ ARRAYS = (
 def built_in_face_model() -> MorphableModel:
     """The built-in face model "built-in": 199 shape and 199 albedo modes on about 17,000 vertices, in centimetres.
 
-    Read from `${XDG_CACHE_HOME:-~/.cache}/dcign/`, or built in a few seconds and stored there. The name of the cache file
-    holds a hash of the code that builds the model, so a stale file is never read; a damaged one is built again; a cache
-    that cannot be written is done without.
+    Read from `${XDG_CACHE_HOME:-~/.cache}/dcign/`, or built in a few seconds and stored there. The name of the cache
+    file holds a hash of the code that builds the model, so a stale file is never read; a damaged one is built again; a
+    cache that cannot be written is done without.
     """
     path = cache_path()
     stored = _read(path)
@@ -175,7 +176,7 @@ def _read(path: Path) -> dict[str, NDArray] | None:
         return None
 
 
-def _write(path: Path, arrays: dict[str, NDArray]) -> None:
+def _write(path: Path, arrays: dict[str, Any]) -> None:
     """Store `arrays` under `path`, whole or not at all: another process may be doing the same."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

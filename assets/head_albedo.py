@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from assets.gaussian_process import Array, Scale, principal_modes, scalar_fields, spread_samples
+from assets.gaussian_process import Array, Scale, even_and_odd_fields, principal_modes, spread_samples
 from assets.head_shape import EYE_CENTRE, brow_line, ear_distance, hair, lid_edges, lip_heights, mouth_line
 from assets.morphable import Modes
 from assets.signed_distance import bump, step
 
-SKIN, HAIR = np.array([0.78, 0.65, 0.57]), np.array([0.30, 0.25, 0.22])
+SKIN, HAIR = np.array([0.72, 0.60, 0.53]), np.array([0.27, 0.225, 0.20])
 LIPS, LASHES = np.array([0.60, 0.37, 0.34]), np.array([0.20, 0.15, 0.13])
 SCLERA, IRIS = np.array([0.84, 0.83, 0.81]), np.array([0.33, 0.25, 0.18])
 LIMBUS, PUPIL = np.array([0.16, 0.12, 0.10]), np.array([0.03, 0.03, 0.03])
@@ -43,7 +43,7 @@ def skin_paint(skin: Array) -> dict[str, Array]:
     parting = front * bump(above, 0.12) * step(x, 2.75, 2.3)
     around_mouth = np.exp(-0.5 * ((x / 3.2) ** 2 + ((y + 7.4) / 2.4) ** 2))
     jaw = step(y, -4.6, -7.0) * step(y, -12.5, -11.0) * step(z, 0.8, 2.6)
-    beard = np.maximum(front * around_mouth, jaw) * (1.0 - lips) * step(y, -4.3, -4.9)
+    beard = np.maximum(front * around_mouth, jaw) * (1.0 - lips) * step(y, -4.0, -5.2)
     cheeks = front * np.exp(-0.5 * (((x - 4.2) / 1.6) ** 2 + ((y + 2.9) / 1.5) ** 2))
     nose = np.exp(-0.5 * ((x / 1.2) ** 2 + ((y + 3.4) / 1.2) ** 2)) * step(z, 8.5, 9.8)
     return {
@@ -92,14 +92,13 @@ def albedo_modes(skin: Array, paint: dict[str, Array], angles: Array, count: int
     samples = half[spread_samples(half, 360, np.where(half[:, 2] > 3.0, 1.0, 0.5))]
     bare = 1.0 - 0.85 * paint["hair"] - 0.4 * paint["brows"] - 0.8 * paint["lashes"] - 0.5 * paint["parting"]
     bare = np.clip(bare, 0.0, 1.0)
-    even = bare * scalar_fields(BLOTCHES, skin, samples, 60, parity=1)
-    odd = bare * scalar_fields(BLOTCHES, skin, samples, 45, parity=-1)
+    even, odd = even_and_odd_fields(BLOTCHES, skin, samples, (60, 45))
     iris = (angles >= PUPIL_ANGLE) & (angles < LIMBUS_ANGLE)
     named = [np.concatenate([field, np.zeros((len(angles), 3))]) for field in _named_fields(paint, bare)]
     named.append(np.concatenate([np.zeros_like(skin), iris[:, None] * np.array([0.07, 0.08, 0.09])]))
-    symmetric = np.concatenate([np.stack(named), _coloured(even, len(angles))])
+    symmetric = np.concatenate([np.stack(named), _coloured(bare * even, len(angles))])
     return principal_modes(
-        [group.reshape(len(group), -1) for group in (symmetric, 0.6 * _coloured(odd, len(angles)))], count
+        [group.reshape(len(group), -1) for group in (symmetric, 0.6 * _coloured(bare * odd, len(angles)))], count
     )
 
 
@@ -113,25 +112,25 @@ BLOTCHES = (Scale(7.0, 0.030, _everywhere), Scale(3.0, 0.025, _everywhere), Scal
 def _coloured(fields: Array, eyeball_vertices: int) -> Array:
     """(2k, n + eyeball_vertices, 3): each scalar field (k, n) once as melanin, once as blood; none on the eyeballs."""
     padded = np.pad(fields, ((0, 0), (0, eyeball_vertices)))[..., None]
-    return np.concatenate([padded * MELANIN, 0.4 * padded * BLOOD])
+    return np.concatenate([padded * MELANIN, 0.25 * padded * BLOOD])
 
 
 def _named_fields(paint: dict[str, Array], bare: Array) -> list[Array]:
     """Albedo change (n, 3) at one standard deviation of what people differ in."""
-    tone = 0.115 * bare * (1.0 - 0.25 * paint["lips"]) * (1.0 - 0.3 * paint["parting"])
+    tone = 0.105 * np.maximum(bare, 0.4 * paint["hair"]) * (1.0 - 0.25 * paint["lips"]) * (1.0 - 0.3 * paint["parting"])
     hair, brows, lips = (paint[name][:, None] for name in ("hair", "brows", "lips"))
     grey = np.ones(3)
     return [
         tone[:, None] * MELANIN,
-        0.025 * bare[:, None] * BLOOD,
-        0.085 * (hair + 0.5 * brows) * grey,  # colour of the hair
-        0.030 * hair * [1.0, 0.4, -0.2],
+        0.018 * bare[:, None] * BLOOD,
+        0.080 * (hair + 0.5 * brows) * grey,  # colour of the hair
+        0.022 * hair * [1.0, 0.4, -0.2],
         0.075 * brows * grey,
-        0.060 * lips * MELANIN,
-        0.035 * lips * BLOOD,
-        0.070 * paint["beard"][:, None] * grey,
-        0.035 * paint["cheeks"][:, None] * BLOOD,
+        0.045 * lips * MELANIN,
+        0.030 * lips * BLOOD,
+        0.045 * paint["beard"][:, None] * grey,
+        0.020 * paint["cheeks"][:, None] * BLOOD,
         0.040 * paint["sockets"][:, None] * bare[:, None] * MELANIN,
-        0.030 * paint["nose"][:, None] * BLOOD,
+        0.015 * paint["nose"][:, None] * BLOOD,
         0.030 * paint["cheeks"][:, None] * MELANIN,
     ]

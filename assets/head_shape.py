@@ -75,7 +75,7 @@ def hair(points: Points, width: float = 0.45) -> Field:
     x, y, z = np.abs(points[0]), points[1], points[2]
     heights = [-9.0, -6.6, -5.6, -4.0, -2.6, -1.6, -0.6, 1.0, 2.2, 3.2, 4.4, 5.4, 6.4, 7.2, 8.2]
     front = [-16.0, -9.5, -5.5, -3.4, -2.6, 0.9, 1.3, 1.7, 2.9, 4.4, 4.8, 5.2, 6.6, 8.6, 13.0]
-    edge = np.interp(y + 0.012 * x**2 - 0.45 * bump(x - 4.2, 1.3), heights, front)
+    edge = np.interp(y + 0.018 * x**2 - 0.40 * bump(x - 4.2, 1.3), heights, front)
     return step(edge - z, -width, width)
 
 
@@ -83,22 +83,22 @@ def _masses(p: Points) -> Field:
     cranium = ellipsoid(p, (0, 3.7, -0.9), (7.35, 7.7, 9.2))
     forehead = ellipsoid(p, (0, 4.2, 2.7), (6.2, 5.6, 6.5))
     nape = ellipsoid(p, (0, -2.5, -3.6), (5.5, 5.0, 4.0))
-    face = ellipsoid(p, (0, -3.6, 2.4), (5.9, 7.4, 6.3))
-    muzzle = ellipsoid(p, (0, -6.5, 5.0), (3.8, 3.6, 4.2))
-    jaw = capsule(p, (4.3, -6.4, 1.0), (1.5, -9.8, 6.3), 1.5, 1.25)
-    cheek = ellipsoid(p, (3.7, -4.4, 4.6), (2.3, 2.8, 2.8))
+    face = ellipsoid(p, (0, -3.6, 2.4), (5.6, 7.4, 6.3))
+    muzzle = ellipsoid(p, (0, -6.5, 5.0), (3.7, 3.5, 4.1))
+    jaw = capsule(p, (4.3, -6.6, 1.0), (1.5, -9.8, 6.3), 1.4, 1.2)
+    cheek = ellipsoid(p, (3.5, -4.6, 4.5), (2.1, 2.8, 2.6))
     chin = ellipsoid(p, (0, -9.9, 7.3), (1.9, 1.2, 1.5))
-    cheekbone = capsule(p, (4.4, -2.1, 6.1), (6.0, -1.0, 1.6), 1.2, 0.8)
+    cheekbone = capsule(p, (4.4, -1.9, 6.15), (6.0, -0.9, 1.6), 1.15, 0.8)
     neck = capsule(p, (0, -5.0, -3.3), (0, -17.0, -4.4), 4.8, 4.9)
     throat = capsule(p, (0, -8.0, 0.8), (0, -16.0, -0.4), 2.6, 2.8)
     field = union(cranium, forehead, 3.0)
     field = union(field, nape, 3.0)
     field = union(field, face, 3.0)
-    field = union(field, muzzle, 2.2)
+    field = union(field, muzzle, 3.0)
     field = union(field, jaw, 2.8)
-    field = union(field, cheek, 2.6)
+    field = union(field, cheek, 2.8)
     field = union(field, chin, 1.6)
-    field = union(field, cheekbone, 2.6)
+    field = union(field, cheekbone, 2.4)
     field = union(field, union(neck, throat, 2.0), 2.4)
     return intersection(field, NECK_CUT - p[1], 0.8)
 
@@ -114,16 +114,16 @@ def _sockets(p: Points, field: Field) -> Field:
 
 
 def _nose(p: Points, field: Field) -> Field:
-    bridge = capsule(p, (0, 1.2, 8.2), (0, -3.0, 10.1), 0.55, 0.7)
-    flank = capsule(p, (0.3, 0.2, 8.0), (0.8, -3.2, 9.15), 0.5, 0.85)
+    bridge = capsule(p, (0, 1.2, 8.2), (0, -3.0, 10.1), 0.52, 0.66)
+    flank = capsule(p, (0.3, 0.2, 8.0), (0.8, -3.2, 9.1), 0.5, 0.78)
     tip = sphere(p, (0, -3.35, 10.4), 0.78)
     lobule = sphere(p, (0.35, -3.55, 10.2), 0.62)
-    wing = ellipsoid(p, (1.15, -3.75, 9.35), (0.6, 0.62, 0.9))
+    wing = ellipsoid(p, (1.15, -3.75, 9.35), (0.62, 0.62, 0.9))
     columella = capsule(p, (0, -4.0, 10.2), (0, -4.45, 9.0), 0.38)
     nostril = capsule(p, (0.5, -4.35, 10.15), (0.75, -4.25, 9.35), 0.2, 0.26)
-    field = union(field, union(bridge, flank, 1.25), 0.9)
+    field = union(field, union(bridge, flank, 1.25), 1.2)
     field = union(field, union(tip, lobule, 0.5), 0.8)
-    field = union(field, wing, 0.5)
+    field = union(field, wing, 0.4)
     field = union(field, columella, 0.5)
     return subtraction(field, nostril, 0.25)
 
@@ -137,7 +137,7 @@ def _relief(p: Points) -> Field:
     upper, lower = lip_heights(x)
     fade = np.maximum(1.0 - t**2, 0.0) ** 0.8
     swell = fade * (0.32 * bump(above - 0.5 * upper, 0.27) + 0.44 * bump(above + 0.5 * lower, 0.34))
-    parting = (1.0 - step(t, 0.6, 1.1)) * (-0.30 * bump(above, 0.12) - 0.10 * bump(above, 0.3))
+    parting = (1.0 - step(t, 0.6, 1.1)) * (-0.25 * bump(above, 0.12) - 0.10 * bump(above, 0.3))
     corner = -0.10 * bump(x - 2.7, 0.4) * bump(above + 0.05, 0.45)
     under = -0.20 * bump(x, 1.4) * bump(y + 8.35, 0.45)
     philtrum = step(y, -6.3, -5.7) * step(y, -4.3, -4.9) * (0.05 * bump(x - 0.5, 0.25) - 0.09 * bump(x, 0.28))

@@ -1,4 +1,4 @@
-"""How built-in heads differ in shape: anatomical directions and Gaussian processes, with eyeballs that stay in their lids."""
+"""How built-in heads differ in shape: anatomical directions and Gaussian processes; eyeballs stay in their lids."""
 
 from __future__ import annotations
 
@@ -6,29 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assets.gaussian_process import Array, Scale, principal_modes, scalar_fields, spread_samples
+from assets.gaussian_process import Array, Scale, even_and_odd_fields, principal_modes, spread_samples
 from assets.head_shape import EYE_CENTRE, mouth_line
 from assets.morphable import Modes
 from assets.signed_distance import step
 
 SAMPLES = 360
 # Distances from the centre of the eye within which the lids follow the eyeball, and beyond which the skin is free.
-LID_REACH = (1.7, 3.0)
+LID_REACH = (1.6, 3.4)
 
 
 def shape_modes(skin: Array, eyeballs: Array, count: int) -> Modes:
     """Modes of displacement in centimetres of the vertices `skin` (n, 3) and `eyeballs` (m, 3), in that order."""
     eyes = np.array([EYE_CENTRE, EYE_CENTRE]) * [[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]]
-    points = np.concatenate([skin, eyeballs, eyes])
+    points = np.concatenate([skin, eyeballs])
     half = skin[skin[:, 0] >= 0]
     samples = half[spread_samples(half, SAMPLES, 0.45 + _detail(half))]
-    even = scalar_fields(SCALES, points, samples, 50, parity=1)
-    odd = scalar_fields(SCALES, points, samples, 40, parity=-1)
+    even, odd = even_and_odd_fields(SCALES, points, samples, (50, 40))
     symmetric = np.concatenate([_along(odd, 0), _along(even, 1), _along(even, 2), anatomical_fields(points)])
     antisymmetric = ASYMMETRY * np.concatenate([_along(even[:20], 0), _along(odd[:20], 1), _along(odd[:20], 2)])
-    follow = _following(points[:-2], eyes, len(skin))
-    symmetric = np.concatenate([_with_eyes(symmetric, follow), _eye_fields(points[:-2], follow)])
-    antisymmetric = _with_eyes(antisymmetric, follow)
+    weight, offset = _following(points, eyes, len(skin))
+    symmetric = np.concatenate([_with_eyes(symmetric, weight, len(skin)), _eye_fields(weight, offset)])
+    antisymmetric = _with_eyes(antisymmetric, weight, len(skin))
     return principal_modes([group.reshape(len(group), -1) for group in (symmetric, antisymmetric)], count)
 
 
@@ -43,14 +42,14 @@ def _everywhere(points: Array) -> Array:
 
 
 def _detail(points: Array) -> Array:
-    """Where people differ in the small: nose, mouth, chin, brow, eyes, cheeks, jaw, ears; 0 at the back of the skull."""
+    """Where people differ in the small: nose, mouth, chin, brow, eyes, cheeks, jaw, ears; 0 at the back."""
     places = (
         ((0.0, -2.8, 9.6), 2.4, 1.0),
         ((0.8, -6.8, 8.8), 2.2, 0.9),
         ((0.0, -10.0, 8.0), 2.2, 0.9),
         ((2.8, 1.8, 7.8), 2.2, 0.9),
         ((5.0, -3.5, 5.0), 2.8, 0.7),
-        ((5.0, -7.5, 2.0), 2.6, 0.7),
+        ((5.0, -7.5, 2.0), 2.6, 0.5),
         ((8.0, -1.0, -1.0), 2.4, 0.7),
     )
     return np.max([height * blob(points, centre, radius) for centre, radius, height in places], axis=0)
@@ -105,8 +104,8 @@ def anatomical_fields(points: Array) -> Array:
             move(0, 0, 0.030 * z),  # its length
             move(0, 0.035 * below_eyes),  # height of the face
             move(0, 0.050 * above_eyes),  # height of the skull
-            move(0.075 * x * lower_face),  # breadth of the jaw
-            move(0.32 * near((5.2, -7.0, 1.5), 2.2)),  # corners of the jaw
+            move(0.058 * x * lower_face),  # breadth of the jaw
+            move(0.22 * near((5.2, -7.0, 1.5), 2.4)),  # corners of the jaw
             move(0, 0, 0.34 * chin),
             move(0, -0.32 * chin),
             move(0.16 * x * near((0.0, -9.8, 7.0), (3.0, 1.6, 3.0))),  # breadth of the chin
@@ -145,17 +144,16 @@ def _following(points: Array, eyes: Array, skin_count: int) -> tuple[Array, Arra
     return weight, offset
 
 
-def _with_eyes(fields: Array, follow: tuple[Array, Array]) -> Array:
-    """`fields` (k, n + 2, 3), whose last two points are the centres of the eyes, made rigid around them: (k, n, 3)."""
-    weight = follow[0]
+def _with_eyes(fields: Array, weight: Array, skin_count: int) -> Array:
+    """`fields` (k, n, 3) made rigid around each eye, which moves by their mean over the skin that follows it."""
+    share = weight[:, :skin_count] / weight[:, :skin_count].sum(axis=1, keepdims=True)
+    moves = share @ fields[:, :skin_count]  # (k, 2, 3)
     free = 1.0 - weight.sum(axis=0)
-    rigid = weight[0][None, :, None] * fields[:, -2:-1] + weight[1][None, :, None] * fields[:, -1:]
-    return free[None, :, None] * fields[:, :-2] + rigid
+    return free[None, :, None] * fields + weight.T @ moves
 
 
-def _eye_fields(points: Array, follow: tuple[Array, Array]) -> Array:
-    """(3, n, 3): size, slant and openness of the eyes. Lids and eyeball share one affine map, so neither pierces the other."""
-    weight, offset = follow
+def _eye_fields(weight: Array, offset: Array) -> Array:
+    """(3, n, 3): size, slant and openness of the eyes. Lids and eyeball share one affine map, so neither pierces."""
     size = (weight[..., None] * 0.06 * offset).sum(axis=0)
     side = np.array([1.0, -1.0])[:, None]
     turn = np.stack([-side * offset[..., 1], side * offset[..., 0], np.zeros_like(weight)], axis=2)

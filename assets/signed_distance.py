@@ -1,7 +1,7 @@
 """Signed-distance primitives and their smooth combinations: negative inside, positive outside.
 
-Points are (3, N) float64 arrays in centimetres, fields (N,). The fields of ellipsoids and of smooth combinations are close
-to true distances near the surface only, which is all that polygonising needs. Formulas after Quilez, "Distance functions".
+Points are (3, N) float64 arrays in centimetres, fields (N,). The fields of ellipsoids and of smooth combinations are
+close to true distances near the surface only, which is all that polygonising needs. After Quilez, "Distance functions".
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def subtraction(a: Field, b: Field, blend: float) -> Field:
     return -union(-a, b, blend)
 
 
-def step(values: Field, low: float, high: float) -> Field:
+def step(values: Field, low: Field | float, high: Field | float) -> Field:
     """Smoothstep: 0 at `low`, 1 at `high`; `low` may be the greater."""
     t = np.clip((values - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)

@@ -1,8 +1,9 @@
 """Polygonise a left-right symmetric signed-distance field with surface nets (Gibson 1998).
 
-One vertex for each sheet of the surface in a lattice cell (Nielson, "Dual marching cubes", 2004, keeps sheets apart), one
-quad for each lattice edge that the surface crosses. The lattice may be drawn together where there is detail. Only x >= 0 is extracted: the first layer of cells straddles
-x = 0, its vertices lie on the seam, and the rest is mirrored, so symmetry is exact.
+One vertex for each sheet of the surface in a lattice cell (Nielson, "Dual marching cubes", 2004, keeps sheets apart),
+one quad for each lattice edge that the surface crosses. The lattice may be drawn together where there is detail. Only
+x >= 0 is extracted: the first layer of cells straddles x = 0, its vertices lie on the seam, and the rest is mirrored,
+so that symmetry is exact.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def lattice(low: Triple, high: Triple, pitch: float) -> Lattice:
 
 
 def gathered(nodes: Lattice, centre: Triple, reach: float, strength: float) -> Lattice:
-    """Draw `nodes` towards `centre`, where their spacing shrinks by the factor 1 - `strength`; none moves beyond ~3 `reach`.
+    """Draw `nodes` within about 3 `reach` towards `centre`, where their spacing shrinks by the factor 1 - `strength`.
 
     Works on |x|, so that the two planes of nodes beside x = 0 stay mirror images.
     """
@@ -85,13 +86,13 @@ def _signs(values: Field) -> NDArray[np.int64]:
 def _sheet_table() -> NDArray[np.int64]:
     """(256, 12): for each pattern of corner signs, the sheet (0..3) of the surface that each crossed edge belongs to.
 
-    Edge 4a + 2s + t runs along axis a at side s of axis a + 1 and side t of axis a + 2. Two edges are of one sheet if the
-    surface runs from one to the other across a face; on a face crossed four times it cuts off the outer corners.
+    Edge 4a + 2s + t runs along axis a at side s of axis a + 1 and side t of axis a + 2. Two edges are of one sheet if
+    the surface runs from one to the other across a face; on a face crossed four times it cuts off the outer corners.
     """
     faces = []
     for axis, side in np.ndindex(3, 2):
         p, q = (axis + 1) % 3, (axis + 2) % 3
-        corners, edges = [], []
+        corners = []
         for at in ((0, 0), (1, 0), (1, 1), (0, 1)):
             corner = [0, 0, 0]
             corner[axis], corner[p], corner[q] = side, *at
@@ -116,7 +117,7 @@ def _sheet_table() -> NDArray[np.int64]:
 
 
 def _crossings(values: Field, nodes: Lattice, axis: int) -> tuple[Positions, NDArray[np.int64]]:
-    """Positions (3, n) where lattice edges along `axis` cross the surface, and the indices (3, n) of their lower ends."""
+    """Where lattice edges along `axis` cross the surface: points (3, n), and indices (3, n) of their lower ends."""
     low = np.take(values, range(values.shape[axis] - 1), axis=axis)
     high = np.take(values, range(1, values.shape[axis]), axis=axis)
     where = np.stack(np.nonzero((low < 0) != (high < 0)))
@@ -172,7 +173,7 @@ def split(vertices: Positions, quads: Quads) -> NDArray[np.int64]:
 
 
 def symmetric_surface(
-    distance: Distance, nodes: Lattice, rounds: int = 3
+    distance: Distance, nodes: Lattice, rounds: int = 4
 ) -> tuple[Positions, Index, NDArray[np.int64]]:
     """Vertices (V, 3), triangles (F, 3) and mirror map (V,) of the zero set of a field even in x, exactly symmetric."""
     half, quads = half_surface(distance, nodes)
