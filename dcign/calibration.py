@@ -87,34 +87,46 @@ def fit(
     factor: str,
     degrees: NDArray[np.floating],
     latent: NDArray[np.floating],
+    minibatch: NDArray[np.integer],
     angle_range: tuple[float, float],
-    draws: int,
 ) -> Curve | None:
-    """The curve of one factor from pairs `degrees` (M,) and `latent` (M,), valid on `angle_range`.
+    """The curve of one factor from pairs `degrees` (M,) and `latent` (M,), valid on `angle_range`; 360 make a circle.
 
-    It is circular if the range is a full turn. `draws` counts independent angles. None where no curve exists: an empty
-    range, a latent that never moves, or fewer than `MIN_DRAWS` draws.
+    `minibatch` (M,) tells which mini-batch an image is from: images of one that share their angle weigh together as
+    much as one image that has its own; else twenty views of one object at one angle would pull the curve to it.
+    None where no curve exists: an empty range, a latent that never moves, or fewer than `MIN_DRAWS` independent angles.
     """
     low, high = (float(end) for end in angle_range)
     angle, code = np.asarray(degrees, np.float64), np.asarray(latent, np.float64)
+    weight = draw_weights(angle, minibatch)
+    draws = round(weight.sum())
     if draws < MIN_DRAWS or high <= low or np.ptp(code) == 0 or np.ptp(angle) == 0:
         return None
     if high - low >= 360.0:
-        return _fit_circle(factor, angle, code, low, draws)
+        return _fit_circle(factor, angle, code, weight, low)
     segments = int(np.clip(draws // DRAWS_PER_SEGMENT, 2, MAX_SEGMENTS))
     knots = np.linspace(low, high, segments + 1)
-    candidates = [sign * _monotone(knots, angle, sign * code) for sign in (1.0, -1.0)]  # rising, falling
-    fits = [_explained(code, np.interp(angle, knots, values)) for values in candidates]
+    candidates = [sign * _monotone(knots, angle, sign * code, weight) for sign in (1.0, -1.0)]  # rising, falling
+    fits = [_explained(code, np.interp(angle, knots, values), weight) for values in candidates]
     values, explained = candidates[int(np.argmax(fits))], max(fits)
     if not np.all(np.diff(values) != 0):
         return None
     curve = Curve(factor, tuple(knots.tolist()), tuple(values.tolist()), False, None, explained, len(angle), draws)
     error = curve.to_degrees(code) - angle
-    return replace(curve, residual_degrees=float(np.sqrt(np.mean(error**2))))
+    return replace(curve, residual_degrees=float(np.sqrt(np.average(error**2, weights=weight))))
 
 
-def _monotone(knots: NDArray[np.float64], angle: NDArray[np.float64], code: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values (K,) at `knots` of the increasing piecewise linear function nearest to the points, by least squares.
+def draw_weights(degrees: NDArray[np.floating], minibatch: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Weights (M,) that sum to the number of independent angles: 1 / images of the mini-batch that share it."""
+    pairs = np.stack([minibatch.astype(np.float64), degrees.astype(np.float64)], axis=1)
+    _, which, sharing = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    return 1.0 / sharing[which.reshape(-1)]
+
+
+def _monotone(
+    knots: NDArray[np.float64], angle: NDArray[np.float64], code: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Values (K,) at `knots` of the increasing piecewise linear function nearest to the points, by weighted squares.
 
     The function is a level plus non-negative multiples of K - 1 ramps, each rising from 0 to 1 over one segment, so
     this is non-negative least squares (the level split into two signs). It is then made to rise strictly.
@@ -123,15 +135,19 @@ def _monotone(knots: NDArray[np.float64], angle: NDArray[np.float64], code: NDAr
     ramps = np.clip((angle[:, None] - knots[None, :-1]) / width, 0.0, 1.0)  # (M, K - 1)
     centre, scale = code.mean(), code.std()  # conditions the problem
     level = np.ones((len(angle), 1))
-    solution, _ = nnls(np.hstack([level, -level, ramps]), (code - centre) / scale)
+    root = np.sqrt(weight)
+    solution, _ = nnls(root[:, None] * np.hstack([level, -level, ramps]), root * (code - centre) / scale)
     rises = solution[2:]
     rises = np.maximum(rises, MIN_SLOPE * rises.sum() / len(rises))
     start = solution[0] - solution[1]
     return centre + scale * (start + np.concatenate([[0.0], np.cumsum(rises)]))
 
 
-def _fit_circle(factor: str, angle: NDArray[np.float64], code: NDArray[np.float64], low: float, draws: int) -> Curve:
+def _fit_circle(
+    factor: str, angle: NDArray[np.float64], code: NDArray[np.float64], weight: NDArray[np.float64], low: float
+) -> Curve:
     """A periodic piecewise linear curve by least squares, a knot's value being the mean latent around its angle."""
+    draws = round(weight.sum())
     segments = int(np.clip(draws // DRAWS_PER_SEGMENT, 4, 2 * MAX_SEGMENTS))
     position = np.mod(angle - low, 360.0) / 360.0 * segments  # in knots, [0, segments)
     left = np.minimum(position.astype(np.int64), segments - 1)
@@ -140,15 +156,17 @@ def _fit_circle(factor: str, angle: NDArray[np.float64], code: NDArray[np.float6
     hats[np.arange(len(angle)), left] += 1.0 - share
     hats[np.arange(len(angle)), (left + 1) % segments] += share
     # lstsq's minimum-norm answer about the mean: a knot without data sits at the mean latent
-    values = code.mean() + np.linalg.lstsq(hats, code - code.mean(), rcond=None)[0]
+    root = np.sqrt(weight)
+    values = code.mean() + np.linalg.lstsq(root[:, None] * hats, root * (code - code.mean()), rcond=None)[0]
     knots = low + 360.0 * np.arange(segments + 1) / segments
     closed = np.append(values, values[0])
-    explained = _explained(code, hats @ values)
+    explained = _explained(code, hats @ values, weight)
     return Curve(factor, tuple(knots.tolist()), tuple(closed.tolist()), True, None, explained, len(angle), draws)
 
 
-def _explained(code: NDArray[np.float64], fitted: NDArray[np.float64]) -> float:
-    return float(np.clip(1.0 - np.mean((code - fitted) ** 2) / code.var(), 0.0, 1.0))
+def _explained(code: NDArray[np.float64], fitted: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    spread = np.average((code - np.average(code, weights=weight)) ** 2, weights=weight)
+    return float(np.clip(1.0 - np.average((code - fitted) ** 2, weights=weight) / spread, 0.0, 1.0))
 
 
 @dataclass(frozen=True)

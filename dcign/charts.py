@@ -23,8 +23,8 @@ def scatter(
 ) -> bytes:
     """PNG: each latent (M,) against its true angle (M,) in degrees, with the calibration curve."""
     names = list(latents)
-    figure = Figure(figsize=(4.2 * len(names), 3.9), dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(wspace=0.05)
+    figure = Figure(figsize=(4.2 * len(names), 3.9), dpi=DPI)
+    figure.set_layout_engine("constrained", wspace=0.05)
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))).flat, names, strict=True):
         count = len(latents[name])
         axes.scatter(

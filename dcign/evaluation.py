@@ -53,7 +53,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     latents = {name: encoding.codes[:, extrinsic_index(run.layout, name)] for name in names}
     correlation = spearman.compute(latents, encoding.degrees, encoding.minibatch)
     curves = {
-        name: calibration.fit(name, encoding.degrees[name], latents[name], data.ranges[name], correlation.draws[name])
+        name: calibration.fit(name, encoding.degrees[name], latents[name], encoding.minibatch, data.ranges[name])
         for name in names
     }
     known = {name: curve for name, curve in curves.items() if curve is not None}

@@ -32,18 +32,20 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
     """For a few identities: one row for each extrinsic latent with input, reconstruction and its sweep in degrees."""
     encoding = evaluation.encoding
     rows: list[Row] = []
-    for place in pick(encoding):
+    for number, place in enumerate(pick(encoding), 1):
         image = image_of(data, encoding, int(place))
         code = encoding.codes[place]
         reconstruction = decode(run, code[None])[0]
-        heading = f"{run.object} {encoding.identity[place]}"
+        heading = f"{run.object} {number} (identity {encoding.identity[place]})"
         names = extrinsic_latents(run.layout)
         if not names:
             rows.append(Row([Tile(image, "input"), Tile(reconstruction, "decoded")], heading=heading))
-        for number, name in enumerate(names):
+        for name in names:
             value = float(code[extrinsic_index(run.layout, name)])
             curve = evaluation.calibration.curves.get(name)
-            inferred = "decoded" if curve is None or curve.circular else f"read {degrees_text(curve.to_degrees(value))}"
+            inferred = (
+                "decoded" if curve is None or curve.circular else f"read {degrees_text(float(curve.to_degrees(value)))}"
+            )
             values, captions = sweep_values(curve, encoding.codes[:, extrinsic_index(run.layout, name)])
             frames = sweep(run, code, name, values)
             tiles = [
@@ -51,14 +53,15 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
                 Tile(reconstruction, inferred),
                 *(Tile(frame, caption) for frame, caption in zip(frames, captions, strict=True)),
             ]
-            rows.append(Row(tiles, label=name, heading=heading if number == 0 else ""))
+            rows.append(Row(tiles, label=name, heading=heading if name == names[0] else ""))
     return draw_rows(rows, scale=max(1, -(-READABLE // data.size)))
 
 
 def sweep_values(curve: Curve | None, latent: NDArray[np.floating]) -> tuple[NDArray[np.float64], list[str]]:
     """Latent values and captions of a sweep: over the calibrated range, or without one over 90 % of `latent` (M,)."""
     if curve is None:
-        values = np.linspace(*np.quantile(latent.astype(np.float64), (0.05, 0.95)), FRAMES)
+        low, high = (float(np.quantile(latent, share)) for share in (0.05, 0.95))
+        values = np.linspace(low, high, FRAMES)
         return values, [f"z = {value:.2g}" for value in values]
     angles = np.linspace(*curve.range, FRAMES)
     return curve.to_latent(angles), [degrees_text(angle) for angle in angles]

@@ -54,8 +54,8 @@ def draw_rows(rows: Sequence[Row], scale: int = 1) -> Image.Image:
     """A grey picture of `rows`; each tile is enlarged `scale` times and otherwise left pixel for pixel as it is."""
     tiles = [tile for row in rows for tile in row.tiles]
     height = scale * max(tile.image.shape[0] for tile in tiles)
-    letters = font(max(11, min(16, height // 9)))
-    line = letters.size + 5
+    pixels = max(11, min(16, height // 9))
+    letters, line = font(pixels), pixels + 5
     width = max(scale * tile.image.shape[1] for tile in tiles)
     cell = max([width, *(int(letters.getlength(tile.caption)) + 2 for tile in tiles)])
     gutter = max([0, *(int(letters.getlength(row.label)) + 2 * MARGIN for row in rows if row.label)])

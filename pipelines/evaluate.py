@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import click
-import torch
 
 from dcign import calibration
+from dcign.config import DEVICES
 from dcign.encoding import check_match
-from dcign.errors import BadInput, RunError
+from dcign.errors import BadInput
 from dcign.evaluation import evaluate
 from dcign.headline import Headline, headlines
+from dcign.precision import resolve_device
 from dcign.report import write_report
 from dcign.run import load_run
 from pipelines.progress import progress_bar
@@ -28,7 +29,7 @@ from render.shards import open_data_set
     "-o", "--output", type=click.Path(path_type=Path), default=None, help="Folder for the report.  [default: RUN]"
 )
 @click.option("--split", type=click.Choice(SPLITS), default="test", help="Which images: test shows unseen identities.")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", help="Where the network runs.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
 def command(run: Path, shards: Path, output: Path | None, split: str, device: str) -> None:
     """Measure RUN on the images in SHARDS, and write report.json, report.html and the pictures in it.
 
@@ -39,27 +40,20 @@ def command(run: Path, shards: Path, output: Path | None, split: str, device: st
       dcign render --factor all --split test --n 100 -o shards-test/
       dcign evaluate run/ shards-test/
     """
-    model = load_run(run, choose_device(device))
+    model = load_run(run, resolve_device(device))
     data = open_data_set(shards, split)
     check_match(model, data)  # before anything is written
     folder = make_folder(run if output is None else output)
     images = data.batch_size * sum(data.count(factor) for factor in data.factors)
     with progress_bar("evaluate", images, "image") as bar:
         evaluation = evaluate(model, data, bar.update)
-    page = write_report(model, data, evaluation, folder, shlex.join(["dcign", *sys.argv[1:]]))
     calibration.save(run, evaluation.calibration)
+    page = write_report(model, data, evaluation, folder, shlex.join(["dcign", *sys.argv[1:]]))  # the page comes last
     for line in headlines(evaluation.measures):
         click.echo(summary(line))
     for warning in evaluation.measures["warnings"]:
         click.echo(f"Note: {warning}")
     click.echo(f"Report: {page}")
-
-
-def choose_device(name: str) -> str:
-    """'auto' as 'cuda' where there is a CUDA GPU, else 'cpu'. RunError when 'cuda' is asked for in vain."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RunError("--device cuda: no CUDA GPU can be used here; use --device cpu")
-    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def make_folder(folder: Path) -> Path:

@@ -13,12 +13,13 @@ from PIL import Image
 from dcign import calibration
 from dcign.calibration import Calibration
 from dcign.checkpoint import replace_file
+from dcign.config import DEVICES
 from dcign.errors import BadInput
 from dcign.images import BACKGROUND, load_grey
 from dcign.manipulate import encode, sweep
 from dcign.pictures import Row, Tile, degrees_text, draw_rows, gif, png
+from dcign.precision import resolve_device
 from dcign.run import Run, load_run
-from pipelines.evaluate import choose_device
 
 MAX_STEPS = 360
 FRAME_MILLISECONDS = 120
@@ -31,7 +32,7 @@ FRAME_MILLISECONDS = 120
 @click.option("--elevation", metavar="A:B:STEPS", help="Raise the camera: degrees from A to B, or one angle.")
 @click.option("--light", metavar="A:B:STEPS", help="Turn the light: degrees from A to B, or one angle.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="out.png (a strip) or out.gif.")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", help="Where the network runs.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
 def command(run: Path, image: Path, output: Path, device: str, **angles: str | None) -> None:
     """Re-pose or re-light the object of one IMAGE file with a trained RUN.
 
@@ -48,7 +49,7 @@ def command(run: Path, image: Path, output: Path, device: str, **angles: str | N
     if not targets:
         raise BadInput("expected at least one of --azimuth, --elevation and --light, such as --azimuth -60:60:9")
     check_output(output)
-    model = load_run(run, choose_device(device))
+    model = load_run(run, resolve_device(device))
     curves = calibration.load(run)
     if curves.step != model.step:
         click.echo(

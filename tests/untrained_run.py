@@ -1,4 +1,4 @@
-"""A run folder without training: a small network with its initial weights, saved through the checkpoint's own writer."""
+"""A run folder without training: a small network with its initial weights, in a checkpoint."""
 
 from __future__ import annotations
 

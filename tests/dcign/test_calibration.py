@@ -8,6 +8,7 @@ from dcign.calibration import Calibration
 from dcign.errors import BadInput, RunError
 
 RANGE = (-90.0, 90.0)
+EACH = np.arange(5000)  # every image a mini-batch of its own
 
 
 def noisy(function, count=900, noise=0.02, seed=0):
@@ -24,7 +25,7 @@ def noisy(function, count=900, noise=0.02, seed=0):
 def test_degrees_survive_the_way_to_the_latent_and_back(function):
     scale = np.ptp(function(np.array(RANGE)))
     angle, latent = noisy(function, noise=0.01 * scale)
-    curve = calibration.fit("azimuth", angle, latent, RANGE, len(angle))
+    curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
     asked = np.linspace(*RANGE, 37)
     np.testing.assert_allclose(curve.to_degrees(curve.to_latent(asked)), asked, atol=1e-6)
     np.testing.assert_allclose(curve.to_latent(asked), function(asked), atol=0.04 * scale)
@@ -35,7 +36,7 @@ def test_degrees_survive_the_way_to_the_latent_and_back(function):
 
 def test_the_curve_is_strictly_monotone_even_through_a_flat_stretch_and_a_jump():
     angle, latent = noisy(lambda a: np.where(a > 0, 1.0, -1.0))
-    curve = calibration.fit("azimuth", angle, latent, RANGE, len(angle))
+    curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
     assert np.all(np.diff(curve.latent) > 0)
     assert curve.to_latent(60) == pytest.approx(1.0, abs=0.05)
     assert curve.to_latent(-60) == pytest.approx(-1.0, abs=0.05)
@@ -43,41 +44,52 @@ def test_the_curve_is_strictly_monotone_even_through_a_flat_stretch_and_a_jump()
 
 def test_residual_is_the_error_of_the_angle_read_back():
     angle, latent = noisy(lambda a: a / 10, count=4000, noise=0.5)  # 0.5 latent = 5 degrees
-    curve = calibration.fit("azimuth", angle, latent, RANGE, len(angle))
+    curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
     assert curve.residual_degrees == pytest.approx(5.0, rel=0.05)
+
+
+def test_twenty_images_that_share_an_angle_weigh_as_one():
+    angle, latent = noisy(lambda a: a / 30, count=300)
+    crowd = np.full(6000, 20.0)  # one mini-batch at 20 degrees, of an object that is read wrongly
+    angles, latents = np.append(angle, crowd), np.append(latent, crowd * 0 - 3)
+    minibatch = np.append(np.arange(300), np.full(6000, 300))
+    curve = calibration.fit("azimuth", angles, latents, minibatch, RANGE)
+    assert curve.draws == 301
+    assert curve.images == 6300
+    assert curve.to_latent(20) == pytest.approx(20 / 30, abs=0.25)
 
 
 def test_latents_beyond_the_range_are_held_at_its_ends():
     angle, latent = noisy(lambda a: -a)
-    curve = calibration.fit("azimuth", angle, latent, RANGE, len(angle))
+    curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
     assert curve.to_degrees([-1000.0, 1000.0]).tolist() == [90.0, -90.0]
 
 
 @pytest.mark.parametrize("angle", [-90.5, 91, np.nan, np.inf])
 def test_an_angle_outside_the_range_is_refused_with_the_range(angle):
-    curve = calibration.fit("azimuth", *noisy(lambda a: a), RANGE, 900)
-    with pytest.raises(BadInput, match="azimuth.*-90 to 90"):
+    curve = calibration.fit("azimuth", *noisy(lambda a: a), EACH[:900], RANGE)
+    with pytest.raises(BadInput, match=r"azimuth.*-90 to 90"):
         curve.to_latent([0.0, angle])
 
 
 def test_nothing_is_fitted_to_a_latent_an_angle_or_a_range_that_does_not_move_or_to_too_few():
     angle, latent = noisy(lambda a: a)
-    assert calibration.fit("light", angle, np.ones(900), RANGE, 900) is None
-    assert calibration.fit("light", np.ones(900), latent, RANGE, 900) is None
-    assert calibration.fit("light", angle, latent, (0.0, 0.0), 900) is None
-    assert calibration.fit("light", angle[:6], latent[:6], RANGE, 6) is None
+    assert calibration.fit("light", angle, np.ones(900), EACH[:900], RANGE) is None
+    assert calibration.fit("light", np.ones(900), latent, EACH[:900], RANGE) is None
+    assert calibration.fit("light", angle, latent, EACH[:900], (0.0, 0.0)) is None
+    assert calibration.fit("light", angle[:6], latent[:6], EACH[:6], RANGE) is None
 
 
 def test_noise_is_fitted_by_a_curve_that_explains_next_to_nothing():
     angle, latent = noisy(lambda a: 0 * a, noise=1.0)
-    assert calibration.fit("light", angle, latent, RANGE, 900).explained < 0.05
+    assert calibration.fit("light", angle, latent, EACH[:900], RANGE).explained < 0.05
 
 
 def test_a_full_circle_gets_a_periodic_curve_without_a_way_back():
     rng = np.random.default_rng(1)
     angle = rng.uniform(0, 360, 1200)
     latent = np.sin(np.deg2rad(angle)) + rng.normal(0, 0.05, 1200)
-    curve = calibration.fit("azimuth", angle, latent, (0.0, 360.0), 1200)
+    curve = calibration.fit("azimuth", angle, latent, EACH[:1200], (0.0, 360.0))
     asked = np.linspace(0, 360, 25)
     np.testing.assert_allclose(curve.to_latent(asked), np.sin(np.deg2rad(asked)), atol=0.05)
     np.testing.assert_allclose(curve.to_latent([-30, 725]), curve.to_latent([330, 5]))
@@ -89,14 +101,14 @@ def test_a_full_circle_gets_a_periodic_curve_without_a_way_back():
 
 def test_a_sector_of_the_circle_without_data_takes_the_mean_latent():
     angle = np.random.default_rng(2).uniform(0, 180, 600)
-    curve = calibration.fit("azimuth", angle, np.cos(np.deg2rad(angle)) + 4, (0.0, 360.0), 600)
+    curve = calibration.fit("azimuth", angle, np.cos(np.deg2rad(angle)) + 4, EACH[:600], (0.0, 360.0))
     assert np.isfinite(curve.latent).all()
     assert curve.to_latent(270) == pytest.approx(4, abs=0.2)
 
 
 @pytest.fixture
 def stored(tmp_path):
-    curve = calibration.fit("azimuth", *noisy(lambda a: -a), RANGE, 900)
+    curve = calibration.fit("azimuth", *noisy(lambda a: -a), EACH[:900], RANGE)
     saved = Calibration({"azimuth": curve}, 1200, {"folder": "shards", "split": "test", "fingerprint": "abc"})
     calibration.save(tmp_path, saved)
     return tmp_path, saved
@@ -114,7 +126,7 @@ def test_a_factor_without_a_curve_is_named(stored):
 
 
 def test_a_missing_calibration_says_what_to_run(tmp_path):
-    with pytest.raises(RunError, match="dcign evaluate .* SHARDS` first"):
+    with pytest.raises(RunError, match=r"dcign evaluate .* SHARDS` first"):
         calibration.load(tmp_path)
 
 

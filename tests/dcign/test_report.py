@@ -1,0 +1,138 @@
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from shard_fixtures import write_synthetic
+from untrained_run import write_untrained
+
+from dcign.evaluation import evaluate
+from dcign.headline import headlines
+from dcign.pictures import Row, Tile, degrees_text, draw_rows, gif
+from dcign.report import write_report
+from dcign.run import load_run
+from render.shards import open_data_set
+
+
+class Page(HTMLParser):
+    """Tags that stay open, and every attribute that could make a browser fetch something."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.references = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.references += [value for name, value in attributes if name in ("src", "href", "srcset", "action", "data")]
+        assert tag not in ("script", "link", "iframe", "object")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module", params=["face", "chair"])
+def written(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    counts = dict.fromkeys(("azimuth", "elevation", "light", "intrinsic"), 3)
+    shards = write_synthetic(folder / "shards", counts=counts, split="test", object=request.param)
+    run = load_run(write_untrained(folder / "a <run>", object=request.param))
+    data = open_data_set(shards, "test")
+    out = folder / "out"
+    out.mkdir()
+    write_report(run, data, evaluate(run, data), out, "dcign evaluate 'a <run>' shards")
+    return out
+
+
+def test_the_report_and_its_pictures_are_all_there_is(written):
+    names = {"report.json", "report.html", "sweeps.png", "scatter.png", "spearman.png"}
+    assert {path.name for path in written.iterdir()} == names
+
+
+def test_report_json_is_strict(written):
+    def refuse(name):
+        raise AssertionError(f"{name} in report.json")
+
+    content = json.loads((written / "report.json").read_text(), parse_constant=refuse)
+    assert content["made"]["command"] == "dcign evaluate 'a <run>' shards"
+    assert {"python", "torch", "numpy", "scipy"} <= content["made"]["versions"].keys()
+    assert content["made"]["config"]["widths"] == [4, 3, 2]
+    assert all(line["meaning"] for line in content["headline"])
+
+
+def test_report_html_is_whole_and_refers_to_nothing_outside(written):
+    text = (written / "report.html").read_text()
+    page = Page()
+    page.feed(text)
+    page.close()
+    assert page.open == []
+    assert len(page.references) == 3
+    assert all(reference.startswith("data:image/png;base64,") for reference in page.references)
+    without_pictures = re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+    assert not re.search(r"https?:|url\(|@import|\$\w", without_pictures)
+    assert "a &lt;run&gt;" in text
+    assert "a <run>" not in text
+    assert 'name="viewport"' in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_embedded_pictures_are_the_png_files_beside_it(written):
+    text = (written / "report.html").read_text()
+    embedded = [base64.b64decode(data) for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", text)]
+    assert embedded == [(written / f"{name}.png").read_bytes() for name in ("sweeps", "scatter", "spearman")]
+    for content in embedded:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            assert min(image.size) > 100
+
+
+def test_every_headline_number_is_on_the_page(written):
+    text = (written / "report.html").read_text()
+    for line in json.loads((written / "report.json").read_text())["headline"]:
+        assert line["name"] in text
+
+
+def measures(own, leak, ratio, object="face"):
+    return {
+        "run": {"object": object},
+        "spearman": {"own": own, "largest_leak": leak},
+        "circular_r2": {},
+        "reconstruction": {"mse": 0.01, "mean_image_mse": 0.05, "ratio": ratio},
+    }
+
+
+def test_headlines_tell_reached_from_missed_from_unknown():
+    own = {"azimuth": 0.96, "elevation": 0.5, "light": None}
+    lines = headlines(measures(own, {"latent": "light", "factor": "azimuth", "value": 0.31}, 0.25))
+    assert [line.reached for line in lines] == [True, False, None, False, None, None, True]
+
+
+def test_chairs_have_no_aims_but_the_papers_figure():
+    lines = headlines(measures({"azimuth": 0.4}, None, 0.1, object="chair"))
+    assert {line.reached for line in lines} == {None}
+    assert "0.000277" in next(line for line in lines if line.name == "reconstruction MSE").aim
+
+
+@pytest.mark.parametrize(("angle", "text"), [(-60.0, "−60°"), (12.34, "12.3°"), (-0.01, "0°"), (90, "90°")])
+def test_degrees_are_written_shortly(angle, text):
+    assert degrees_text(angle) == text
+
+
+def test_tiles_stand_in_the_picture_pixel_for_pixel():
+    tile = np.random.default_rng(0).integers(0, 256, (54, 54), dtype=np.uint8)
+    picture = np.asarray(draw_rows([Row([Tile(np.zeros((54, 54)), "input"), Tile(tile / 255, "−60°")], label="light")]))
+    windows = np.lib.stride_tricks.sliding_window_view(picture, (54, 54))
+    assert (windows == tile).all(axis=(2, 3)).sum() == 1
+
+
+def test_a_gif_has_a_frame_for_each_picture():
+    frames = [Image.new("L", (40, 30), level) for level in (0, 100, 200)]
+    with Image.open(io.BytesIO(gif(frames, 100))) as image:
+        assert image.n_frames == 3
+        assert image.size == (40, 30)

@@ -1,0 +1,93 @@
+import json
+import os
+import sys
+
+import pytest
+from shard_fixtures import write_synthetic
+from untrained_run import write_untrained
+
+from pipelines import cli
+
+COUNTS = {"azimuth": 2, "elevation": 2, "light": 2, "intrinsic": 2}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("work")
+    write_untrained(folder / "run")
+    write_synthetic(folder / "shards", counts=COUNTS, split="test")
+    write_synthetic(folder / "train-only", counts={"azimuth": 2}, split="train")
+    write_synthetic(folder / "chairs", counts={"azimuth": 2}, split="test", object="chair")
+    write_synthetic(folder / "larger", counts={"azimuth": 2}, split="test", size=70)
+    (folder / "empty").mkdir()
+    (folder / "file").write_text("no folder")
+    return folder
+
+
+@pytest.fixture
+def dcign(work, monkeypatch, capsys):
+    """Runs `dcign WORDS` inside the work folder; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(work)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["dcign", *words])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        return caught.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+def test_evaluate_leaves_report_and_calibration_in_the_run(dcign, work):
+    code, out, err = dcign("evaluate", "run", "shards")
+    assert code == 0, err
+    left = {path.name for path in (work / "run").iterdir()}
+    assert {"report.json", "report.html", "sweeps.png", "scatter.png", "spearman.png", "calibration.json"} <= left
+    assert not [name for name in left if name.startswith(".")]
+    assert "Report: run/report.html" in out
+    assert "reconstruction MSE" in out
+    assert json.loads((work / "run" / "report.json").read_text())["made"]["command"] == "dcign evaluate run shards"
+
+
+def test_evaluate_writes_the_report_elsewhere_when_asked(dcign, work):
+    code, out, _ = dcign("evaluate", "run", "train-only", "--split", "train", "-o", "deep/er")
+    assert code == 0
+    assert (work / "deep" / "er" / "report.html").is_file()
+    assert "Note: " in out
+    assert "trained on" in out
+
+
+def test_help_ends_in_an_example(dcign):
+    code, out, _ = dcign("evaluate", "--help")
+    assert code == 0
+    assert "Example:" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["nowhere", "shards"], "nowhere"),
+        (["file", "shards"], "file"),
+        (["empty", "shards"], "no checkpoint"),
+        (["run", "nowhere"], "nowhere"),
+        (["run", "empty"], "manifest.json"),
+        (["run", "train-only"], "--split test"),
+        (["run", "chairs"], "--object face"),
+        (["run", "larger"], "--size 54"),
+        (["run", "shards", "-o", "file"], "-o file"),
+        (["run", "shards", "-o", "file/below"], "-o file/below"),
+        (["run", "shards", "--split", "other"], "--split"),
+        (["run"], "SHARDS"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2_and_leaves_nothing(dcign, work, words, named):
+    before = {path: os.path.getmtime(path) for path in work.rglob("*")}
+    code, out, err = dcign("evaluate", *words)
+    assert code == 2
+    assert named in err
+    lines = [line for line in err.strip().splitlines() if not line.startswith("Try")]
+    assert len(lines) == 1
+    assert lines[0].startswith("Error: ")
+    assert out == ""
+    assert {path: os.path.getmtime(path) for path in work.rglob("*")} == before
