@@ -1,8 +1,10 @@
 """The `dcign` command: lazily loaded, documented, and one line for an error."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -132,3 +134,21 @@ def test_a_closed_pipe_ends_quietly():
     done = subprocess.run([sys.executable, "-c", code, "--help"], stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert "Traceback" not in done.stderr
+
+
+def test_the_guide_has_a_section_on_every_command():
+    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
+    headings = " ".join(line for line in guide.splitlines() if line.startswith("## "))
+    assert not [name for name in cli.COMMANDS if f"dcign {name}" not in headings]
+
+
+def test_every_option_in_the_documents_exists():
+    known = {"--help", "--debug", "--json"}
+    for name in cli.COMMANDS:
+        found = cli.group.get_command(click.Context(cli.group), name)
+        known |= {spelling for option in found.params for spelling in option.opts}
+    for document in ("docs/guide.md", "README.md"):
+        text = (Path(__file__).parents[2] / document).read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if "pip" not in line]
+        used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", "\n".join(lines)))
+        assert used <= known, document
