@@ -1,7 +1,8 @@
 """CAD models of the user: a file, a folder or a zip library, in any of `formats.FORMATS`, read into drawable meshes.
 
-Orientation: +Y up and the front at +Z is taken for granted, except in two public collections that are recognised by
-their file names: ModelNet (`.off`: Z up, front -Y) and ShapeNetCore v2 (`model_normalized.obj`: front -Z).
+Orientation: +Y up and the front at +Z is taken for granted, except where it is known better: Sweet Home 3D libraries
+say it in their catalog, and two public collections are recognised by their file names, ModelNet (`.off`: Z up,
+front -Y) and ShapeNetCore v2 (`model_normalized.obj`: front -Z).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from assets.formats import FORMATS
 from assets.mesh import Mesh, check_surface
 from assets.model_source import ModelSource
 from assets.parts import mesh_of_parts
+from assets.sweet_home import read_catalog
 
 __all__ = ["CadModel", "ModelSource", "find_models"]
 
@@ -51,7 +53,8 @@ class CadModel:
         try:
             tree = self._tree()
             others = FORMATS[_suffix(self.member)][1](tree, self.member)
-            digest = hashlib.sha256()
+            turn = _turn(tree, self.member)
+            digest = hashlib.sha256(b"" if turn is None else turn.tobytes())
             for name in [self.member, *sorted(set(others) - {self.member})]:
                 content = tree.read(name)
                 digest.update(f"{name} {len(content)}\n".encode("utf-8", "replace"))
@@ -63,8 +66,9 @@ class CadModel:
     def read(self) -> Mesh:
         """The normalised mesh (see `ModelSource.read`). Whatever is wrong with the file is an AssetError naming it."""
         try:
-            parts = FORMATS[_suffix(self.member)][0](self._tree(), self.member)
-            mesh = mesh_of_parts(self.id, parts, _turn(self.member))
+            tree = self._tree()
+            parts = FORMATS[_suffix(self.member)][0](tree, self.member)
+            mesh = mesh_of_parts(self.id, parts, _turn(tree, self.member))
             for surface in mesh.surfaces:
                 check_surface(surface, self.id)
             return mesh
@@ -81,10 +85,12 @@ class CadModel:
         return AssetError(f"{self.id}: expected a readable {_suffix(self.member)} model, found {kind}: {error}")
 
 
-def find_models(path: Path) -> list[ModelSource]:
+def find_models(path: Path, matching: str = "") -> list[ModelSource]:
     """All models in `path`, sorted by id: a folder (searched with its subfolders and zip libraries), a zip, one model.
 
-    Raises AssetError if `path` is missing, holds no model, or holds a zip library that cannot be opened.
+    With `matching`, only those whose id, or name, tags and category in a Sweet Home 3D catalog, contain that text, in
+    any letter case: libraries of furniture hold more than chairs. Raises AssetError if `path` is missing, holds no
+    model, or holds a zip library that cannot be opened.
     """
     if path.is_dir():
         root, names = path, Folder(path).names()
@@ -92,24 +98,41 @@ def find_models(path: Path) -> list[ModelSource]:
         root, names = path.parent, [path.name]
     else:
         raise AssetError(f"{path}: expected {ACCEPTED}, or a folder of them, found nothing there")
-    models: list[ModelSource] = []
+    models: list[CadModel] = []
     for name in names:
         if _suffix(name) in FORMATS:
             models.append(CadModel(root, "", name))
         elif _suffix(name) in ZIP_SUFFIXES:
-            members = ZipLibrary(root / name).names()
-            models += [CadModel(root, name, member) for member in members if _suffix(member) in FORMATS]
+            library = ZipLibrary(root / name)
+            models += [CadModel(root, name, member) for member in library.names() if _suffix(member) in FORMATS]
+    if matching:
+        models = _matching(models, matching)
     if not models:
-        raise AssetError(f"{path}: expected {ACCEPTED}, found none among {len(names)} files")
-    return sorted(models, key=lambda model: model.id)
+        wanted = f" matching {matching!r}" if matching else ""
+        raise AssetError(f"{path}: expected {ACCEPTED}{wanted}, found none among {len(names)} files")
+    return [*sorted(models, key=lambda model: model.id)]
+
+
+def _matching(models: list[CadModel], text: str) -> list[CadModel]:
+    """The models whose id or catalog entry contains `text`."""
+    catalogs = {model.archive: read_catalog(model._tree()) for model in {m.archive: m for m in models}.values()}
+    kept = []
+    for model in models:
+        listed = catalogs[model.archive].get(model.member)
+        if text.lower() in f"{model.id} {listed.words if listed else ''}".lower():
+            kept.append(model)
+    return kept
 
 
 def _suffix(name: str) -> str:
     return posixpath.splitext(name)[1].lower()
 
 
-def _turn(name: str) -> NDArray[np.float64] | None:
-    """The rotation that makes a model of a known collection stand on -Y and face +Z."""
+def _turn(tree: FileTree, name: str) -> NDArray[np.float64] | None:
+    """The rotation that makes a model of a known collection stand upright and face +Z."""
+    listed = read_catalog(tree).get(name)
+    if listed is not None:
+        return listed.turn
     if _suffix(name) == ".off":
         return _Z_UP_FRONT_MINUS_Y
     if posixpath.basename(name) == "model_normalized.obj":

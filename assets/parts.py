@@ -21,6 +21,7 @@ Integers = NDArray[np.int64]
 
 MOST_VERTICES = 5_000_000
 MID_GREY = (0.6, 0.6, 0.6)
+BLACK = 0.02  # as a diffuse colour: exporters write it where a texture gives the colour
 INVISIBLE = 0.004  # opacity below one step of 8 bits
 
 
@@ -163,14 +164,26 @@ def _appearance(
     material = part.material
     usable_uv = part.uv is not None and bool(np.isfinite(part.uv[old]).all())
     image = material.image if usable_uv else None
-    colour = material.colour if image is None or material.tints else (1.0, 1.0, 1.0)
-    if colour is None or (image is None and material.texture and max(colour) < 0.02):  # the texture carried the colour
-        colour = MID_GREY if image is None else (1.0, 1.0, 1.0)
-        if image is None and material.image is not None:
-            colour = tuple(material.image.mean(axis=(0, 1)) / 255.0)
+    if image is not None:
+        colour = material.colour if material.tints and material.colour else (1.0, 1.0, 1.0)
+    else:
+        colour = _plain_colour(material)
     albedo = np.tile(np.clip(np.array(colour, dtype=np.float32), 0.0, 1.0), (len(old), 1))
-    if part.colours is not None and np.isfinite(part.colours[old]).all():
+    if part.colours is not None and (image is None or material.tints) and np.isfinite(part.colours[old]).all():
         own = np.clip(part.colours[old], 0.0, 1.0).astype(np.float32)
-        albedo = own if material.colour is None else albedo * own
+        albedo = albedo * own if material.tints else own
     uv = part.uv[old].astype(np.float32) if image is not None and part.uv is not None else None
     return np.ascontiguousarray(albedo, dtype=np.float32), uv, image
+
+
+def _plain_colour(material: Material) -> tuple[float, ...]:
+    """The colour of a material that is drawn without its texture, which may have carried the colour."""
+    textured = material.image is not None or material.texture is not None
+    if not textured:
+        return material.colour or MID_GREY
+    if material.colour and max(material.colour) > BLACK and not material.tints:
+        return material.colour
+    mean = MID_GREY if material.image is None else tuple(material.image.mean(axis=(0, 1)) / 255.0)
+    return (
+        tuple(m * c for m, c in zip(mean, material.colour or (1.0, 1.0, 1.0), strict=True)) if material.tints else mean
+    )

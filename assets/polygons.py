@@ -23,16 +23,17 @@ def fan(counts: Integers) -> Integers:
 def cut(points: Floats, counts: Integers) -> Integers:
     """(F, 3) corner numbers for polygons whose corners `points` (C, 3) follow one another, `counts[i]` >= 3 each."""
     triangles = fan(counts)
-    sizes = counts - 2
-    end = np.cumsum(sizes)
-    first = np.cumsum(counts) - counts
-    crosses = np.cross(
-        points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]]
-    )
-    for polygon in np.flatnonzero(counts > 3):
-        rows = slice(end[polygon] - sizes[polygon], end[polygon])
-        folded = crosses[rows] @ crosses[rows].sum(axis=0) < 0
-        if folded.any() and counts[polygon] <= LARGEST_EARS:
+    if len(triangles) == len(counts):
+        return triangles
+    first, end = np.cumsum(counts) - counts, np.cumsum(counts - 2)
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    crosses = np.cross(b - a, c - a)
+    owner = np.repeat(np.arange(len(counts)), counts - 2)
+    summed = np.add.reduceat(crosses, end - counts + 2, axis=0)
+    folded = (crosses * summed[owner]).sum(axis=1) < 0
+    for polygon in np.unique(owner[folded]):
+        if counts[polygon] <= LARGEST_EARS:
+            rows = slice(end[polygon] - counts[polygon] + 2, end[polygon])
             corners = slice(first[polygon], first[polygon] + counts[polygon])
             triangles[rows] = _ears(points[corners]) + first[polygon]
     return triangles

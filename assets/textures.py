@@ -52,9 +52,10 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
         raise AssetError(f"expected a whole texture image, found: {error}") from error
     if has_alpha:
         image = _without_alpha(image)
-    if max(image.size) > KEPT_SIDE:
-        shrink = KEPT_SIDE / max(image.size)
-        image = image.resize((max(1, round(width * shrink)), max(1, round(height * shrink))), Image.Resampling.BOX)
+    shrink = min(1.0, KEPT_SIDE / max(width, height))
+    size = (-(-round(width * shrink) // 4) * 4, max(1, round(height * shrink)))  # OpenGL expects rows of 4 n bytes
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BOX)
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
 
 
