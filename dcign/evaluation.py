@@ -118,17 +118,21 @@ def _is_circle(data: DataSet, factor: str) -> bool:
 
 
 def _seen(run: Run, data: DataSet) -> str:
-    """'no', 'identities' or 'images': what of this data set the run was trained on. Splits never share identities."""
+    """Whether the run was trained on these: 'no', 'possibly' (some of the identities) or 'images' (these very images).
+
+    Identities of the two splits never overlap, within a data set and between those of one collection of models.
+    """
     if data.split != "train":
         return "no"
-    return "images" if run.data.get("fingerprint") == data.fingerprint else "identities"
+    return "images" if run.data.get("fingerprint") == data.fingerprint else "possibly"
 
 
 def _data_warnings(run: Run, data: DataSet, missing: list[str]) -> list[str]:
     lines = []
     if data.split == "train":
-        what = "the very images" if _seen(run, data) == "images" else "identities like those"
-        lines.append(f"These are {what} the run was trained on (--split train): nothing here shows generalisation.")
+        known = _seen(run, data) == "images"
+        what = "These are the very images" if known else "The identities of these images may be among those"
+        lines.append(f"{what} the run was trained on (--split train): nothing here shows generalisation.")
     if missing:
         lines.append(
             f"No mini-batches of {', '.join(missing)} in these shards: what is said of these factors comes from the "
@@ -144,13 +148,14 @@ def _curve_warnings(curves: dict[str, Curve | None]) -> list[str]:
             lines.append(
                 f"{name}: no calibration (too few independent angles, or an angle or a latent that never moves)."
             )
-        elif curve.circular:
+            continue
+        if curve.circular:
             lines.append(
                 f"{name} goes full circle: one latent takes each of its values at two angles or more, so no angle can "
                 "be read back from it, and a turn in degrees cannot show every side; an angle is mapped to the mean "
                 "latent there. |Spearman| depends on where 0 degrees lies: read the circular R² instead."
             )
-        elif curve.explained < WEAK_CURVE:
+        if curve.explained < WEAK_CURVE:
             lines.append(
                 f"{name}: its calibration explains only {curve.explained:.0%} of its latent's variance; distrust it."
             )

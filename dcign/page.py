@@ -16,7 +16,11 @@ from dcign.headline import Headline
 def html(document: dict[str, Any], lines: Sequence[Headline], pictures: dict[str, bytes]) -> str:
     """The page of report.json's content `document`; `pictures` name -> PNG file (sweeps, scatter, spearman)."""
     run, data = document["run"], document["data_set"]
-    seen = {"no": "unseen identities", "identities": "training identities", "images": "the training images themselves"}
+    seen = {
+        "no": "unseen identities",
+        "possibly": "identities that may have been trained on",
+        "images": "the training images themselves",
+    }
     subtitle = (
         f"{data['images']:,} images of {data['identities']:,} {run['object']}s, {seen[data['seen_in_training']]}, "
         f"{run['size']} x {run['size']}; {run['step']:,} training steps; {document['made']['time']}"

@@ -1,5 +1,6 @@
 """Evaluation of a toy model that reads the true angles off its images, so that every number is known beforehand."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -116,6 +117,10 @@ def test_training_images_are_labelled(tmp_path):
     measures = evaluate(oracle_run(tmp_path, data), data).measures
     assert measures["data_set"]["seen_in_training"] == "images"
     assert "the very images the run was trained on" in measures["warnings"][0]
+    other = dataclasses.replace(oracle_run(tmp_path, data), data={"object": "face", "fingerprint": "another"})
+    measures = evaluate(other, data).measures
+    assert measures["data_set"]["seen_in_training"] == "possibly"
+    assert "may be among those" in measures["warnings"][0]
 
 
 def test_a_chair_has_one_extrinsic_latent_and_a_circular_measure(tmp_path):
@@ -139,6 +144,11 @@ def test_a_run_and_shards_that_do_not_fit_are_refused(tmp_path, options, message
     data = open_data_set(write_synthetic(tmp_path / "s", counts={"azimuth": 1}, split="test", **options), "test")
     with pytest.raises(RunError, match=message):
         evaluate(run, data)
+
+
+def test_a_calibration_through_noise_is_not_to_be_trusted(tmp_path, faces):
+    warnings = evaluate(oracle_run(tmp_path, faces, spread=1000.0), faces).measures["warnings"]
+    assert sum("distrust it" in line for line in warnings) == 3
 
 
 def test_examples_are_different_identities_and_their_images_are_found_again(tmp_path, faces):
