@@ -64,7 +64,7 @@ def skin_albedo(paint: dict[str, Array]) -> Array:
     """(n, 3) mean albedo of the skin under `paint`."""
     colour = np.broadcast_to(SKIN, (len(paint["hair"]), 3))
     colour = colour + paint["cheeks"][:, None] * [0.015, -0.02, -0.02] + paint["nose"][:, None] * [0.02, -0.02, -0.02]
-    colour = colour * (1.0 - 0.12 * paint["sockets"][:, None]) * (1.0 - 0.05 * paint["beard"][:, None])
+    colour = colour * (1.0 - 0.07 * paint["sockets"][:, None]) * (1.0 - 0.05 * paint["beard"][:, None])
     for name, over, opacity in (
         ("lips", LIPS, 0.95),
         ("parting", LASHES, 0.65),

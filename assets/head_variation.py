@@ -28,7 +28,7 @@ def shape_modes(skin: Array, eyeballs: Array, count: int) -> Modes:
     weight, offset = _following(points, eyes, len(skin))
     symmetric = np.concatenate([_with_eyes(symmetric, weight, len(skin)), _eye_fields(weight, offset)])
     antisymmetric = _with_eyes(antisymmetric, weight, len(skin))
-    return principal_modes([group.reshape(len(group), -1) for group in (symmetric, antisymmetric)], count)
+    return principal_modes([_without_rigid_motion(group, points) for group in (symmetric, antisymmetric)], count)
 
 
 def blob(points: Array, centre: Sequence[float], radius: float | Sequence[float]) -> Array:
@@ -133,6 +133,16 @@ def anatomical_fields(points: Array) -> Array:
             0.018 * points,  # size
         ]
     )
+
+
+def _without_rigid_motion(fields: Array, points: Array) -> Array:
+    """(k, 3n): `fields` (k, n, 3) less their least-squares shift and turn, so that no shape mode looks like a pose."""
+    centred = points - points.mean(axis=0)
+    shifts = [np.broadcast_to(axis, points.shape) for axis in np.eye(3)]
+    turns = [np.cross(axis, centred) for axis in np.eye(3)]
+    rigid, _ = np.linalg.qr(np.stack([*shifts, *turns]).reshape(6, -1).T)
+    flat = fields.reshape(len(fields), -1)
+    return flat - (flat @ rigid) @ rigid.T
 
 
 def _following(points: Array, eyes: Array, skin_count: int) -> tuple[Array, Array]:

@@ -104,6 +104,13 @@ def test_each_shape_mode_is_symmetric_or_antisymmetric_and_most_variance_is_symm
     assert (likeness < 0).sum() > 10
 
 
+def test_shape_modes_neither_shift_nor_turn_the_head(model: MorphableModel) -> None:
+    fields = model.shape.components.reshape(199, -1, 3).astype(np.float64)
+    centred = model.shape_mean - model.shape_mean.mean(axis=0)
+    assert np.abs(fields.sum(axis=1)).max() < 1e-2
+    assert np.abs(np.cross(centred, fields).sum(axis=1)).max() < 5e-2
+
+
 def test_identities_differ_by_millimetres_and_in_skin_tone(model: MorphableModel, mean: head.HeadMesh) -> None:
     meshes = [model.mesh(_identity(model, seed)).surfaces[0] for seed in range(30)]
     moved = [np.linalg.norm(m.vertices - model.shape_mean, axis=1).mean() for m in meshes]

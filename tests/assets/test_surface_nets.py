@@ -61,16 +61,17 @@ def test_gathering_nodes_puts_more_vertices_there() -> None:
 
 
 def test_two_sheets_in_one_cell_are_kept_apart() -> None:
-    """Two balls that nearly touch share cells of a coarse lattice; with one vertex a cell their surfaces would weld."""
+    """Two hollows that nearly touch share cells of a coarse lattice; with one vertex a cell their walls would weld."""
 
-    def pair(points: Points) -> Field:
-        return np.minimum(sphere(points, (0, 1.06, 0), 1.0), sphere(points, (0, -1.06, 0), 1.0))
+    def hollowed(points: Points) -> Field:
+        hollows = np.minimum(sphere(points, (0, 0.78, 0.78), 1.0), sphere(points, (0, -0.78, -0.78), 1.0))
+        return np.maximum(np.abs(points).max(axis=0) - 2.6, -hollows)
 
-    vertices, quads = half_surface(pair, lattice((0, -3.05, -3.05), (3, 3, 3), 0.3))
+    vertices, quads = half_surface(hollowed, lattice((0, -3.15, -3.15), (3, 3, 3), 0.3))
     whole, triangles, _ = mirrored(vertices, quads)
     uses = _edge_uses(triangles)
     assert (uses == 2).all()
-    assert len(whole) - len(uses) + len(triangles) == 4  # two separate spheres
+    assert len(whole) - len(uses) + len(triangles) == 6  # three spheres: the outside and two hollows
 
 
 def test_quads_are_cut_along_the_shorter_diagonal() -> None:
