@@ -22,7 +22,7 @@ BOMB_FLOOR = 16 * 2**20  # below this many bytes any ratio is harmless
 
 
 class FileTree:
-    """Files under '/'-separated relative names; `where` names the tree in messages and ends in '/' or '!'."""
+    """Files under '/'-separated relative names. `where` is the folder or archive, for messages."""
 
     where: str
 
@@ -31,7 +31,7 @@ class FileTree:
         raise NotImplementedError
 
     def read(self, name: str) -> bytes:
-        """The bytes of `name`, which came from `names` or `find`. Raises AssetError."""
+        """The bytes of `name`, which came from `names` or `find`. Raises AssetError that starts with `name`."""
         raise NotImplementedError
 
     def _has(self, name: str) -> bool:
@@ -68,7 +68,7 @@ class Folder(FileTree):
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.where = f"{root}/"
+        self.where = str(root)
         self._real = root.resolve()
 
     def names(self) -> list[str]:
@@ -79,13 +79,13 @@ class Folder(FileTree):
     def read(self, name: str) -> bytes:
         path = self.root / name
         if not self._has(name):
-            raise AssetError(f"{self.where}{name}: expected a file inside {self.root}, found none")
+            raise AssetError(f"{name}: expected a file inside {self.root}, found none")
         try:
             if path.stat().st_size > LARGEST_FILE:
-                raise AssetError(f"{path}: expected at most {LARGEST_FILE} bytes, found {path.stat().st_size}")
+                raise AssetError(f"{name}: expected at most {LARGEST_FILE} bytes, found {path.stat().st_size}")
             return path.read_bytes()
         except OSError as error:
-            raise AssetError(f"{path}: cannot be read: {error.strerror}") from error
+            raise AssetError(f"{name}: cannot be read: {error.strerror}") from error
 
     def _has(self, name: str) -> bool:
         try:
@@ -103,11 +103,11 @@ class Folder(FileTree):
 
 
 class ZipLibrary(FileTree):
-    """The members of a zip file, unpacked one by one in memory. Opened for each read, so it can be pickled."""
+    """The members of a zip file, unpacked one by one in memory; the file is open only while it is read."""
 
-    def __init__(self, path: Path, where: str | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.where = f"{where or path}!"
+        self.where = str(path)
         self._members = {
             info.filename.replace("\\", "/"): info.filename
             for info in self._open().infolist()
@@ -118,30 +118,29 @@ class ZipLibrary(FileTree):
         return sorted(name for name in self._members if _visible(name) and _inside(name))
 
     def read(self, name: str) -> bytes:
-        place = f"{self.where}{name}"
         if name not in self._members:
-            raise AssetError(f"{place}: expected a member of the archive, found none")
+            raise AssetError(f"{name}: expected a member of the archive, found none")
         with self._open() as archive:
             info = archive.getinfo(self._members[name])
             if info.file_size > LARGEST_FILE:
-                raise AssetError(f"{place}: expected at most {LARGEST_FILE} bytes, found {info.file_size}")
+                raise AssetError(f"{name}: expected at most {LARGEST_FILE} bytes, found {info.file_size}")
             ratio = info.file_size / max(info.compress_size, 1)
             if info.file_size > BOMB_FLOOR and ratio > BOMB_RATIO:
-                raise AssetError(f"{place}: expected a compression ratio below {BOMB_RATIO}, found {ratio:.0f}")
+                raise AssetError(f"{name}: expected a compression ratio below {BOMB_RATIO}, found {ratio:.0f}")
             try:
                 with archive.open(info) as member:
                     data = member.read(info.file_size + 1)  # zipfile checks the CRC at the end
             except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-                raise AssetError(f"{place}: cannot be unpacked: {error}") from error
+                raise AssetError(f"{name}: cannot be unpacked: {error}") from error
         if len(data) != info.file_size:
-            raise AssetError(f"{place}: expected {info.file_size} bytes, found {len(data)}")
+            raise AssetError(f"{name}: expected {info.file_size} bytes, found {len(data)}")
         return data
 
     def _open(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-            raise AssetError(f"{self.where[:-1]}: expected a zip library, found: {error}") from error
+            raise AssetError(f"{self.path}: expected a zip library, found: {error}") from error
 
     def _has(self, name: str) -> bool:
         return name in self._members

@@ -79,10 +79,12 @@ class CadModel:
         return ZipLibrary(self.root / self.archive) if self.archive else Folder(self.root)
 
     def _failure(self, error: Exception) -> AssetError:
+        """The error as one that starts with the path of the model."""
+        place = self.root / self.id
         if isinstance(error, AssetError):
-            return AssetError(f"{self.id}: {str(error).removeprefix(f'{self.id}: ')}")
+            return AssetError(f"{place}: {str(error).removeprefix(f'{self.member}: ')}")
         kind = type(error).__name__
-        return AssetError(f"{self.id}: expected a readable {_suffix(self.member)} model, found {kind}: {error}")
+        return AssetError(f"{place}: expected a readable {_suffix(self.member)} model, found {kind}: {error}")
 
 
 def find_models(path: Path, matching: str = "") -> list[ModelSource]:

@@ -23,7 +23,7 @@ def decode_texture(tree: FileTree, name: str) -> NDArray[np.uint8]:
     try:
         return decode_image(tree.read(name))
     except AssetError as error:
-        raise AssetError(f"texture {name}: {error}") from error
+        raise AssetError(f"texture {name}: {str(error).removeprefix(f'{name}: ')}") from error
 
 
 def decode_image(data: bytes) -> NDArray[np.uint8]:
