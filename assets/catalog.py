@@ -1,10 +1,10 @@
-"""What a path holds, as a catalog of identities: face models whose identities are coefficients, chairs whose are models."""
+"""What a path holds, as a catalog of identities: those of a face model are coefficients, those of chairs models."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from assets.morphable import MorphableModel
 Identities = NDArray[np.int64]
 Progress = Callable[[Iterable[ModelSource]], Iterable[ModelSource]]
 
+MESHES_KEPT = 32
 TEST_SHARE = 157 / 1357  # of the chair models, as in the paper (about 1,200 for training)
 
 
@@ -63,7 +64,9 @@ class FaceCatalog:
         low, high = model.shape_mean.min(axis=0), model.shape_mean.max(axis=0)
         centre = (low + high) / 2
         self.target = (float(centre[0]), float(centre[1]), float(centre[2]))
-        self.radius = 1.1 * 0.5 * float((high - low)[:2].max())  # the mean face from the front, and room for larger ones
+        self.radius = (
+            1.1 * 0.5 * float((high - low)[:2].max())
+        )  # the mean face from the front, and room for larger ones
 
     def choose(self, split: str, index: int, count: int, rng: np.random.Generator) -> Identities:
         return rng.integers(0, 2**61, size=count, dtype=np.int64) * 2 + (split == "test")
@@ -86,6 +89,7 @@ class ChairCatalog:
 
     def __init__(self, name: str, sources: list[ModelSource]) -> None:
         self.name = name
+        self._read: OrderedDict[int, Mesh] = OrderedDict()  # the last few meshes
         self.sources = sorted(sources, key=lambda source: source.id)
         self.models = {source.id: source.sha256() for source in self.sources}
         shuffled = sorted(range(len(sources)), key=lambda i: hashlib.sha256(self.sources[i].id.encode()).digest())
@@ -101,15 +105,14 @@ class ChairCatalog:
         return rng.choice(models, size=count, replace=count > len(models)).astype(np.int64)
 
     def mesh(self, identity: int) -> Mesh:
-        return _read(self.sources[identity])
+        if identity not in self._read:
+            self._read[identity] = self.sources[identity].read()
+            if len(self._read) > MESHES_KEPT:
+                self._read.popitem(last=False)
+        return self._read[identity]
 
     def coefficients(self, identities: Identities) -> None:
         return None
-
-
-@lru_cache(maxsize=32)
-def _read(source: ModelSource) -> Mesh:
-    return source.read()
 
 
 def open_faces(path: Path | None) -> FaceCatalog:

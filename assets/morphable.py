@@ -1,4 +1,4 @@
-"""Morphable face models: a mean face plus linear modes of shape and albedo (Blanz and Vetter 1999, Paysan et al. 2009)."""
+"""Morphable face models: a mean plus linear modes of shape and albedo (Blanz, Vetter 1999; Paysan et al. 2009)."""
 
 from __future__ import annotations
 

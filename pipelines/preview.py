@@ -9,8 +9,8 @@ import click
 from render.errors import BadInput, ShardError
 from render.factors import SPLITS
 from render.manifest import read_manifest
-from render.sheet import draw_sheet
 from render.shards import open_data_set
+from render.sheet import draw_sheet
 
 
 @click.command(context_settings={"show_default": True})

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from assets.catalog import Catalog, open_chairs, open_faces
 from assets.model_source import ModelSource
 from pipelines.progress import progress_bar
 from render.errors import BadInput
-from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, SPLITS, parse_range
+from render.factors import DEFAULT_RANGES, FACTORS, SPLITS, parse_range
 from render.job import Job, Task, check_disk, locked, open_manifest, render, tasks_of, unfinished
 
 AUTHORS_COUNT = {"train": 12000, "test": 1400}  # mini-batches over the four factors
@@ -53,13 +54,12 @@ def command(
       dcign render --object chair --assets furniture/ --n 400 -o chairs
       dcign render --split test --n 80 -o test
     """
-    given = {"azimuth": azimuth_range, "elevation": elevation_range, "light": light_range}
-    ranges = {
-        name: DEFAULT_RANGES[kind][name] if given[name] is None else parse_range(given[name], f"--{name}-range")
-        for name in EXTRINSIC
-    }
+    ranges = dict(DEFAULT_RANGES[kind])
+    for name, given in (("azimuth", azimuth_range), ("elevation", elevation_range), ("light", light_range)):
+        if given is not None:
+            ranges[name] = parse_range(given, f"--{name}-range")
     tasks = _tasks(factor, split, count or AUTHORS_COUNT[split])
-    job = Job(_open_catalog(kind, assets, split), ranges, seed, size, batch_size)
+    job = Job(_open_catalog(kind, assets), ranges, seed, size, batch_size)
     with locked(output):
         todo = unfinished(output, open_manifest(output, job.settings("")), tasks)
         total = sum(task.count for task in tasks)
@@ -92,8 +92,7 @@ def _tasks(factor: str, split: str, count: int) -> list[Task]:
     return sorted(tasks, key=lambda task: task.index)
 
 
-def _open_catalog(kind: str, path: Path | None, split: str):  # noqa: ANN202
-    from assets.catalog import open_chairs, open_faces
+def _open_catalog(kind: str, path: Path | None) -> Catalog:
 
     if kind == "face":
         catalog = open_faces(path)

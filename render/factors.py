@@ -39,7 +39,9 @@ def parse_range(text: str, option: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in parts)
     except ValueError:
-        raise BadInput(f"{option}: expected two angles in degrees as A:B (for example -90:90), found {text!r}") from None
+        raise BadInput(
+            f"{option}: expected two angles in degrees as A:B (for example -90:90), found {text!r}"
+        ) from None
     if not (np.isfinite([low, high]).all() and -360 <= low <= high <= 360):
         raise BadInput(f"{option}: expected -360 <= A <= B <= 360 degrees, found {text!r}")
     return low, high

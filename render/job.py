@@ -94,21 +94,21 @@ class Job:
         arrays: dict[str, Any] = {name: np.empty(shape, np.float32) for name in EXTRINSIC}
         arrays["identity"] = np.empty(shape, np.int64)
         arrays["images"] = np.empty((*shape, self.size, self.size), np.uint8)
-        coefficients = []
+        recorded = []
         for row in range(task.count):
             index = task.first + row
-            draw = draw_minibatch(
-                self.catalog, self.ranges, self.batch_size, self.seed, task.split, task.factor, index
-            )
+            draw = draw_minibatch(self.catalog, self.ranges, self.batch_size, self.seed, task.split, task.factor, index)
             for column, scene in enumerate(scenes(draw, self.catalog, self.camera, self.shading)):
                 arrays["images"][row, column] = _renderer.draw(scene)
             for name in (*EXTRINSIC, "identity"):
                 arrays[name][row] = getattr(draw, name)
             people = draw.identity if task.factor == "intrinsic" else draw.identity[:1]
-            coefficients.append(self.catalog.coefficients(people))
+            coefficients = self.catalog.coefficients(people)
+            if coefficients is not None:
+                recorded.append(coefficients)
             tick(1)
-        if coefficients[0] is not None:
-            arrays["coefficients"] = np.stack(coefficients)
+        if recorded:
+            arrays["coefficients"] = np.stack(recorded)
         return write_shard(folder / task.name, arrays)
 
 

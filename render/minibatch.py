@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +44,11 @@ def draw_minibatch(
     def stream(name: str) -> np.random.Generator:
         return generator(seed, split, factor, index, name)
 
-    angles = {name: draw_angles(*ranges[name], count(name), stream(name)) for name in EXTRINSIC}
-    identity = catalog.choose(split, index, count("intrinsic"), stream("identity"))
-    drawn = {**angles, "identity": identity}
-    return Draw(**{name: np.broadcast_to(values, (batch_size,)) for name, values in drawn.items()})
+    values: dict[str, NDArray[Any]] = {
+        name: draw_angles(*ranges[name], count(name), stream(name)) for name in EXTRINSIC
+    }
+    values["identity"] = catalog.choose(split, index, count("intrinsic"), stream("identity"))
+    return Draw(**{name: np.broadcast_to(drawn, (batch_size,)) for name, drawn in values.items()})
 
 
 def scenes(draw: Draw, catalog: Catalog, camera: Camera, shading: Shading) -> Iterator[Scene]:

@@ -19,13 +19,14 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import Failure, ShardError
 
-Arrays = Mapping[str, NDArray[np.generic]]
+Arrays = Mapping[str, NDArray[Any]]
 
 MEMBERS = {"images": "uint8", "azimuth": "float32", "elevation": "float32", "light": "float32", "identity": "int64"}
 OPTIONAL = {"coefficients": "float32"}
@@ -58,7 +59,10 @@ def write_file(path: Path, data: bytes) -> None:
 def write_shard(path: Path, arrays: Arrays) -> tuple[str, int]:
     """Write one shard atomically; return its sha256 (hexadecimal) and its size in bytes."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.ascontiguousarray(arrays[name]) for name in (*MEMBERS, *OPTIONAL) if name in arrays})
+    members: dict[str, Any] = {
+        name: np.ascontiguousarray(arrays[name]) for name in (*MEMBERS, *OPTIONAL) if name in arrays
+    }
+    np.savez(buffer, **members)
     data = buffer.getvalue()
     write_file(path, data)
     return hashlib.sha256(data).hexdigest(), len(data)
@@ -73,7 +77,7 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def map_shard(path: Path) -> dict[str, NDArray[np.generic]]:
+def map_shard(path: Path) -> dict[str, NDArray[Any]]:
     """The members of a shard as read-only arrays mapped from disk, without a copy.
 
     Checks, before any data is touched, that the file is a zip of stored `.npy` members of the expected names, types
@@ -101,7 +105,7 @@ def map_shard(path: Path) -> dict[str, NDArray[np.generic]]:
     return arrays
 
 
-def _map_member(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo, name: str) -> NDArray[np.generic]:
+def _map_member(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo, name: str) -> NDArray[Any]:
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ShardError(f"{path}: expected stored members, found {entry.filename} compressed")
     local = mapped[entry.header_offset : entry.header_offset + 30]

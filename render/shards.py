@@ -1,4 +1,4 @@
-"""Reading a shard folder: `open_data_set` checks it against its manifest and hands out mini-batches mapped from disk."""
+"""A folder of shards: `open_data_set` checks it against its manifest and hands out mini-batches mapped from disk."""
 
 from __future__ import annotations
 
@@ -135,6 +135,8 @@ def open_data_set(folder: Path, split: str = "train") -> DataSet:
     if not data.factors:
         held = sorted({entry.split for entry in manifest.shards.values()})
         found = f"only {', '.join(held)}" if held else "no finished shard"
-        raise ShardError(f"{folder}: expected {split} shards, found {found}; make them with `dcign render --split {split}`")
+        raise ShardError(
+            f"{folder}: expected {split} shards, found {found}; make them with `dcign render --split {split}`"
+        )
     data.check()
     return data

@@ -15,7 +15,7 @@ from render.errors import BadInput, DcignError, Failure
 
 ATTEMPTS = 3  # times a task may take its worker down before the job gives up
 
-# A software-GL worker is quickest with one thread, and so is the small linear algebra beside it: processes fill the cores.
+# A software-GL worker is quickest with one thread, and so is its small linear algebra: processes fill the cores.
 THREADS = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -64,7 +64,8 @@ class Pool:
 
     def run(self, tasks: Sequence[Any], finished: Callable[[Any, Any], None], tick: Callable[[int], None]) -> None:
         """Run all tasks; call `finished(task, result)` here for each, and `tick(n)` as n more mini-batches are done."""
-        waiting, attempts, left = list(reversed(tasks)), {}, len(tasks)
+        waiting, left = list(reversed(tasks)), len(tasks)
+        attempts: dict[Any, int] = {}
         for worker in self._workers:
             self._give(worker, waiting)
         while left:
@@ -75,7 +76,9 @@ class Pool:
                 except (EOFError, ConnectionError):
                     attempts[worker.task] = attempts.get(worker.task, 0) + 1
                     if attempts[worker.task] >= ATTEMPTS:
-                        raise Failure(f"a render worker died {ATTEMPTS} times at {worker.task}; see `dcign doctor`") from None
+                        raise Failure(
+                            f"a render worker died {ATTEMPTS} times at {worker.task}; see `dcign doctor`"
+                        ) from None
                     worker.pipe.close()
                     worker.process.join()
                     replacement = self._spawn()

@@ -27,7 +27,8 @@ def test_streams_of_other_keys_differ(key):
 def test_angles_fill_their_range():
     angles = draw_angles(-90, 90, 5000, generator(0, "train", "azimuth", 0, "azimuth"))
     assert angles.dtype == np.float32
-    assert -90 <= angles.min() < -89 and 89 < angles.max() <= 90
+    assert -90 <= angles.min() < -89
+    assert 89 < angles.max() <= 90
     assert abs(angles.mean()) < 3
 
 

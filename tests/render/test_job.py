@@ -1,4 +1,4 @@
-"""A job gives the same bytes whatever the workers and interruptions, repairs what is bad, and refuses to mix data sets."""
+"""A job gives the same bytes whatever the workers and interruptions, repairs shards, and never mixes data sets."""
 
 import os
 import signal

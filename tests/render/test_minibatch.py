@@ -41,7 +41,10 @@ def test_mini_batches_differ_by_index_seed_and_factor(catalog):
 
 
 def test_identities_of_the_splits_never_overlap(catalog):
-    held = {split: {i for k in range(50) for i in drawn(catalog, "intrinsic", k, split).identity} for split in ("train", "test")}
+    held = {
+        split: {i for k in range(50) for i in drawn(catalog, "intrinsic", k, split).identity}
+        for split in ("train", "test")
+    }
     assert not held["train"] & held["test"]
     assert len(held["train"]) == 1000
 

@@ -17,7 +17,9 @@ def folder(tmp_path):
 
 def faults(folder):
     manifest = read_manifest(folder)
-    lines = [line for name, entry in manifest.shards.items() for line in verify_shard(folder, name, entry, manifest.settings)]
+    lines = [
+        line for name, entry in manifest.shards.items() for line in verify_shard(folder, name, entry, manifest.settings)
+    ]
     return lines + strangers(folder, manifest)
 
 
