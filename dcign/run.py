@@ -25,7 +25,9 @@ class Run:
     layout: CodeLayout
     config: TrainConfig
     step: int  # mini-batches trained on
-    data: dict[str, Any]  # about the training data: object, size, fingerprint, factors, ranges (degrees), seed, folder
+    data: dict[
+        str, Any
+    ]  # about the training data: object, size, fingerprint, factors, counts, ranges (degrees), seed, folder
 
     @property
     def object(self) -> str:

@@ -183,6 +183,7 @@ def describe(data: DataSet) -> dict[str, Any]:
         "fingerprint": data.fingerprint,
         "ranges": {name: list(limits) for name, limits in data.ranges.items()},
         "seed": data.manifest.settings["seed"],
+        "factors": list(data.factors),
         "counts": {factor: data.count(factor) for factor in data.factors},
         "folder": str(data.folder),
     }
