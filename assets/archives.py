@@ -6,6 +6,7 @@ never leaves the folder or the archive, and no file is unpacked to disk or read 
 
 from __future__ import annotations
 
+import os
 import posixpath
 import stat
 import zipfile
@@ -72,9 +73,12 @@ class Folder(FileTree):
         self._real = root.resolve()
 
     def names(self) -> list[str]:
-        files = (path for path in self.root.rglob("*") if path.is_file())
-        names = (path.relative_to(self.root).as_posix() for path in files)
-        return sorted(name for name in names if _visible(name) and self._has(name))
+        names = []
+        for folder, below, files in os.walk(self.root):  # does not enter linked folders
+            below[:] = [name for name in below if _visible(name)]
+            within = Path(folder).relative_to(self.root)
+            names += [(within / name).as_posix() for name in files if _visible(name)]
+        return sorted(name for name in names if not (self.root / name).is_symlink() or self._has(name))
 
     def read(self, name: str) -> bytes:
         path = self.root / name

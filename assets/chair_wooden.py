@@ -218,7 +218,7 @@ def stool(rng: Rng) -> Chair:
     else:
         chair.add("frame", parts.flat_seat(wide - 1, wide - 1, seat + 0.8, 2.0, roundness))
         chair.add("seat", cushion(wide * 0.98, 6, wide * 0.98, (0, seat + 2.6, 0), 2.6 if roundness > 0.5 else 6))
-    if rng.random() < 0.4:
+    if rng.random() < 0.75:  # a round stool without a back has no front
         back = Back(
             seat - 1, rng.uniform(22, 36), -wide / 2 + 3.5, wide / 2 - 6, wide / 2 - 3, rng.uniform(3, 8), 1.2, 3.0
         )

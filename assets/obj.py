@@ -65,7 +65,7 @@ def _material_libraries(tree: FileTree, name: str, text: bytes) -> list[str]:
 def parse_mtl(text: bytes) -> dict[str, Material]:
     """Material name -> Material, whose texture is the reference as written. Lines that make no sense are skipped."""
     materials: dict[str, Material] = {}
-    name = None
+    name, stated = None, set()  # `stated`: materials with a `d` line, which counts more than `Tr`: some write both as 1
     for line in text.decode("utf-8", "replace").splitlines():
         words = line.split()
         if len(words) < 2:
@@ -78,8 +78,11 @@ def parse_mtl(text: bytes) -> dict[str, Material]:
             continue
         elif key == "kd" and (colour := _numbers(words[1:4])):
             materials[name] = replace(materials[name], colour=tuple((colour * 3)[:3]))  # a lone number is a grey
-        elif key in ("d", "tr") and (opacity := _numbers(words[-1:])):
-            materials[name] = replace(materials[name], opacity=opacity[0] if key == "d" else 1.0 - opacity[0])
+        elif key == "d" and (opacity := _numbers(words[-1:])):
+            materials[name] = replace(materials[name], opacity=opacity[0])
+            stated.add(name)
+        elif key == "tr" and name not in stated and (clearness := _numbers(words[-1:])):
+            materials[name] = replace(materials[name], opacity=1.0 - clearness[0])
         elif key == "map_kd":
             materials[name] = replace(materials[name], texture=_without_options(line.split(None, 1)[1].strip()))
     return materials
@@ -90,6 +93,9 @@ def parse_obj(text: bytes, materials: dict[str, Material]) -> list[Part]:
 
     Raises AssetError (without the file's name) where the text is not an OBJ mesh.
     """
+    vertex_count = text.count(b"\nv ") + text.count(b"\nv\t")
+    if vertex_count > MOST_VERTICES:
+        raise AssetError(f"expected at most {MOST_VERTICES} vertices, found {vertex_count}")
     rows: dict[bytes, list[bytes]] = {b"v": [], b"vt": [], b"vn": []}
     v, vt, vn = rows[b"v"], rows[b"vt"], rows[b"vn"]
     groups: dict[str, _Faces] = {}

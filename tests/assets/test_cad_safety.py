@@ -175,3 +175,13 @@ def test_random_damage_never_raises_anything_but_asset_errors(tmp_path: Path) ->
                 surfaces, message = (), str(error)
             assert surfaces or message.startswith(f"{tmp_path}/{model.id}: ")
             assert all(np.isfinite(s.vertices).all() and np.isfinite(s.normals).all() for s in surfaces)
+
+
+def test_too_many_vertices_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from assets import obj
+
+    monkeypatch.setattr(obj, "MOST_VERTICES", 100)
+    (tmp_path / "m.obj").write_text("# many\n" + "v 0 0 0\n" * 101 + "f 1 2 3\n")
+    (model,) = find_models(tmp_path)
+    with pytest.raises(AssetError, match=r"m\.obj: expected at most 100 vertices, found 101"):
+        model.read()

@@ -138,3 +138,13 @@ def test_editing_model_material_or_texture_changes_the_checksum(tmp_path: Path) 
         path.write_bytes(path.read_bytes() + b"\n")
         assert model.sha256() not in seen
         seen.add(model.sha256())
+
+
+@pytest.mark.parametrize(
+    ("lines", "drawn"), [("d 1\nTr 1\n", True), ("Tr 0.9\n", True), ("Tr 1\n", False), ("d 0\n", False)]
+)
+def test_opacity_is_d_or_else_one_minus_tr(tmp_path: Path, lines: str, drawn: bool) -> None:
+    path = textured_quad(tmp_path, mtl=f"newmtl m\nKd 1 0 0\n{lines}")
+    path.write_text(path.read_text() + "v 0 0 1\nv 1 0 1\nv 0 1 1\nusemtl other\nf 5 6 7\n")
+    (model,) = find_models(path)
+    assert len(model.read().surfaces) == 1 + drawn
