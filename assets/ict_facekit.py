@@ -150,7 +150,7 @@ def _reindexed(triangles: NDArray[np.int64], kept: NDArray[np.intp], vertex_coun
 
 def _albedo(vertices: Float) -> Float:
     """(V, 3): skin everywhere, and on each eyeball sclera, iris and pupil by the angle from the eye's own +Z axis."""
-    albedo = np.tile(np.float32(SKIN), (len(vertices), 1))
+    albedo = np.tile(np.array(SKIN, np.float32), (len(vertices), 1))
     eyes = np.arange(FACE_AND_HEAD[1], len(vertices))
     for eye in (eyes[vertices[eyes, 0] < 0], eyes[vertices[eyes, 0] >= 0]):
         if len(eye) < 4:
@@ -161,7 +161,7 @@ def _albedo(vertices: Float) -> Float:
         albedo[eye] = SCLERA
         for limit, colour in ((IRIS_ANGLE, LIMBUS), (LIMBUS_ANGLE, IRIS), (PUPIL_ANGLE, PUPIL)):
             inside = np.clip((limit - angle) / SOFT_EDGE + 0.5, 0.0, 1.0)[:, None]
-            albedo[eye] = (1 - inside) * albedo[eye] + inside * np.float32(colour)
+            albedo[eye] = (1 - inside) * albedo[eye] + inside * np.array(colour, np.float32)
     return albedo
 
 
