@@ -146,7 +146,7 @@ def box(width: float, height: float, depth: float, centre: ArrayLike = (0, 0, 0)
 
 
 def sheet(grid: ArrayLike, thickness: float) -> Solid:
-    """The smooth surface `grid` (n, m, 3), seen from where its rows x columns turn left, given a thickness."""
+    """The smooth surface `grid` (n, m, 3), given a thickness; its front is where rows x columns point."""
     middle = np.asarray(grid, dtype=np.float64)
     n, m = middle.shape[:2]
     du, dv = np.gradient(middle, axis=0), np.gradient(middle, axis=1)
@@ -171,7 +171,9 @@ def sheet(grid: ArrayLike, thickness: float) -> Solid:
         upper, lower = front.reshape(-1, 3)[edge], back.reshape(-1, 3)[edge]
         strip = np.arange(2 * len(edge)).reshape(2, -1)
         both = np.concatenate([lower, upper])
-        pieces.append(Solid(both, _quads(strip), np.tile(_unit(outward), (2, 1)), np.tile(uv[edge], (2, 1))))
+        facing = np.cross(np.gradient(upper, axis=0), upper - lower)
+        facing *= np.where((facing * outward).sum(axis=1, keepdims=True) < 0, -1, 1)
+        pieces.append(Solid(both, _quads(strip), np.tile(_unit(facing), (2, 1)), np.tile(uv[edge], (2, 1))))
     return joined(pieces)
 
 
