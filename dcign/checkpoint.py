@@ -58,7 +58,7 @@ class Header:
     def from_json(cls, value: Any, path: Path) -> Header:
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             found = value.get("format") if isinstance(value, dict) else value
-            raise RunError(f"{path}: expected a dcign checkpoint of format {FORMAT}, found format {found!r}")
+            raise RunError(f"{path}: expected dcign's format {FORMAT}, found format {found!r}")
         try:
             step, size, data = value["step"], value["architecture"]["size"], value["data"]
             config, layout = TrainConfig.from_json(value["config"]), CodeLayout.from_json(value["code"])
@@ -68,9 +68,9 @@ class Header:
                 raise RunError("architecture and settings disagree")
             decoder_grid(size)
         except (KeyError, TypeError) as error:
-            raise RunError(f"{path}: the checkpoint's header lacks or garbles {error}") from None
+            raise RunError(f"{path}: lacks or garbles {error}") from None
         except RunError as error:
-            raise RunError(f"{path}: bad checkpoint header: {error}") from None
+            raise RunError(f"{path}: {error}") from None
         return cls(step, config, layout, size, data)
 
     def build_model(self) -> DCIGN:

@@ -38,6 +38,9 @@ class TrainConfig:
             if not good:
                 raise RunError(f"--{option}: expected {expected}, found {found}")
 
+        whole = (self.steps, self.checkpoint_every, self.seed, *self.widths, *self.ratio)
+        if not all(type(number) is int for number in whole):
+            raise TypeError(f"expected whole numbers, found {whole}")
         check(self.steps >= 1, "steps", "at least 1", self.steps)
         check(self.checkpoint_every >= 1, "checkpoint-every", "at least 1", self.checkpoint_every)
         good = len(self.widths) == 3 and all(width >= 1 for width in self.widths)

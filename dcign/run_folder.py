@@ -31,7 +31,10 @@ def claim_folder(folder: Path, asked: Header) -> None:
         raise RunError(
             f"-o {folder}: expected a training run or an empty folder, found other files; name another folder"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"-o {folder}: the folder cannot be made: {error.strerror}") from None
     for stale in folder.glob(".*.tmp"):
         stale.unlink()
     if started is None:
@@ -71,14 +74,14 @@ def check_same_run(folder: Path, started: Header, asked: Header) -> None:
                 f"{option}: the run in {folder} has {_text(field.name, was)}, this command asks for "
                 f"{_text(field.name, wanted)}; resume with {option} {_text(field.name, was)} or name another -o"
             )
-    if started.layout != asked.layout:
-        raise RunError(f"{folder}: the run's graphics code is {started.layout}, these shards ask for {asked.layout}")
     was, found = started.data.get("fingerprint"), asked.data.get("fingerprint")
     if was != found:
         raise RunError(
             f"{folder}: the run is trained on another data set: expected fingerprint {str(was)[:12]} (then in "
             f"{started.data.get('folder')}), found {str(found)[:12]} in {asked.data.get('folder')}; name another -o"
         )
+    if started.layout != asked.layout:
+        raise RunError(f"{folder}: the run's graphics code is {started.layout}, these shards ask for {asked.layout}")
 
 
 def rewind_stats(folder: Path, step: int) -> None:

@@ -97,9 +97,10 @@ def train(
     # --- machine
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
-    torch.backends.cudnn.benchmark = True  # shapes never change
     if device.type == "cpu":
         prepare_cpu()
+    else:
+        torch.backends.cudnn.benchmark = True  # shapes never change
 
     # --- data
     layout = CodeLayout.parse(config.code) if config.code else CodeLayout.for_object(data.object)
@@ -132,12 +133,15 @@ def train(
     # --- loop
     status = Status(folder, data, order, device, start, time.monotonic())
     saved = start
+    interval = 0.2 if sys.stderr.isatty() else 30.0  # seconds; a log file gets a line now and then
     bar = tqdm(
+        desc="train",
         total=config.steps * data.batch_size,
         initial=start * data.batch_size,
         unit=" images",
         disable=not progress,
-        mininterval=0.5 if sys.stderr.isatty() else 20,
+        mininterval=interval,
+        maxinterval=interval,
         dynamic_ncols=True,
     )
     with bar, stop_signals() as received:
@@ -159,7 +163,7 @@ def train(
             if device.type == "cpu" or done % STATUS_EVERY == 0 or due:
                 status.check_finite()
             if done % STATUS_EVERY == 0 or last:
-                bar.set_postfix_str(status.write(done))
+                bar.set_postfix_str(status.write(done), refresh=False)
             # --- checkpoint
             if due:
                 header = Header(done, config, layout, data.size, asked.data)
