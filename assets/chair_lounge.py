@@ -107,7 +107,7 @@ def lounge_base(chair: Chair, rng: Rng, top: float) -> None:
         chair.add(
             "metal",
             turned(
-                (0, 0, 0),
+                (0, 0, -4),
                 (0, top + 1, -4),
                 [(0, r), (0.03, r), (0.07, r * 0.7), (0.25, 4), (0.8, 3), (0.95, 10), (1, 12)],
                 20,
