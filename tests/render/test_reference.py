@@ -81,8 +81,9 @@ def test_mirrored_pose_and_light_give_a_mirrored_image(renderer):
     assert np.abs(right - left).mean() < 0.5
 
 
-def test_a_texture_stands_upright(renderer):
-    texture = np.zeros((8, 8, 3), np.uint8)
+@pytest.mark.parametrize("width", [8, 5])  # rows of 15 bytes are not aligned
+def test_a_texture_stands_upright(renderer, width):
+    texture = np.zeros((8, width, 3), np.uint8)
     texture[:4] = 255  # white above
     uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     shading = Shading(ambient=1.0, diffuse=0.0)
