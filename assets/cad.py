@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,9 +91,9 @@ class CadModel:
 def find_models(path: Path, matching: str = "") -> list[ModelSource]:
     """All models in `path`, sorted by id: a folder (searched with its subfolders and zip libraries), a zip, one model.
 
-    With `matching`, only those whose id, or name, tags and category in a Sweet Home 3D catalog, contain that text, in
-    any letter case: libraries of furniture hold more than chairs. Raises AssetError if `path` is missing, holds no
-    model, or holds a zip library that cannot be opened.
+    With `matching`, a regular expression, only those whose id, or name, tags and category in a Sweet Home 3D catalog,
+    hold a match in any letter case: libraries of furniture hold more than chairs. Raises AssetError if `path` is
+    missing, holds no model, or holds a zip library that cannot be opened.
     """
     if path.is_dir():
         root, names = path, Folder(path).names()
@@ -115,13 +116,19 @@ def find_models(path: Path, matching: str = "") -> list[ModelSource]:
     return [*sorted(models, key=lambda model: model.id)]
 
 
-def _matching(models: list[CadModel], text: str) -> list[CadModel]:
-    """The models whose id or catalog entry contains `text`."""
+def _matching(models: list[CadModel], expression: str) -> list[CadModel]:
+    """The models whose id or catalog entry matches `expression`."""
+    try:
+        pattern = re.compile(expression, re.IGNORECASE)
+    except re.error as error:
+        raise AssetError(
+            f"--match: expected a regular expression such as 'chair|stool', found {expression!r}: {error}"
+        ) from None
     catalogs = {model.archive: read_catalog(model._tree()) for model in {m.archive: m for m in models}.values()}
     kept = []
     for model in models:
         listed = catalogs[model.archive].get(model.member)
-        if text.lower() in f"{model.id} {listed.words if listed else ''}".lower():
+        if pattern.search(f"{model.id} {listed.words if listed else ''}"):
             kept.append(model)
     return kept
 

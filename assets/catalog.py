@@ -127,19 +127,24 @@ def open_faces(path: Path | None) -> FaceCatalog:
     if not path.exists():
         raise AssetError(f"{path}: expected a face model, found nothing")
     if not is_ict_facekit(path):
-        raise AssetError(f"{path}: expected an ICT-FaceKit folder (FaceXModel/), found none")
+        raise AssetError(
+            f"{path}: expected an ICT-FaceKit folder (FaceXModel/), found none; chairs want --object chair"
+        )
     return FaceCatalog(read_ict_facekit(path), ict_facekit_sha256(path))
 
 
-def open_chairs(path: Path | None, progress: Progress = iter) -> tuple[ChairCatalog, list[AssetError]]:
+def open_chairs(
+    path: Path | None, matching: str = "", progress: Progress = iter
+) -> tuple[ChairCatalog, list[AssetError]]:
     """The chair models below `path` (built-in ones for None), and why each unreadable one was left out.
 
-    `progress` wraps the sources while each is read once. Raises AssetError when none is left.
+    `matching` picks models by name (see `find_models`); `progress` wraps the sources while each is read once. Raises
+    AssetError when none is left.
     """
     if path is None:
         return ChairCatalog("built-in", list(built_in_chairs())), []
     readable, unreadable = [], []
-    for source in progress(find_models(path)):
+    for source in progress(find_models(path, matching)):
         try:
             source.read()
             readable.append(source)

@@ -29,6 +29,7 @@ AUTHORS_COUNT = {"train": 12000, "test": 1400}  # mini-batches over the four fac
     "--assets", type=click.Path(path_type=Path), show_default="the built-in model",
     help="An ICT-FaceKit folder; or a chair file, a folder of chairs or a zip library (OBJ, OFF, GLB, PLY, STL).",
 )  # fmt: skip
+@click.option("--match", metavar="REGEX", default="", help="Only chair models of such names, e.g. 'chair|stool|seat'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="shards", help="Folder of shards.")
 @click.option("--split", type=click.Choice(SPLITS), default="train", help="Identities of the two never overlap.")
 @click.option("--batch-size", type=click.IntRange(2, 1024), default=20, help="Images in a mini-batch.")
@@ -39,9 +40,9 @@ AUTHORS_COUNT = {"train": 12000, "test": 1400}  # mini-batches over the four fac
 @click.option("--light-range", metavar="A:B", show_default="-80:80", help="Degrees, in the camera's frame.")
 @click.option("--workers", type=click.IntRange(min=1), show_default="one a core", help="Processes that render.")
 def command(
-    factor: str, count: int | None, kind: str, assets: Path | None, output: Path, split: str, batch_size: int,
-    size: int, seed: int, azimuth_range: str | None, elevation_range: str | None, light_range: str | None,
-    workers: int | None,
+    factor: str, count: int | None, kind: str, assets: Path | None, match: str, output: Path, split: str,
+    batch_size: int, size: int, seed: int, azimuth_range: str | None, elevation_range: str | None,
+    light_range: str | None, workers: int | None,
 ) -> None:  # fmt: skip
     """Render mini-batches in which exactly one factor varies, into OUTPUT/*.npz and OUTPUT/manifest.json.
 
@@ -59,7 +60,7 @@ def command(
         if given is not None:
             ranges[name] = parse_range(given, f"--{name}-range")
     tasks = _tasks(factor, split, count or AUTHORS_COUNT[split])
-    job = Job(_open_catalog(kind, assets), ranges, seed, size, batch_size)
+    job = Job(_open_catalog(kind, assets, match), ranges, seed, size, batch_size)
     with locked(output):
         todo = unfinished(output, open_manifest(output, job.settings("")), tasks)
         total = sum(task.count for task in tasks)
@@ -92,13 +93,13 @@ def _tasks(factor: str, split: str, count: int) -> list[Task]:
     return sorted(tasks, key=lambda task: task.index)
 
 
-def _open_catalog(kind: str, path: Path | None) -> Catalog:
+def _open_catalog(kind: str, path: Path | None, match: str) -> Catalog:
 
     if kind == "face":
         catalog = open_faces(path)
         click.echo(f"Face model: {catalog.name}, {catalog.model.coefficient_count} coefficients.")
         return catalog
-    chairs, unreadable = open_chairs(path, _with_bar)
+    chairs, unreadable = open_chairs(path, match, _with_bar)
     for error in unreadable:
         click.echo(f"Skipped: {error}", err=True)
     held = chairs.splits

@@ -149,6 +149,15 @@ def test_bad_assets_name_the_path(kind, tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+def test_models_are_picked_by_name(models, tmp_path):
+    asked = (*CHAIRS, "--assets", models, "--factor", "azimuth", "--n", 1, "-o", tmp_path / "s")
+    refused("render", *asked, "--match", "(", names=["--match", "'('"])
+    refused("render", *asked, "--match", "throne", names=[models, "throne"])
+    code, text, _ = dcign("render", *asked, "--match", "MODEL[12]")
+    assert code == 0
+    assert "2 models read" in text
+
+
 def test_bad_output_folders_are_refused(models, tmp_path):
     (tmp_path / "file").write_text("x")
     refused("render", *CHAIRS, "--assets", models, "-o", tmp_path / "file", names=[tmp_path / "file"])
