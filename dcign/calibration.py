@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
-from dcign.checkpoint import replace_file
 from dcign.errors import BadInput, RunError
+from render.files import write_file
 
 CALIBRATION_FILE = "calibration.json"
 FORMAT = 1
@@ -197,7 +197,7 @@ def save(folder: Path, calibration: Calibration) -> Path:
         "data_set": dict(calibration.data_set),
         "curves": {name: asdict(curve) for name, curve in calibration.curves.items()},
     }
-    replace_file(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    write_file(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     return path
 
 

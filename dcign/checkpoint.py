@@ -12,7 +12,6 @@ matches is a whole file unless the disk itself lost bytes; the two newest are ke
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from dcign.code import CodeLayout
 from dcign.config import TrainConfig
 from dcign.errors import Failure, RunError
 from dcign.networks import DCIGN, decoder_grid
+from render.files import write_file
 
 FORMAT = 1
 KEEP = 2  # checkpoints that stay in the folder
@@ -111,29 +111,10 @@ def save_checkpoint(folder: Path, header: Header, model: Mapping[str, Tensor], o
     if bad:
         raise Failure(f"{bad[0]} is NaN or infinite after step {header.step}; the checkpoint was not written")
     path = checkpoint_path(folder, header.step)
-    replace_file(path, save(tensors, {"dcign": json.dumps(header.to_json())}))
+    write_file(path, save(tensors, {"dcign": json.dumps(header.to_json())}))
     for old in list_checkpoints(folder)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Give `path` new content so that a reader, or a crash at any moment, sees the old file or the new."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise Failure(f"{path}: cannot be written: {error.strerror or error}") from error
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name itself
-    finally:
-        os.close(folder)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

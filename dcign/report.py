@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 
 from dcign import charts
-from dcign.checkpoint import replace_file
 from dcign.evaluation import Evaluation, extrinsic_latents
 from dcign.examples import draw_examples
 from dcign.headline import headlines
@@ -17,6 +16,7 @@ from dcign.manipulate import extrinsic_index
 from dcign.page import html
 from dcign.pictures import png
 from dcign.run import Run
+from render.files import write_file
 from render.shards import DataSet
 
 
@@ -49,9 +49,9 @@ def write_report(run: Run, data: DataSet, evaluation: Evaluation, folder: Path, 
     page = html(document, lines, pictures)  # before the first file is written: all of it or nothing
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     for name, content in pictures.items():
-        replace_file(folder / f"{name}.png", content)
-    replace_file(folder / "report.json", text.encode())
-    replace_file(folder / "report.html", page.encode())
+        write_file(folder / f"{name}.png", content)
+    write_file(folder / "report.json", text.encode())
+    write_file(folder / "report.html", page.encode())
     return folder / "report.html"
 
 

@@ -12,9 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dcign.checkpoint import Header, list_checkpoints, newest_checkpoint, replace_file
+from dcign.checkpoint import Header, list_checkpoints, newest_checkpoint
 from dcign.config import TrainConfig, join
 from dcign.errors import RunError
+from render.files import write_file
 
 CONFIG, STATS = "config.json", "stats.jsonl"
 MAY_CHANGE = ("steps", "checkpoint_every", "device")  # settings a resumed run may be given anew
@@ -59,7 +60,7 @@ def read_header(folder: Path) -> Header | None:
 def write_header(folder: Path, header: Header) -> None:
     """Write `config.json`, atomically."""
     value = dataclasses.replace(header, step=0).to_json()
-    replace_file(folder / CONFIG, (json.dumps(value, indent=2) + "\n").encode())
+    write_file(folder / CONFIG, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def check_same_run(folder: Path, started: Header, asked: Header) -> None:
@@ -97,7 +98,7 @@ def rewind_stats(folder: Path, step: int) -> None:
             good = False
         if good:
             kept.append(line)
-    replace_file(path, "".join(kept).encode())
+    write_file(path, "".join(kept).encode())
 
 
 def append_stats(folder: Path, line: dict[str, Any]) -> None:

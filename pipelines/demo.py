@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from render.errors import Failure
-from render.shard_file import write_file
+from render.files import write_file
 from render.shards import open_data_set
 
 TRAIN, TEST = 600, 80  # mini-batches of 20 images over the four factors

@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 GIB = 2**30
-GL_PACKAGES = ("libegl1", "libgl1", "libgl1-mesa-dri", "libxrender1")  # as scripts/setup installs them
+GL_PACKAGES = ("libegl1", "libgl1", "libgl1-mesa-dri")  # as scripts/setup installs them
 APT_LINE = f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {' '.join(GL_PACKAGES)}"
 PIP_LINE = "make setup, or: pip install -c constraints.txt -e ."
 VENDOR_FILE = Path("/usr/share/glvnd/egl_vendor.d/10_nvidia.json")

@@ -22,7 +22,7 @@ from render.factors import SPLITS
 from render.shards import open_data_set
 
 
-@click.command(name="evaluate")
+@click.command(name="evaluate", context_settings={"show_default": True})
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("shards", type=click.Path(path_type=Path))
 @click.option(

@@ -12,7 +12,6 @@ from PIL import Image
 
 from dcign import calibration
 from dcign.calibration import Calibration
-from dcign.checkpoint import replace_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
 from dcign.images import BACKGROUND, load_grey
@@ -20,12 +19,13 @@ from dcign.manipulate import encode, sweep
 from dcign.pictures import Row, Tile, degrees_text, draw_rows, gif, png
 from dcign.precision import resolve_device
 from dcign.run import Run, load_run
+from render.files import write_file
 
 MAX_STEPS = 360
 FRAME_MILLISECONDS = 120
 
 
-@click.command(name="rerender")
+@click.command(name="rerender", context_settings={"show_default": True})
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--azimuth", metavar="A:B:STEPS", help="Turn the object: degrees from A to B, or one angle.")
@@ -59,7 +59,7 @@ def command(run: Path, image: Path, output: Path, device: str, **angles: str | N
         )
     picture = load_grey(image, model.size, BACKGROUND.get(model.object, 0.0))
     frames = rerender(model, curves, picture, targets)
-    replace_file(output, draw(picture, targets, frames, output.suffix.lower()))
+    write_file(output, draw(picture, targets, frames, output.suffix.lower()))
     click.echo(f"{output}: {sum(len(each) for each in frames.values())} images")
 
 

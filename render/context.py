@@ -20,7 +20,12 @@ def open_platform(size: int) -> EGLPlatform:
     Raises Failure where no context can be made.
     """
     os.environ["PYOPENGL_PLATFORM"] = "egl"
+    os.environ["PYGLET_HEADLESS"] = "true"  # pyrender imports its viewer, and pyglet would load X11 libraries for it
     try:
+        from OpenGL.plugins import FormatHandler
+
+        # Since Python 3.12 `ctypes.byref` gives a `_ctypes.CArgObject`, which PyOpenGL 3.1.0 does not know: no textures
+        FormatHandler.by_name("ctypesparameter").check.append("_ctypes.CArgObject")
         from pyrender.platforms import egl
 
         device = egl.get_device_by_index(int(os.environ.get("EGL_DEVICE_ID", "0")))

@@ -10,7 +10,8 @@ from typing import Any
 
 from render.errors import ShardError
 from render.factors import FACTORS, SPLITS
-from render.shard_file import shard_name, write_file
+from render.files import write_file
+from render.shard_file import shard_name
 
 FORMAT, VERSION = "dcign-shards", 1
 NAME = "manifest.json"

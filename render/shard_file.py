@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import io
 import mmap
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from render.errors import Failure, ShardError
+from render.errors import ShardError
+from render.files import write_file
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -36,24 +36,6 @@ _DIMENSIONS = {"images": 4, "coefficients": 3}  # all others: 2
 def shard_name(factor: str, split: str, index: int) -> str:
     """File name of a shard: `<factor>-<split>-<index:05d>.npz`."""
     return f"{factor}-{split}-{index:05d}.npz"
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write `data` to a temporary name beside `path`, flush it to disk, and move it into place.
-
-    Raises Failure naming `path` when the disk is full or not writable; nothing stays behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise Failure(f"{path}: cannot be written: {error.strerror}; what was finished is kept") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_shard(path: Path, arrays: Arrays) -> tuple[str, int]:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 VENV = f"python3.{sys.version_info.minor}-venv"
-GL = "libegl1 libgl1 libgl1-mesa-dri libxrender1"
+GL = "libegl1 libgl1 libgl1-mesa-dri"
 
 # A Python that logs what it is asked to do, lacks what LACKS names, and otherwise plays along without doing it.
 PYTHON = f"""#!/bin/sh

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from render.errors import Failure, ShardError
-from render.shard_file import hash_file, map_shard, write_file, write_shard
+from render.files import write_file
+from render.shard_file import hash_file, map_shard, write_shard
 
 
 def arrays(batches=3, count=4, size=5):
