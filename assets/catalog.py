@@ -24,6 +24,10 @@ Identities = NDArray[np.int64]
 Progress = Callable[[Iterable[ModelSource]], Iterable[ModelSource]]
 
 MESHES_KEPT = 32
+# A head turns on its neck, not about the middle of its box: the axis lies this share of its depth behind the middle.
+# Turned about the middle, the left and the right profile differ so little from each other, and so much from the front,
+# that a single latent learns |azimuth| (docs/decisions/0007).
+NECK_AXIS = 0.1
 TEST_SHARE = 157 / 1357  # of the chair models, as in the paper (about 1,200 for training)
 
 
@@ -33,7 +37,7 @@ class Catalog(Protocol):
     object   "face" or "chair"
     name     of the face model or the folder
     models   id -> sha256 of what was read
-    target   (3,) the point to look at, in the meshes' unit
+    target   (3,) the point to look at and to turn about, in the meshes' unit
     radius   of the sphere around `target` to hold in view
     """
 
@@ -62,8 +66,8 @@ class FaceCatalog:
         self.model, self.name = model, model.name
         self.models = {model.name: sha256}
         low, high = model.shape_mean.min(axis=0), model.shape_mean.max(axis=0)
-        centre = (low + high) / 2
-        self.target = (float(centre[0]), float(centre[1]), float(centre[2]))
+        x, y, z = (low + high) / 2
+        self.target = (float(x), float(y), float(z - NECK_AXIS * (high[2] - low[2])))
         self.radius = (
             1.1 * 0.5 * float((high - low)[:2].max())
         )  # the mean face from the front, and room for larger ones
