@@ -86,6 +86,13 @@ class Checkpoint:
     model: dict[str, Tensor]
     optimiser: dict[str, Tensor]
 
+    @property
+    def trained(self) -> dict[str, Tensor]:
+        """The weights to use: their average where one was kept, else those of the last step."""
+        if not self.header.config.weight_average:
+            return self.model
+        return {name: self.optimiser[f"average.{name}"] for name in self.model}
+
 
 def checkpoint_path(folder: Path, step: int) -> Path:
     """Where the checkpoint after `step` mini-batches stands."""
@@ -146,7 +153,8 @@ def check_tensors(path: Path, header: Header, found: Mapping[str, Any]) -> None:
     with torch.device("meta"):
         parameters = {name: list(value.shape) for name, value in header.build_model().named_parameters()}
     expected = {f"model.{name}": shape for name, shape in parameters.items()}
-    expected |= {f"optimiser.{buffer}.{name}": s for name, s in parameters.items() for buffer in ("mean", "square")}
+    buffers = ("mean", "square", "average") if header.config.weight_average else ("mean", "square")
+    expected |= {f"optimiser.{buffer}.{name}": shape for name, shape in parameters.items() for buffer in buffers}
     for name in sorted(expected.keys() ^ found.keys()):
         state = "is missing" if name in expected else "has no place in the network"
         raise RunError(f"{path}: {name} {state} (widths {'/'.join(map(str, header.config.widths))})")

@@ -25,6 +25,7 @@ class TrainConfig:
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
     momentum_decay: float = 0.1  # share of the new gradient in the running mean of gradients
     update_decay: float = 0.01  # share of the new squared gradient in the running mean of squares
+    weight_average: float = 0.0  # share of the averaged weights kept at each step; 0: no average, as the paper
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
     ratio: tuple[int, int, int, int] = (1, 1, 1, 10)  # mini-batches of azimuth : elevation : light : intrinsic
@@ -50,6 +51,7 @@ class TrainConfig:
         check(0 < self.learning_rate < float("inf"), "learning-rate", "a positive number", self.learning_rate)
         good = 0 <= self.invariance_strength < float("inf")
         check(good, "invariance-strength", "0 or a positive number", self.invariance_strength)
+        check(0 <= self.weight_average < 1, "weight-average", "0 up to, not including, 1", self.weight_average)
         check(0 <= self.seed < 2**63, "seed", "0 or a positive integer", self.seed)
         choices = (("inactive-gradient", INACTIVE_GRADIENTS), ("precision", PRECISIONS), ("device", DEVICES))
         for option, known in choices:

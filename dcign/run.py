@@ -56,7 +56,7 @@ def load_run(folder: Path, device: str | torch.device = "cpu") -> Run:
         print(f"Warning: {problem}; using the checkpoint of step {checkpoint.header.step}", file=sys.stderr)
     header = checkpoint.header
     model = header.build_model()
-    model.load_state_dict(checkpoint.model)
+    model.load_state_dict(checkpoint.trained)
     model.to(device).eval().requires_grad_(False)
     return Run(folder, model, header.layout, header.config, header.step, header.data)
 

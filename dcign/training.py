@@ -114,7 +114,11 @@ def train(
         model = asked.build_model()
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = RMSPropAuthors(
-        model.named_parameters(), config.learning_rate, config.momentum_decay, config.update_decay
+        model.named_parameters(),
+        config.learning_rate,
+        config.momentum_decay,
+        config.update_decay,
+        config.weight_average,
     )
 
     # --- resume

@@ -49,6 +49,11 @@ class Numbers(click.ParamType):
 )  # fmt: skip
 @click.option("--learning-rate", type=float, default=5e-4, help="Of the gradient summed over a mini-batch.")
 @click.option(
+    "--weight-average", type=float, default=0.0, metavar="SHARE",
+    help="Keep an average of the weights, SHARE of it at each step, for evaluate and rerender to use; 0: none, as the "
+    "paper; 0.998: about the last 500 steps.",
+)  # fmt: skip
+@click.option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto",
     help="Of the convolutions; auto: bf16 where the hardware has it.",
 )  # fmt: skip
@@ -61,7 +66,7 @@ class Numbers(click.ParamType):
 def command(
     ctx: click.Context, shards: Path, output: Path, steps: int, widths: tuple[int, int, int],
     ratio: tuple[int, int, int, int], invariance_strength: float, inactive_gradient: str, learning_rate: float,
-    precision: str, device: str, seed: int, checkpoint_every: int,
+    weight_average: float, precision: str, device: str, seed: int, checkpoint_every: int,
 ) -> None:  # fmt: skip
     """Train a graphics code on the mini-batches of SHARDS (made by `dcign render`) and leave the run in OUTPUT.
 
@@ -83,8 +88,8 @@ def command(
         output,
         TrainConfig(
             steps=steps, widths=widths, learning_rate=learning_rate, invariance_strength=invariance_strength,
-            inactive_gradient=inactive_gradient, ratio=ratio, seed=seed, precision=precision,
-            checkpoint_every=checkpoint_every, device=device,
+            inactive_gradient=inactive_gradient, weight_average=weight_average, ratio=ratio, seed=seed,
+            precision=precision, checkpoint_every=checkpoint_every, device=device,
         ),
         say=click.echo,
     )  # fmt: skip

@@ -28,6 +28,7 @@ class MiniBatch:
     identity                   (N,) int64
     """
 
+    split: str
     factor: str
     index: int
     images: NDArray[np.uint8]
@@ -89,7 +90,7 @@ class DataSet:
             if offset < entry.count:
                 arrays = self._arrays(name, entry)
                 rows = {key: arrays[key][offset] for key in ("images", "azimuth", "elevation", "light", "identity")}
-                return MiniBatch(factor, index, shard=self.folder / name, **rows)
+                return MiniBatch(self.split, factor, index, shard=self.folder / name, **rows)
             offset -= entry.count
         raise IndexError(f"{self.folder}: no mini-batch {index} of {factor}")
 

@@ -22,7 +22,7 @@ def draw_sheet(rows: list[MiniBatch], columns: int) -> Image.Image:
     font, bold = ImageFont.load_default(12), ImageFont.load_default(15)
     for y, batch in enumerate(rows):
         top = y * height
-        pen.text((8, top + 6), f"{batch.factor} {batch.index}", fill="black", font=bold)
+        pen.text((8, top + 6), f"{batch.factor} {batch.index} ({batch.split})", fill="black", font=bold)
         for line, text in enumerate(_held(batch)):
             pen.text((8, top + 28 + LINE * line), text, fill="#555555", font=font)
         for x in range(min(columns, len(batch.images))):

@@ -60,6 +60,17 @@ def test_a_checkpoint_round_trips(tmp_path):
         assert all(torch.equal(saved[name], loaded[name]) for name in saved)
 
 
+def test_a_run_that_averages_its_weights_is_opened_with_the_average(tmp_path):
+    head = Header(5, TrainConfig(widths=(3, 2, 2), weight_average=0.9), LAYOUT, 54, DATA)
+    model, optimiser = tensors(head)
+    with pytest.raises(RunError, match="average"):
+        load_checkpoint(save_checkpoint(tmp_path, head, model, optimiser))
+    average = {f"average.{name}": torch.rand_like(p) for name, p in model.items()}
+    save_checkpoint(tmp_path, head, model, {**optimiser, **average})
+    opened = dict(load_run(tmp_path).model.named_parameters())
+    assert all(torch.equal(opened[name], average[f"average.{name}"]) for name in model)
+
+
 def test_channels_last_weights_are_stored_plain(tmp_path):
     head = header()
     model, optimiser = tensors(head)

@@ -47,21 +47,40 @@ def test_the_first_step_is_a_learning_rate_long_whatever_the_gradient():
     torch.testing.assert_close(parameter.detach(), torch.tensor([-5e-4, 5e-4, -5e-4], dtype=torch.float64))
 
 
-def test_state_carries_everything():
+def test_the_average_follows_its_formula_and_leaves_the_updates_alone():
+    rng = np.random.default_rng(1)
+    plain, averaged = (torch.nn.Parameter(torch.ones(4, dtype=torch.float64)) for _ in range(2))
+    optimisers = RMSPropAuthors([("x", plain)], 0.1), RMSPropAuthors([("x", averaged)], 0.1, weight_average=0.9)
+    expected = np.ones(4)
+    for t in range(1, 200):
+        gradient = torch.tensor(rng.normal(size=4))
+        for parameter, optimiser in zip((plain, averaged), optimisers, strict=True):
+            parameter.grad = gradient.clone()
+            optimiser.step()
+        k = min(0.9, (1 + t) / (10 + t))
+        expected = k * expected + (1 - k) * plain.detach().numpy()
+    assert torch.equal(plain, averaged)
+    np.testing.assert_allclose(optimisers[1].state()["average.x"].numpy(), expected, rtol=1e-12)
+    assert "average.x" not in optimisers[0].state()
+
+
+@pytest.mark.parametrize("weight_average", [0.0, 0.5])
+def test_state_carries_everything(weight_average):
     def gradients(step):
         return torch.randn(4, generator=torch.Generator().manual_seed(step))
 
     whole = torch.nn.Parameter(torch.ones(4))
-    optimiser = RMSPropAuthors([("x", whole)])
+    optimiser = RMSPropAuthors([("x", whole)], weight_average=weight_average)
     for step in range(10):
         if step == 6:
             state = {name: value.clone() for name, value in optimiser.state().items()}
             resumed = torch.nn.Parameter(whole.detach().clone())
         whole.grad = gradients(step)
         optimiser.step()
-    again = RMSPropAuthors([("x", resumed)])
+    again = RMSPropAuthors([("x", resumed)], weight_average=weight_average)
     again.load_state(state, updates=6)
     for step in range(6, 10):
         resumed.grad = gradients(step)
         again.step()
     assert torch.equal(whole, resumed)
+    assert all(torch.equal(value, again.state()[name]) for name, value in optimiser.state().items())
