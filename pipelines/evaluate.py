@@ -71,4 +71,4 @@ def summary(line: Headline) -> str:
     """One headline number as a line of text."""
     value = "not defined" if line.value is None else f"{line.value:.4g}"
     verdict = {None: "", True: "  reached", False: "  missed"}[line.reached]
-    return f"{line.name:38s} {value:>12s}  {line.aim}{verdict}".rstrip()
+    return f"{line.name:42s} {value:>12s}  {line.aim}{verdict}".rstrip()
