@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from assets import head_albedo
 from assets.gaussian_process import Array
@@ -130,7 +131,15 @@ def eyeball(segments: int = 24) -> tuple[Array, Index, Array]:
 
 
 def build() -> MorphableModel:
-    """Build the model from nothing. The same machine makes the same bytes each time."""
+    """Build the model from nothing. The same machine makes the same bytes each time.
+
+    In one thread: with several, linear algebra adds up in another order, and the model would have another hash.
+    """
+    with threadpool_limits(1):
+        return _build()
+
+
+def _build() -> MorphableModel:
     head = mean_head()
     skin, eyeballs = head.vertices[: head.skin_count], head.vertices[head.skin_count :]
     paint = head_albedo.skin_paint(skin)

@@ -15,7 +15,8 @@ from render.errors import BadInput, DcignError, Failure
 
 ATTEMPTS = 3  # times a task may take its worker down before the job gives up
 
-# A software-GL worker is quickest with one thread, and so is its small linear algebra: processes fill the cores.
+# A software-GL worker is quickest with one thread, and so is its small linear algebra: processes fill the cores. Nor may
+# the order of its sums, and so a pixel, depend on the number of threads.
 THREADS = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -35,8 +36,7 @@ class Pool:
     _workers: list[_Worker] = field(default_factory=list)
 
     def __enter__(self) -> Pool:
-        for name, value in THREADS.items():
-            os.environ.setdefault(name, value)  # inherited by the children, too late to matter here
+        os.environ.update(THREADS)  # inherited by the children, too late to matter here
         self._workers = [self._spawn() for _ in range(self.count)]
         return self
 
