@@ -10,6 +10,7 @@ import click
 
 from dcign import calibration
 from dcign.config import DEVICES
+from dcign.cpu import prepare_cpu
 from dcign.encoding import check_match
 from dcign.errors import BadInput
 from dcign.evaluation import evaluate
@@ -40,7 +41,10 @@ def command(run: Path, shards: Path, output: Path | None, split: str, device: st
       dcign render --factor all --split test --n 100 -o shards-test/
       dcign evaluate run/ shards-test/
     """
-    model = load_run(run, resolve_device(device))
+    place = resolve_device(device)
+    if place.type == "cpu":
+        prepare_cpu()
+    model = load_run(run, place)
     data = open_data_set(shards, split)
     check_match(model, data)  # before anything is written
     folder = make_folder(run if output is None else output)

@@ -15,8 +15,8 @@ from render.errors import BadInput, DcignError, Failure
 
 ATTEMPTS = 3  # times a task may take its worker down before the job gives up
 
-# A software-GL worker is quickest with one thread, and so is its small linear algebra: processes fill the cores. Nor may
-# the order of its sums, and so a pixel, depend on the number of threads.
+# A software-GL worker is quickest with one thread, and so is its small linear algebra: processes fill the cores. And no
+# pixel may depend on the order of sums, which changes with the number of threads.
 THREADS = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
