@@ -11,9 +11,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.basel_2009 import is_basel_2009, read_basel_2009
+from assets.basel_h5 import is_basel_h5, read_basel_h5
 from assets.cad import find_models
 from assets.chairs import built_in_chairs
 from assets.errors import AssetError
+from assets.face_arrays import file_sha256
+from assets.flame import is_flame, read_flame
 from assets.head import built_in_face_model
 from assets.ict_facekit import ict_facekit_sha256, is_ict_facekit, read_ict_facekit
 from assets.mesh import Float, Mesh
@@ -24,6 +28,13 @@ Identities = NDArray[np.int64]
 Progress = Callable[[Iterable[ModelSource]], Iterable[ModelSource]]
 
 MESHES_KEPT = 32
+# What a face model may be: its name, whether a path is one, how to read it, and its sha256.
+FACE_MODELS: tuple[tuple[str, Callable[[Path], bool], Callable[[Path], MorphableModel], Callable[[Path], str]], ...] = (
+    ("an ICT-FaceKit folder (FaceXModel/)", is_ict_facekit, read_ict_facekit, ict_facekit_sha256),
+    ("a Basel Face Model of 2009 (.mat)", is_basel_2009, read_basel_2009, file_sha256),
+    ("of 2017 or 2019 (.h5)", is_basel_h5, read_basel_h5, file_sha256),
+    ("or FLAME (.npz)", is_flame, read_flame, file_sha256),
+)
 # A head turns on its neck, not about the middle of its box: the axis lies this share of its depth behind the middle.
 # Turned about the middle, the left and the right profile differ so little from each other, and so much from the front,
 # that a single latent learns |azimuth| (docs/decisions/0007).
@@ -130,11 +141,11 @@ def open_faces(path: Path | None) -> FaceCatalog:
         return FaceCatalog(model, digest.hexdigest())
     if not path.exists():
         raise AssetError(f"{path}: expected a face model, found nothing")
-    if not is_ict_facekit(path):
-        raise AssetError(
-            f"{path}: expected an ICT-FaceKit folder (FaceXModel/), found none; chairs want --object chair"
-        )
-    return FaceCatalog(read_ict_facekit(path), ict_facekit_sha256(path))
+    for _, recognised, read, sha256 in FACE_MODELS:
+        if recognised(path):
+            return FaceCatalog(read(path), sha256(path))
+    known, found = ", ".join(name for name, *_ in FACE_MODELS), "a folder" if path.is_dir() else "another file"
+    raise AssetError(f"{path}: expected {known}, found {found}; chairs want --object chair")
 
 
 def open_chairs(
