@@ -19,7 +19,6 @@ from assets.face_arrays import (
     check_sizes,
     face_model,
     mean_vertices,
-    numbers,
     triangle_indices,
     unit_modes,
 )
@@ -69,7 +68,7 @@ def _triangles(path: Path, variables: dict[str, Array], vertex_count: int) -> In
     name = next((name for name in TRIANGLES if name in variables), None)
     if name is None:
         raise AssetError(f"{path}: expected triangles (tl), found {_listed(variables)}")
-    indices = numbers(path, name, variables[name]) if variables[name].dtype.kind == "f" else variables[name]
+    indices = variables[name]
     lying = indices.ndim == 2 and len(indices) == 3 and indices.shape[1] != 3
     return triangle_indices(path, name, indices.T if lying else indices, 1, vertex_count)
 

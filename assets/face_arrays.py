@@ -106,7 +106,10 @@ def triangle_indices(file: Path, what: str, indices: Array, first: int, vertex_c
     if not (low >= first and high < first + vertex_count):  # this way round for NaN
         found = f"{low:.10g}..{high:.10g}"
         raise AssetError(f"{file}: expected vertices {first}..{first + vertex_count - 1} in {what}, found {found}")
-    return np.ascontiguousarray(indices.astype(np.int64) - first, dtype=np.int32)
+    whole = indices.astype(np.int64)
+    if (whole != indices).any():
+        raise AssetError(f"{file}: expected whole numbers in {what}, found fractions")
+    return np.ascontiguousarray(whole - first, dtype=np.int32)
 
 
 def wound_outward(vertices: Float, triangles: Index) -> Index:

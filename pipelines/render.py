@@ -27,7 +27,8 @@ AUTHORS_COUNT = {"train": 12000, "test": 1400}  # mini-batches over the four fac
 @click.option("--object", "kind", type=click.Choice(["face", "chair"]), default="face", help="What is rendered.")
 @click.option(
     "--assets", type=click.Path(path_type=Path), show_default="the built-in model",
-    help="An ICT-FaceKit folder; or a chair file, a folder of chairs or a zip library (OBJ, OFF, GLB, PLY, STL).",
+    help="A face model: an ICT-FaceKit folder, Basel 2009 .mat, Basel 2017 or 2019 .h5, FLAME .npz. With --object "
+    "chair: a file, a folder or a zip library of chairs (OBJ, OFF, GLB, PLY, STL).",
 )  # fmt: skip
 @click.option("--match", metavar="REGEX", default="", help="Only chair models of such names, e.g. 'chair|stool|seat'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="shards", help="Folder of shards.")

@@ -145,7 +145,7 @@ NAN = np.full(3 * 199, np.nan, np.float32)
         ({"texMU": np.full((597, 1), 0.5)}, r"expected a mean colour in 0\.\.1"),
         ({"tl": np.array([[0, 1, 2]])}, r"expected vertices 1\.\.199 in tl, found 0\.\.2"),
         ({"tl": np.array([[1, 2, 200]])}, r"expected vertices 1\.\.199 in tl, found 1\.\.200"),
-        ({"tl": np.array([[1, 2, np.nan]])}, "expected finite numbers in tl"),
+        ({"tl": np.array([[1, 2, np.nan]])}, r"expected vertices 1\.\.199 in tl, found nan"),
         ({"tl": np.ones((5, 4))}, "expected tl of 3 vertices a triangle"),
     ],
 )  # fmt: skip
