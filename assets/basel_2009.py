@@ -10,25 +10,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from assets.errors import AssetError
 from assets.face_arrays import (
-    LARGEST_ARRAY,
     Array,
-    check_sizes,
     face_model,
     mean_vertices,
     triangle_indices,
     unit_modes,
 )
+from assets.matlab import read_matlab
 from assets.mesh import Index
 from assets.morphable import Modes, MorphableModel
 
 CENTIMETRES = 1e-4  # in a micrometre
 SHAPE, TEXTURE = ("shapeMU", "shapePC", "shapeEV"), ("texMU", "texPC", "texEV")
 TRIANGLES = ("tl", "tri")
-ITEMSIZE = 8  # bytes of a number at most
 
 
 def is_basel_2009(path: Path) -> bool:
@@ -74,27 +71,12 @@ def _triangles(path: Path, variables: dict[str, Array], vertex_count: int) -> In
 
 
 def _variables(path: Path) -> dict[str, Array]:
-    """The variables by name, out of `model` if they are nested there; sizes are checked before anything is read."""
+    """The variables by name, out of `model` if they are nested there."""
     wanted = (*SHAPE, *TEXTURE, *TRIANGLES)
-    try:
-        if path.stat().st_size > 2 * LARGEST_ARRAY:
-            raise AssetError(f"{path}: expected at most {2 * LARGEST_ARRAY} bytes, found {path.stat().st_size}")
-        for name, shape, _ in scipy.io.whosmat(str(path), appendmat=False):
-            if name in wanted:
-                check_sizes(path, name, shape, ITEMSIZE)
-        read = scipy.io.loadmat(str(path), appendmat=False, variable_names=[*wanted, "model"])
-    except AssetError:
-        raise
-    except NotImplementedError as error:  # MAT 7.3 is HDF5 in MATLAB's own layout
-        raise AssetError(
-            f"{path}: expected a MATLAB file up to version 7, found 7.3; save(..., '-v7') writes one"
-        ) from error
-    except Exception as error:  # damaged files make scipy raise errors of every kind
-        raise AssetError(f"{path}: expected a whole MATLAB file, found: {error}") from error
+    read = read_matlab(path, (*wanted, "model"))
     model = read.get("model")
-    if isinstance(model, np.ndarray) and model.dtype.names and model.size == 1:
-        read = {name: model[name].item() for name in model.dtype.names}
-    return {name: array for name, array in read.items() if name in wanted and isinstance(array, np.ndarray)}
+    inside = model if isinstance(model, dict) else read
+    return {name: array for name, array in inside.items() if name in wanted and isinstance(array, np.ndarray)}
 
 
 def _listed(variables: dict[str, Array]) -> str:
