@@ -7,6 +7,7 @@ The model has no colour, so skin gets one.
 
 from __future__ import annotations
 
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -30,8 +31,8 @@ IDENTITIES = 300  # directions of identity; those of expression follow
 MEMBERS = ("v_template", "shapedirs", "f")
 
 CONVERSION = (
-    "import pickle, numpy as np; m = pickle.load(open('{name}', 'rb'), encoding='latin1'); "
-    "np.savez('flame.npz', **{{k: np.array(m[k]) for k in ('v_template', 'shapedirs', 'f')}})"
+    "import pickle, sys, numpy as np; m = pickle.load(open(sys.argv[1], 'rb'), encoding='latin1'); "
+    "np.savez('flame.npz', **{k: np.array(m[k]) for k in ('v_template', 'shapedirs', 'f')})"
 )
 
 
@@ -48,7 +49,7 @@ def read_flame(path: Path) -> MorphableModel:
     if path.suffix.lower() != ".npz":
         raise AssetError(
             f"{path}: expected FLAME as .npz, found a pickle, which runs code when read; if you trust its source,"
-            f' convert it: python -c "{CONVERSION.format(name=path.name)}"'
+            f' convert it: python -c "{CONVERSION}" {shlex.quote(str(path))}'
         )
     vertices, directions, faces = _members(path)
     mean = numbers(path, "v_template", vertices)

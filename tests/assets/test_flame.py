@@ -50,9 +50,9 @@ def test_identities_are_read_and_expressions_left_out(tmp_path: Path, face: Face
 
 
 def test_a_pickle_is_refused_unread_and_the_command_shown_converts_it(tmp_path: Path, face: Face) -> None:
-    path = tmp_path / "generic_model.pkl"
+    path = tmp_path / "generic model's.pkl"
     path.write_bytes(pickle.dumps({**flame(face), "weights": np.ones(3), "bs_type": "lrotmin"}))
-    with pytest.raises(AssetError, match=r"generic_model\.pkl: expected FLAME as \.npz, found a pickle") as caught:
+    with pytest.raises(AssetError, match=r"generic model's\.pkl: expected FLAME as \.npz, found a pickle") as caught:
         open_faces(path)
     command = re.search(r"convert it: (python -c .*)", str(caught.value))
     assert command is not None
