@@ -1,6 +1,25 @@
-"""Makes the shared fixtures importable under pytest's importlib mode."""
+"""Makes the shared fixture modules importable under pytest's importlib mode, and runs the command in this process."""
 
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+from pipelines import cli
+
+
+@pytest.fixture
+def dcign(request, monkeypatch, capsys):
+    """Runs `dcign WORDS` inside the folder of the module's fixture `work`; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(request.getfixturevalue("work"))
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["dcign", *words])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        return caught.value.code or 0, printed.out, printed.err
+
+    return run

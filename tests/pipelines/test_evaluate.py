@@ -1,12 +1,9 @@
 import json
 import os
-import sys
 
 import pytest
 from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
-
-from pipelines import cli
 
 COUNTS = {"azimuth": 2, "elevation": 2, "light": 2, "intrinsic": 2}
 
@@ -22,21 +19,6 @@ def work(tmp_path_factory):
     (folder / "empty").mkdir()
     (folder / "file").write_text("no folder")
     return folder
-
-
-@pytest.fixture
-def dcign(work, monkeypatch, capsys):
-    """Runs `dcign WORDS` inside the work folder; returns (exit code, stdout, stderr)."""
-    monkeypatch.chdir(work)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["dcign", *words])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        return caught.value.code or 0, printed.out, printed.err
-
-    return run
 
 
 def test_evaluate_leaves_report_and_calibration_in_the_run(dcign, work):

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +9,6 @@ from dcign.calibration import Calibration, Curve
 from dcign.errors import BadInput
 from dcign.images import load_grey
 from dcign.run import load_run
-from pipelines import cli
 from pipelines.rerender import parse_angles
 from render.shards import open_data_set
 
@@ -35,21 +32,6 @@ def work(tmp_path_factory):
     (folder / "cut.png").write_bytes((folder / "face.png").read_bytes()[:300])
     (folder / "text.png").write_text("hello")
     return folder
-
-
-@pytest.fixture
-def dcign(work, monkeypatch, capsys):
-    """Runs `dcign WORDS` inside the work folder; returns (exit code, stdout, stderr)."""
-    monkeypatch.chdir(work)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["dcign", *words])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        return caught.value.code or 0, printed.out, printed.err
-
-    return run
 
 
 def tiles_in(picture, tile):
