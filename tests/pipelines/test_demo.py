@@ -11,7 +11,8 @@ from pipelines import demo
 def test_the_demo_runs_from_nothing_and_finishes_at_once_the_second_time(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "TRAIN", 4)
     monkeypatch.setattr(demo, "TEST", 8)
-    monkeypatch.setattr(demo, "TRAINING", "--widths 4/4/4 --ratio 1:1:1:1 --steps 8")
+    monkeypatch.setattr(demo, "TRAINING", "--widths 4/4/4 --ratio 1:1:1:1")
+    monkeypatch.setattr(demo, "STEPS", {"bf16": 8, "fp32": 8})
     folder = tmp_path / "demo"
     first = CliRunner().invoke(demo.command, ["-o", str(folder)], catch_exceptions=False)
     assert first.exit_code == 0
