@@ -87,7 +87,7 @@ class FaceCatalog:
         return rng.integers(0, 2**61, size=count, dtype=np.int64) * 2 + (split == "test")
 
     def coefficients(self, identities: Identities) -> Float:
-        length = self.model.coefficient_count
+        length = len(self.model.shape) + len(self.model.albedo)
         rows = [np.random.Generator(np.random.PCG64(int(i))).standard_normal(length, np.float32) for i in identities]
         return np.stack(rows)
 

@@ -143,7 +143,7 @@ def face_model(
         raise AssetError(f"{file}: expected shapes to vary by at most {limit} {unit} (RMS), found {found}")
     if albedo_mean is None or albedo is None:
         albedo_mean = np.tile(np.array(SKIN, np.float32), (len(mean), 1))
-        albedo = Modes(np.zeros((0, mean.size), np.float32), np.zeros(0, np.float32))
+        albedo = Modes.none(len(mean))
     low, high = float(albedo_mean.min()), float(albedo_mean.max())
     if low < -0.1 or not 0.02 < high < 1.1:
         raise AssetError(f"{file}: expected a mean colour in 0..1 (0..255 for Basel 2009), found {low:.4g}..{high:.4g}")

@@ -64,17 +64,14 @@ def read_ict_facekit(path: Path) -> MorphableModel:
         if len(vertices) != len(neutral):
             raise AssetError(f"{file}: expected {len(neutral)} vertices as in {NEUTRAL}, found {len(vertices)}")
         row[:] = (vertices[kept] - neutral[kept]).ravel()
-    deviations = np.linalg.norm(components, axis=1)
-    components /= np.maximum(deviations, 1e-12)[:, None]
-
     mean = neutral[kept].astype(np.float32)
     return MorphableModel(
         name="ict-facekit",
         triangles=triangles,
         shape_mean=mean,
-        shape=Modes(components, deviations.astype(np.float32)),
+        shape=Modes.from_displacements(components),
         albedo_mean=_albedo(mean),
-        albedo=Modes(np.zeros((0, mean.size), np.float32), np.zeros(0, np.float32)),
+        albedo=Modes.none(len(mean)),
     )
 
 

@@ -98,7 +98,8 @@ def _open_catalog(kind: str, path: Path | None, match: str) -> Catalog:
 
     if kind == "face":
         catalog = open_faces(path)
-        click.echo(f"Face model: {catalog.name}, {catalog.model.coefficient_count} coefficients.")
+        modes = ", ".join(f"{count} of {part}" for part, count in catalog.model.parts.items() if count)
+        click.echo(f"Face model: {catalog.name}; modes: {modes}.")
         return catalog
     chairs, unreadable = open_chairs(path, match, _with_bar)
     for error in unreadable:

@@ -108,7 +108,7 @@ def test_a_model_without_colour_gets_skin(tmp_path: Path, face: Face) -> None:
     datasets = {name: value for name, value in basel_h5(face).items() if not name.startswith("color")}
     h5 = write_h5(tmp_path / "m.h5", datasets)
     for model in (read_basel_2009(mat), read_basel_h5(h5)):
-        assert model.coefficient_count == 3
+        assert sum(model.parts.values()) == 3
         (surface,) = model.mesh(coefficients()[:3]).surfaces
         np.testing.assert_allclose(surface.vertices, face.vertices(coefficients()), atol=1e-4)
         np.testing.assert_allclose(surface.albedo, np.tile(SKIN, (len(face.mean), 1)), atol=1e-6)

@@ -31,7 +31,7 @@ def mean() -> head.HeadMesh:
 
 
 def _identity(model: MorphableModel, seed: int, spread: float = 1.0) -> np.ndarray:
-    return (spread * np.random.default_rng(seed).standard_normal(model.coefficient_count)).astype(np.float32)
+    return (spread * np.random.default_rng(seed).standard_normal(sum(model.parts.values()))).astype(np.float32)
 
 
 def _grey_near(model: MorphableModel, place: tuple[float, float, float], count: int = 6) -> float:

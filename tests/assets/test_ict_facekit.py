@@ -49,7 +49,7 @@ def test_neutral_and_modes_rebuild_each_identity_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(model.shape_mean, shapes[0][kept], atol=1e-6)
     assert len(model.shape) == 3
     assert len(model.albedo) == 0
-    assert model.coefficient_count == 3
+    assert sum(model.parts.values()) == 3
     np.testing.assert_allclose(np.linalg.norm(model.shape.components, axis=1), 1, atol=1e-5)
     for k in range(3):
         coefficients = np.eye(3, dtype=np.float32)[k]
