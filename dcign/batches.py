@@ -19,6 +19,7 @@ from torch import Tensor
 from dcign.errors import RunError
 from render.factors import FACTORS
 
+NAMES = tuple(FACTORS)
 _FACTORS_STREAM, _MINIBATCH_STREAM, _NOISE_STREAM = 0, 1, 2  # keep the uses of one seed apart
 
 
@@ -26,19 +27,20 @@ class MiniBatchOrder:
     """The order of mini-batches of a data set.
 
     counts  factor -> number of mini-batches, for the factors present
-    ratio   one share for each of `render.factors.FACTORS`; only the present factors' shares count
+    ratio   shares in the order of `render.factors.FACTORS`, the rest as there; only those of present factors count
     seed    of the order
     """
 
     def __init__(self, counts: Mapping[str, int], ratio: Sequence[int], seed: int) -> None:
-        shares = {factor: share for factor, share in zip(FACTORS, ratio, strict=True) if counts.get(factor)}
+        every = {name: factor.share for name, factor in FACTORS.items()} | dict(zip(FACTORS, ratio, strict=False))
+        shares = {factor: share for factor, share in every.items() if counts.get(factor)}
         if not any(shares.values()):
             raise RunError(
-                f"--ratio: {':'.join(map(str, ratio))} ({':'.join(FACTORS)}) leaves nothing to train on: "
+                f"--ratio: {':'.join(map(str, ratio))} ({':'.join(NAMES[: len(ratio)])}) leaves nothing to train on: "
                 f"the shards hold {', '.join(factor for factor in FACTORS if counts.get(factor)) or 'no mini-batch'}"
             )
         self.counts, self.shares, self.seed = dict(counts), shares, seed
-        self._block = np.repeat([FACTORS.index(factor) for factor in shares], list(shares.values()))
+        self._block = np.repeat([NAMES.index(factor) for factor in shares], list(shares.values()))
 
     def at(self, step: int) -> tuple[str, int]:
         """Factor and mini-batch index of `step` (0, 1, ...)."""
@@ -46,7 +48,7 @@ class MiniBatchOrder:
         dealt = _permutation(self.seed, _FACTORS_STREAM, 0, block, len(self._block))
         row = self._block[dealt]
         number = int(row[slot])
-        factor = FACTORS[number]
+        factor = NAMES[number]
         seen = block * self.shares[factor] + int((row[:slot] == number).sum())  # mini-batches of this factor so far
         epoch, position = divmod(seen, self.counts[factor])
         index = _permutation(self.seed, _MINIBATCH_STREAM, number, epoch, self.counts[factor])[position]

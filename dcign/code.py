@@ -5,7 +5,9 @@ A layout is a row of named groups of latents. For faces
     z = [ azimuth | elevation | light | intrinsic (197) ]        and for chairs        z = [ azimuth | rest (199) ]
 
 A group that bears the name of a factor is active when that factor varies. A factor without a group of its own
-activates all groups that bear no factor's name: on chairs, elevation, light and intrinsic all move `rest`.
+activates the groups of its parts (`intrinsic` those of `shape` and `albedo`), or the group of the factor it is a part
+of, and where there is none all groups that bear no factor's name: on chairs, elevation, light and intrinsic all move
+`rest`.
 """
 
 from __future__ import annotations
@@ -82,10 +84,15 @@ class CodeLayout:
         """The groups that are active when `factor` varies; RunError if the code has no place for it."""
         if factor in self.names:
             return (factor,)
+        parts = set(FACTORS[factor].parts) if factor in FACTORS else set()
+        groups = {name: set(FACTORS[name].parts) for name in self.names if name in FACTORS}
+        below = tuple(name for name, others in groups.items() if others and others <= parts)
+        above = tuple(name for name, others in groups.items() if parts and parts <= others)
         unnamed = tuple(name for name in self.names if name not in FACTORS)
-        if factor not in FACTORS or not unnamed:
-            raise RunError(f"the graphics code {self} has no latents for the factor {factor!r}")
-        return unnamed
+        chosen = (*below, *unnamed) if below else above or unnamed
+        if factor not in FACTORS or not chosen:
+            raise RunError(f"the graphics code {self} has no latents for the factor {factor!r}; see --code")
+        return chosen
 
     def active(self, factor: str) -> NDArray[np.bool_]:
         """Which latents are active when `factor` varies, (Z,) bool."""

@@ -9,6 +9,7 @@ from typing import Any
 from dcign.clamp import INVARIANCE_STRENGTH
 from dcign.errors import RunError
 from dcign.networks import PAPER_WIDTHS
+from render.factors import TABLE
 
 INACTIVE_GRADIENTS = ("invariance", "shared")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -28,7 +29,7 @@ class TrainConfig:
     weight_average: float = 0.0  # share of the averaged weights kept at each step; 0: no average, as the paper
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
-    ratio: tuple[int, int, int, int] = (1, 1, 1, 10)  # mini-batches of azimuth : elevation : light : intrinsic
+    ratio: tuple[int, ...] = (1, 1, 1, 10)  # mini-batches of each factor in their order; the rest as in the table
     seed: int = 0  # of initial weights, order of mini-batches and sampling noise
     precision: str = "auto"  # of the convolutions: 'fp32', 'bf16', or 'auto': bf16 where the hardware has it
     checkpoint_every: int = 500  # steps between checkpoints
@@ -46,8 +47,8 @@ class TrainConfig:
         check(self.checkpoint_every >= 1, "checkpoint-every", "at least 1", self.checkpoint_every)
         good = len(self.widths) == 3 and all(width >= 1 for width in self.widths)
         check(good, "widths", "three numbers of maps, such as 96/64/32", join(self.widths, "/"))
-        good = len(self.ratio) == 4 and all(share >= 0 for share in self.ratio) and any(self.ratio)
-        check(good, "ratio", "azimuth:elevation:light:intrinsic, such as 1:1:1:10", join(self.ratio, ":"))
+        good = len(self.ratio) <= len(TABLE) and all(share >= 0 for share in self.ratio) and any(self.ratio)
+        check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
         check(0 < self.learning_rate < float("inf"), "learning-rate", "a positive number", self.learning_rate)
         good = 0 <= self.invariance_strength < float("inf")
         check(good, "invariance-strength", "0 or a positive number", self.invariance_strength)

@@ -12,7 +12,6 @@ from dcign.errors import RunError, ShardError
 from dcign.manipulate import decode, encode
 from dcign.metrics.reconstruction import ReconstructionSums
 from dcign.run import Run
-from render.factors import EXTRINSIC
 from render.shards import DataSet, MiniBatch
 
 
@@ -67,7 +66,7 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
     run.model.eval()
     sums = ReconstructionSums()
     codes, identity, numbers, kinds = [], [], [], []
-    degrees: dict[str, list[NDArray[np.float32]]] = {name: [] for name in EXTRINSIC}
+    degrees: dict[str, list[NDArray[np.float32]]] = {name: [] for name in data.ranges}
     for number, minibatch in enumerate(all_minibatches(data)):
         count = len(minibatch.images)
         means = encode(run, minibatch.images.astype(np.float32) / 255.0)
@@ -75,8 +74,8 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
         if not np.isfinite(reconstructions).all():
             raise RunError(f"{run.folder}: the decoder gives pixels that are not finite numbers; the training diverged")
         sums.add(np.asarray(minibatch.images), reconstructions)
-        for name in EXTRINSIC:
-            angles = np.array(getattr(minibatch, name), dtype=np.float32)
+        for name, values in minibatch.values.items():
+            angles = np.array(values, dtype=np.float32)
             if not np.isfinite(angles).all():
                 raise ShardError(f"{minibatch.shard}: expected finite angles of {name}, found some that are not")
             degrees[name].append(angles)

@@ -82,7 +82,7 @@ def _write_unseen_face(shards: Path, path: Path) -> None:
     """The test face that looks most nearly straight ahead in even light, as a PNG file."""
     data = open_data_set(shards, "test")
     batches = [data.minibatch("intrinsic", i) for i in range(data.count("intrinsic"))]
-    frontal = min(batches, key=lambda batch: abs(batch.azimuth[0]) + abs(batch.elevation[0]) + abs(batch.light[0]))
+    frontal = min(batches, key=lambda batch: sum(abs(values[0]) for values in batch.values.values()))
     buffer = BytesIO()
     Image.fromarray(np.asarray(frontal.images[0])).save(buffer, "PNG")
     write_file(path, buffer.getvalue())

@@ -5,45 +5,73 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
-from assets.catalog import Catalog, open_chairs, open_faces
+from assets.catalog import Catalog
+from assets.chair_catalog import open_chairs
+from assets.face_catalog import FaceSampling, is_face_model, open_faces
 from assets.model_source import ModelSource
 from pipelines.progress import progress_bar
 from render.errors import BadInput
-from render.factors import DEFAULT_RANGES, FACTORS, SPLITS, parse_range
+from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, MAIN, SPLITS, VIEWS, parse_range
 from render.job import Job, Task, check_disk, locked, open_manifest, render, tasks_of, unfinished
+from render.minibatch import Sampling
 
 AUTHORS_COUNT = {"train": 12000, "test": 1400}  # mini-batches over the four factors
 
 
+def range_options(command: Any) -> Any:
+    """`--azimuth-range A:B` and its like, one for each extrinsic factor."""
+    for name in reversed(EXTRINSIC):
+        (face, chair) = (f"{low:g}:{high:g}" for low, high in (DEFAULT_RANGES[k][name] for k in ("face", "chair")))
+        shown = face if face == chair else f"{face}; chairs {chair}"
+        command = click.option(f"--{name}-range", metavar="A:B", show_default=shown, help="Degrees.")(command)
+    return command
+
+
 @click.command(context_settings={"show_default": True})
-@click.option("--factor", type=click.Choice([*FACTORS, "all"]), default="all", help="What varies inside a mini-batch.")
+@click.option(
+    "--factor", type=click.Choice([*FACTORS, "all"]), default="all",
+    help=f"What varies inside a mini-batch; all: {', '.join(MAIN)}.",
+)  # fmt: skip
 @click.option(
     "--n", "count", type=click.IntRange(min=1), show_default="12000 for train, 1400 for test",
     help="Mini-batches; with --factor all, split evenly over the factors.",
 )  # fmt: skip
-@click.option("--object", "kind", type=click.Choice(["face", "chair"]), default="face", help="What is rendered.")
 @click.option(
-    "--assets", type=click.Path(path_type=Path), show_default="the built-in model",
-    help="A face model: an ICT-FaceKit folder, Basel 2009 .mat, Basel 2017 or 2019 .h5, FLAME .npz. With --object "
-    "chair: a file, a folder or a zip library of chairs (OBJ, OFF, GLB, PLY, STL).",
+    "--object", "kind", type=click.Choice(["face", "chair"]), show_default="what PATH holds; face",
+    help="What is rendered.",
+)  # fmt: skip
+@click.option(
+    "--assets", metavar="PATH", type=click.Path(path_type=Path), show_default="the built-in model",
+    help="A face model: an ICT-FaceKit folder or archive, Basel 2009 .mat, Basel 2017 or 2019 .h5, FLAME .npz. Or "
+    "chairs: a CAD file (OBJ, OFF, GLB, PLY, STL, DAE), a folder or a zip library of them.",
 )  # fmt: skip
 @click.option("--match", metavar="REGEX", default="", help="Only chair models of such names, e.g. 'chair|stool|seat'.")
+@click.option("--strict", is_flag=True, help="Stop at a chair model that cannot be read, instead of leaving it out.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="shards", help="Folder of shards.")
 @click.option("--split", type=click.Choice(SPLITS), default="train", help="Identities of the two never overlap.")
 @click.option("--batch-size", type=click.IntRange(2, 1024), default=20, help="Images in a mini-batch.")
 @click.option("--size", type=click.IntRange(16, 1024), default=150, help="Image width and height in pixels.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Same seed, same bytes.")
-@click.option("--azimuth-range", metavar="A:B", show_default="-90:90; chairs 0:360", help="Degrees.")
-@click.option("--elevation-range", metavar="A:B", show_default="-30:30; chairs 0:30", help="Degrees.")
-@click.option("--light-range", metavar="A:B", show_default="-80:80", help="Degrees, in the camera's frame.")
+@range_options
+@click.option(
+    "--views", type=click.Choice(list(VIEWS)), show_default="anywhere in the ranges",
+    help="Azimuths and elevations of a grid; paper: 30 azimuths and 2 elevations.",
+)  # fmt: skip
+@click.option(
+    "--sigma", type=click.FloatRange(min=0, min_open=True), show_default="no limit",
+    help="Faces no farther than this from the mean in any mode, in standard deviations.",
+)  # fmt: skip
+@click.option("--expressions", is_flag=True, help="Faces with expressions instead of neutral ones.")
+@click.option("--walk", is_flag=True, help="Faces of a mini-batch lead in even steps from one to another.")
 @click.option("--workers", type=click.IntRange(min=1), show_default="one a core", help="Processes that render.")
 def command(
-    factor: str, count: int | None, kind: str, assets: Path | None, match: str, output: Path, split: str,
-    batch_size: int, size: int, seed: int, azimuth_range: str | None, elevation_range: str | None,
-    light_range: str | None, workers: int | None,
+    factor: str, count: int | None, kind: str | None, assets: Path | None, match: str, strict: bool, output: Path,
+    split: str, batch_size: int, size: int, seed: int, views: str | None, sigma: float | None, expressions: bool,
+    walk: bool, workers: int | None, **ranges: str | None,
 ) -> None:  # fmt: skip
     """Render mini-batches in which exactly one factor varies, into OUTPUT/*.npz and OUTPUT/manifest.json.
 
@@ -54,14 +82,23 @@ def command(
     Examples:
       dcign render --factor azimuth --n 12000
       dcign render --object chair --assets furniture/ --n 400 -o chairs
+      dcign render --factor expression --n 400 -o expressions
       dcign render --split test --n 80 -o test
     """
-    ranges = dict(DEFAULT_RANGES[kind])
-    for name, given in (("azimuth", azimuth_range), ("elevation", elevation_range), ("light", light_range)):
-        if given is not None:
-            ranges[name] = parse_range(given, f"--{name}-range")
+    kind = kind or _recognised(assets)
     tasks = _tasks(factor, split, count or AUTHORS_COUNT[split])
-    job = Job(_open_catalog(kind, assets, match), ranges, seed, size, batch_size)
+    sampling = _sampling(kind, ranges, views)
+    catalog: Catalog
+    if kind == "face":
+        _only_for("chairs", {"--match": match, "--strict": strict})
+        catalog = _faces(assets, FaceSampling(sigma, expressions or factor == "expression", walk))
+    else:
+        _only_for("faces", {"--sigma": sigma, "--expressions": expressions, "--walk": walk})
+        catalog = _chairs(assets, match, strict)
+    for task in tasks:
+        if FACTORS[task.factor].parts and not catalog.varies(FACTORS[task.factor].parts):
+            raise BadInput(f"--factor {task.factor}: {catalog.name} has no modes of it; see `dcign render --help`")
+    job = Job(catalog, sampling, seed, size, batch_size)
     with locked(output):
         todo = unfinished(output, open_manifest(output, job.settings("")), tasks)
         total = sum(task.count for task in tasks)
@@ -83,26 +120,56 @@ def command(
     click.echo(f"{output}: {total} mini-batches. Look at them with `dcign preview {output} -o sheet.png`.")
 
 
+def _recognised(path: Path | None) -> str:
+    """The kind of object that `path` holds."""
+    if path is None or is_face_model(path):
+        return "face"
+    if any(next(path.glob(f"{above}*/renders/image_*.png"), None) for above in ("", "*/")):
+        raise BadInput(f"{path}: holds chairs that are rendered already; use `dcign import rendered-chairs {path}`")
+    return "chair"
+
+
 def _tasks(factor: str, split: str, count: int) -> list[Task]:
     """The shards asked for; with "all", factors take turns so that an unfinished job holds some of each."""
     if factor != "all":
         return tasks_of(factor, split, count)
-    if count < len(FACTORS):
-        raise BadInput(f"--n: expected at least {len(FACTORS)} mini-batches with --factor all, found {count}")
-    each, extra = divmod(count, len(FACTORS))
-    tasks = [task for i, name in enumerate(FACTORS) for task in tasks_of(name, split, each + (i < extra))]
+    if count < len(MAIN):
+        raise BadInput(f"--n: expected at least {len(MAIN)} mini-batches with --factor all, found {count}")
+    each, extra = divmod(count, len(MAIN))
+    tasks = [task for i, name in enumerate(MAIN) for task in tasks_of(name, split, each + (i < extra))]
     return sorted(tasks, key=lambda task: task.index)
 
 
-def _open_catalog(kind: str, path: Path | None, match: str) -> Catalog:
+def _sampling(kind: str, given: dict[str, str | None], views: str | None) -> Sampling:
+    ranges = dict(DEFAULT_RANGES[kind])
+    grid = VIEWS[views] if views else {}
+    for name in EXTRINSIC:
+        text, option = given[f"{name}_range".replace("-", "_")], f"--{name}-range"
+        if text is not None:
+            ranges[name] = parse_range(text, option)
+            if name in grid:
+                raise BadInput(f"{option}: expected none beside --views {views}, which says the {name}s")
+    return Sampling(ranges, grid)
 
-    if kind == "face":
-        catalog = open_faces(path)
-        modes = ", ".join(f"{count} of {part}" for part, count in catalog.model.parts.items() if count)
-        click.echo(f"Face model: {catalog.name}; modes: {modes}.")
-        return catalog
+
+def _only_for(objects: str, options: dict[str, Any]) -> None:
+    for option, value in options.items():
+        if value:
+            raise BadInput(f"{option}: is for {objects} only")
+
+
+def _faces(path: Path | None, sampling: FaceSampling) -> Catalog:
+    catalog = open_faces(path, sampling)
+    modes = ", ".join(f"{count} of {part}" for part, count in catalog.parts.items() if count)
+    click.echo(f"Face model: {catalog.name}; modes: {modes}.")
+    return catalog
+
+
+def _chairs(path: Path | None, match: str, strict: bool) -> Catalog:
     chairs, unreadable = open_chairs(path, match, _with_bar)
     for error in unreadable:
+        if strict:
+            raise error
         click.echo(f"Skipped: {error}", err=True)
     held = chairs.splits
     click.echo(

@@ -6,22 +6,23 @@ from pathlib import Path
 
 import click
 
+from render.factors import FACTORS, MAIN, TABLE
 from render.shards import open_data_set
 
 
 class Numbers(click.ParamType):
-    """Some whole numbers between separators: 96/64/32 or 1:1:1:10."""
+    """`count` whole numbers between separators, or up to `most`: 96/64/32 or 1:1:1:10."""
 
     name = "numbers"
 
-    def __init__(self, count: int, separator: str) -> None:
-        self.count, self.separator = count, separator
+    def __init__(self, count: int, separator: str, most: int = 0) -> None:
+        self.count, self.separator, self.most = count, separator, most or count
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
         parts = str(value).split(self.separator)
-        if len(parts) != self.count or not all(part.isascii() and part.isdigit() for part in parts):
+        if not self.count <= len(parts) <= self.most or not all(part.isascii() and part.isdigit() for part in parts):
             wanted = self.separator.join("N" * self.count)
             self.fail(f"expected {self.count} whole numbers as {wanted}, found {value!r}", param, ctx)
         return tuple(int(part) for part in parts)
@@ -36,8 +37,14 @@ class Numbers(click.ParamType):
     help="Maps of the three encoder layers; the decoder mirrors them.",
 )  # fmt: skip
 @click.option(
-    "--ratio", type=Numbers(4, ":"), default="1:1:1:10", metavar="A:E:L:I",
-    help="Mini-batches of azimuth : elevation : light : intrinsic; absent factors drop out.",
+    "--code", metavar="NAME:WIDTH,...",
+    show_default="azimuth:1,elevation:1,light:1,intrinsic:197; chairs azimuth:1,rest:199",
+    help="The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
+)  # fmt: skip
+@click.option(
+    "--ratio", type=Numbers(4, ":", len(FACTORS)), default="1:1:1:10", metavar="A:E:L:I",
+    help=f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
+    f"{', '.join(f'{f.name} ({f.share})' for f in TABLE[4:])}.",
 )  # fmt: skip
 @click.option(
     "--invariance-strength", type=float, default=0.01,
@@ -65,7 +72,7 @@ class Numbers(click.ParamType):
 @click.pass_context
 def command(
     ctx: click.Context, shards: Path, output: Path, steps: int, widths: tuple[int, int, int],
-    ratio: tuple[int, int, int, int], invariance_strength: float, inactive_gradient: str, learning_rate: float,
+    code: str | None, ratio: tuple[int, ...], invariance_strength: float, inactive_gradient: str, learning_rate: float,
     weight_average: float, precision: str, device: str, seed: int, checkpoint_every: int,
 ) -> None:  # fmt: skip
     """Train a graphics code on the mini-batches of SHARDS (made by `dcign render`) and leave the run in OUTPUT.
@@ -87,7 +94,7 @@ def command(
         data,
         output,
         TrainConfig(
-            steps=steps, widths=widths, learning_rate=learning_rate, invariance_strength=invariance_strength,
+            steps=steps, widths=widths, code=code, learning_rate=learning_rate, invariance_strength=invariance_strength,
             inactive_gradient=inactive_gradient, weight_average=weight_average, ratio=ratio, seed=seed,
             precision=precision, checkpoint_every=checkpoint_every, device=device,
         ),

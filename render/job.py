@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from assets.catalog import Catalog
 from render.errors import Failure, ShardError
 from render.factors import EXTRINSIC
 from render.manifest import NAME, Entry, Manifest, read_manifest
-from render.minibatch import draw_minibatch, scenes
+from render.minibatch import Sampling, draw_minibatch, scenes
 from render.scene import Camera, Shading, frame_camera
 from render.shard_file import hash_file, shard_name, write_shard
 from render.workers import Pool
@@ -44,12 +44,11 @@ class Task:
 class Job:
     """Everything that decides the pixels of a data set. Sent to workers as it is.
 
-    ranges  factor -> (low, high) degrees
-    size    of the images in pixels
+    size  of the images in pixels
     """
 
     catalog: Catalog
-    ranges: Mapping[str, tuple[float, float]]
+    sampling: Sampling
     seed: int
     size: int = 150
     batch_size: int = 20
@@ -66,10 +65,16 @@ class Job:
         """The settings of the manifest; see `render.manifest.SETTINGS`."""
         return {
             "object": self.catalog.object,
-            "assets": {"name": self.catalog.name, "models": self.catalog.models},
+            "assets": {
+                "name": self.catalog.name,
+                "models": self.catalog.models,
+                "parts": self.catalog.parts,
+                "sampling": self.catalog.sampling,
+            },
             "size": self.size,
             "batch_size": self.batch_size,
-            "ranges": {name: list(self.ranges[name]) for name in EXTRINSIC},
+            "ranges": {name: list(self.sampling.limits(name)) for name in EXTRINSIC},
+            "views": {name: list(values) for name, values in self.sampling.views.items()},
             "seed": self.seed,
             "camera": {**asdict(self.camera), "target": list(self.camera.target)},
             "shading": asdict(self.shading),
@@ -97,15 +102,15 @@ class Job:
         recorded = []
         for row in range(task.count):
             index = task.first + row
-            draw = draw_minibatch(self.catalog, self.ranges, self.batch_size, self.seed, task.split, task.factor, index)
+            draw = draw_minibatch(
+                self.catalog, self.sampling, self.batch_size, self.seed, task.split, task.factor, index
+            )
             for column, scene in enumerate(scenes(draw, self.catalog, self.camera, self.shading)):
                 arrays["images"][row, column] = _renderer.draw(scene)
-            for name in (*EXTRINSIC, "identity"):
-                arrays[name][row] = getattr(draw, name)
-            people = draw.identity if task.factor == "intrinsic" else draw.identity[:1]
-            coefficients = self.catalog.coefficients(people)
-            if coefficients is not None:
-                recorded.append(coefficients)
+            for name, values in {**draw.values, "identity": draw.identity}.items():
+                arrays[name][row] = values
+            if draw.coefficients is not None:
+                recorded.append(draw.coefficients)
             tick(1)
         if recorded:
             arrays["coefficients"] = np.stack(recorded)

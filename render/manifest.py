@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from render.errors import ShardError
-from render.factors import FACTORS, SPLITS
+from render.factors import EXTRINSIC, FACTORS, SPLITS
 from render.files import write_file
 from render.shard_file import shard_name
 
@@ -83,6 +83,8 @@ def _check(manifest: Manifest, path: Path) -> None:
     for key in ("size", "batch_size", "seed"):
         if not isinstance(settings[key], int):
             raise ShardError(f"{path}: expected an integer {key}, found {settings[key]!r}")
+    if not isinstance(settings["ranges"], dict) or not set(settings["ranges"]) <= set(EXTRINSIC):
+        raise ShardError(f"{path}: expected ranges of {', '.join(EXTRINSIC)}, found {settings['ranges']!r}")
     if settings["object"] not in ("face", "chair"):
         raise ShardError(f"{path}: expected object face or chair, found {settings['object']!r}")
     for name, entry in manifest.shards.items():

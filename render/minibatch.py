@@ -3,58 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assets.catalog import Catalog
-from render.factors import EXTRINSIC, draw_angles, generator
-from render.scene import Camera, Scene, Shading
+from assets.mesh import Float
+from render.factors import EXTRINSIC, FACTORS, draw_values, generator, pick_values
+from render.scene import Camera, Scene, Shading, with_value
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What the numbers of the scene are drawn from.
+
+    ranges  extrinsic factor -> (low, high), uniform
+    views   extrinsic factor -> the values to draw from instead, of those that have a grid
+    """
+
+    ranges: Mapping[str, tuple[float, float]]
+    views: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def limits(self, name: str) -> tuple[float, float]:
+        """(low, high) of all that can be drawn."""
+        return (min(self.views[name]), max(self.views[name])) if name in self.views else self.ranges[name]
+
+    def draw(self, name: str, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """(count,) values."""
+        if name in self.views:
+            return pick_values(self.views[name], count, rng)
+        return draw_values(*self.ranges[name], count, rng)
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """The values of one mini-batch of N images: angles (N,) float32 degrees, identity (N,) int64."""
+    """The values of one mini-batch of N images.
 
-    azimuth: NDArray[np.float32]
-    elevation: NDArray[np.float32]
-    light: NDArray[np.float32]
+    values        extrinsic factor -> (N,) float32, degrees
+    identity      (N,) int64
+    coefficients  (N, K) float32, (1, K) where all images share them, or None (see `assets.catalog.Individuals`)
+    """
+
+    values: dict[str, NDArray[np.float32]]
     identity: NDArray[np.int64]
+    coefficients: Float | None
 
 
 def draw_minibatch(
-    catalog: Catalog,
-    ranges: Mapping[str, tuple[float, float]],
-    batch_size: int,
-    seed: int,
-    split: str,
-    factor: str,
-    index: int,
+    catalog: Catalog, sampling: Sampling, batch_size: int, seed: int, split: str, factor: str, index: int
 ) -> Draw:
     """The values of mini-batch `index` of `factor`: a pure function of the arguments (paper, section 4).
 
-    The active factor gets `batch_size` values, each of the others one, repeated.
+    The active factor gets `batch_size` values, each of the others one, repeated. Factors on a grid that are not active
+    go through all their combinations, one after each round over the models.
     """
-
-    def count(name: str) -> int:
-        return batch_size if name == factor else 1
 
     def stream(name: str) -> np.random.Generator:
         return generator(seed, split, factor, index, name)
 
-    values: dict[str, NDArray[Any]] = {
-        name: draw_angles(*ranges[name], count(name), stream(name)) for name in EXTRINSIC
+    values: dict[str, Any] = {
+        name: sampling.draw(name, batch_size if name == factor else 1, stream(name)) for name in EXTRINSIC
     }
-    values["identity"] = catalog.choose(split, index, count("intrinsic"), stream("identity"))
-    return Draw(**{name: np.broadcast_to(drawn, (batch_size,)) for name, drawn in values.items()})
+    held = [name for name in sampling.views if name != factor]
+    combinations = list(product(*(sampling.views[name] for name in held)))
+    values |= zip(held, combinations[catalog.rounds(split, index) % len(combinations)], strict=True)
+    chosen = catalog.choose(split, index, FACTORS[factor].parts, batch_size, stream)
+    return Draw(
+        {name: np.broadcast_to(np.float32(value), (batch_size,)) for name, value in values.items()},
+        np.broadcast_to(chosen.identity, (batch_size,)),
+        chosen.coefficients,
+    )
 
 
 def scenes(draw: Draw, catalog: Catalog, camera: Camera, shading: Shading) -> Iterator[Scene]:
-    """One scene for each image of the mini-batch; images of one identity share one mesh."""
+    """One scene for each image of the mini-batch; consecutive images of one object share one mesh."""
+    shared = draw.coefficients is not None and len(draw.coefficients) == 1
     identity, mesh = None, None
-    for i in range(len(draw.identity)):
-        if draw.identity[i] != identity or mesh is None:
-            identity, mesh = draw.identity[i], catalog.mesh(int(draw.identity[i]))
-        yield Scene(mesh, float(draw.azimuth[i]), float(draw.elevation[i]), float(draw.light[i]), camera, shading)
+    for i, number in enumerate(draw.identity):
+        row = None if draw.coefficients is None else draw.coefficients[0 if shared else i]
+        if mesh is None or number != identity or not (row is None or shared):
+            identity, mesh = number, catalog.mesh(int(number), row)
+        scene = Scene(mesh, 0.0, 0.0, 0.0, camera, shading)
+        for name, values in draw.values.items():
+            scene = with_value(scene, FACTORS[name].sets, float(values[i]))
+        yield scene

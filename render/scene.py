@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,14 @@ class Scene:
     light: float
     camera: Camera
     shading: Shading
+
+
+def with_value(scene: Scene, field: str, value: float) -> Scene:
+    """The scene with one number changed: `field` of its own, or of its camera or shading as in "camera.fov"."""
+    owner, _, name = field.rpartition(".")
+    if not owner:
+        return replace(scene, **{name: value})  # type: ignore[arg-type]
+    return replace(scene, **{owner: replace(getattr(scene, owner), **{name: value})})
 
 
 def frame_camera(target: tuple[float, float, float], radius: float, size: int, fov: float = 25.0) -> Camera:

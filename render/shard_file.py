@@ -2,10 +2,10 @@
 
 A shard of B mini-batches of N images holds (all members stored uncompressed, written by `numpy.savez`)
 
-    images                      uint8    (B, N, H, W)  grey, row 0 at the top
-    azimuth, elevation, light   float32  (B, N)        degrees
-    identity                    int64    (B, N)
-    coefficients                float32  (B, N, K) or (B, 1, K), faces only
+    images                          uint8    (B, N, H, W)  grey, row 0 at the top
+    azimuth, elevation, light, ...  float32  (B, N)        degrees; one for each factor of the manifest's `ranges`
+    identity                        int64    (B, N)
+    coefficients                    float32  (B, N, K) or (B, 1, K), faces only
 
 Equal arrays give equal bytes, so a shard is known by its sha256. Plain numpy: both stages import this module.
 """
@@ -16,7 +16,7 @@ import hashlib
 import io
 import mmap
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import ShardError
+from render.factors import EXTRINSIC
 from render.files import write_file
 
 Arrays = Mapping[str, NDArray[Any]]
 
-MEMBERS = {"images": "uint8", "azimuth": "float32", "elevation": "float32", "light": "float32", "identity": "int64"}
-OPTIONAL = {"coefficients": "float32"}
-_DIMENSIONS = {"images": 4, "coefficients": 3}  # all others: 2
+_TYPES = {"images": "uint8", "identity": "int64"}  # all others: float32
+_AXES = {"images": 4, "coefficients": 3}  # all others: 2
 
 
 def shard_name(factor: str, split: str, index: int) -> str:
@@ -41,9 +41,9 @@ def shard_name(factor: str, split: str, index: int) -> str:
 def write_shard(path: Path, arrays: Arrays) -> tuple[str, int]:
     """Write one shard atomically; return its sha256 (hexadecimal) and its size in bytes."""
     buffer = io.BytesIO()
-    members: dict[str, Any] = {
-        name: np.ascontiguousarray(arrays[name]) for name in (*MEMBERS, *OPTIONAL) if name in arrays
-    }
+    ordered = [name for name in arrays if name not in ("images", "identity", "coefficients")]
+    names = [n for n in ("images", *ordered, "identity", "coefficients") if n in arrays]
+    members: dict[str, Any] = {name: np.ascontiguousarray(arrays[name]) for name in names}
     np.savez(buffer, **members)
     data = buffer.getvalue()
     write_file(path, data)
@@ -59,8 +59,8 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def map_shard(path: Path) -> dict[str, NDArray[Any]]:
-    """The members of a shard as read-only arrays mapped from disk, without a copy.
+def map_shard(path: Path, values: Iterable[str] = EXTRINSIC) -> dict[str, NDArray[Any]]:
+    """The members of a shard as read-only arrays mapped from disk, without a copy; `values` names its extrinsic ones.
 
     Checks, before any data is touched, that the file is a zip of stored `.npy` members of the expected names, types
     and shapes, and that each member lies within the file. Raises ShardError naming the file otherwise.
@@ -74,15 +74,16 @@ def map_shard(path: Path) -> dict[str, NDArray[Any]]:
         raise ShardError(f"{path}: expected a shard, found no such file") from None
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         raise ShardError(f"{path}: expected a whole .npz shard, found a damaged or foreign file ({error})") from None
+    required = ("images", *values, "identity")
     arrays = {}
     for entry in entries:
         name = entry.filename.removesuffix(".npy")
-        if name not in MEMBERS and name not in OPTIONAL:
-            raise ShardError(f"{path}: expected members {', '.join(MEMBERS)}, found {entry.filename!r}")
+        if name not in required and name != "coefficients":
+            raise ShardError(f"{path}: expected members {', '.join(required)}, found {entry.filename!r}")
         arrays[name] = _map_member(path, mapped, entry, name)
-    missing = [name for name in MEMBERS if name not in arrays]
+    missing = [name for name in required if name not in arrays]
     if missing:
-        raise ShardError(f"{path}: expected members {', '.join(MEMBERS)}, found no {', '.join(missing)}")
+        raise ShardError(f"{path}: expected members {', '.join(required)}, found no {', '.join(missing)}")
     _check_shapes(path, arrays)
     return arrays
 
@@ -105,10 +106,10 @@ def _map_member(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo, name: str
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(header)
     except (ValueError, SyntaxError) as error:
         raise ShardError(f"{path}: expected a plain array in {entry.filename}, found {error}") from None
-    wanted = np.dtype(MEMBERS.get(name) or OPTIONAL[name])
-    if dtype != wanted or fortran or len(shape) != _DIMENSIONS.get(name, 2):
+    wanted, axes = np.dtype(_TYPES.get(name, "float32")), _AXES.get(name, 2)
+    if dtype != wanted or fortran or len(shape) != axes:
         raise ShardError(
-            f"{path}: expected {name} as {wanted} with {_DIMENSIONS.get(name, 2)} axes in C order, "
+            f"{path}: expected {name} as {wanted} with {axes} axes in C order, "
             f"found {'an object (pickle)' if dtype.hasobject else dtype} of shape {shape}"
         )
     count = 1
@@ -124,8 +125,8 @@ def _check_shapes(path: Path, arrays: Arrays) -> None:
     batches, count = arrays["images"].shape[:2]
     if 0 in arrays["images"].shape:
         raise ShardError(f"{path}: expected images, found shape {arrays['images'].shape}")
-    for name in MEMBERS:
-        if arrays[name].shape[:2] != (batches, count):
+    for name in arrays:
+        if name != "coefficients" and arrays[name].shape[:2] != (batches, count):
             raise ShardError(f"{path}: expected {name} of shape ({batches}, {count}), found {arrays[name].shape}")
     if "coefficients" in arrays:
         shape = arrays["coefficients"].shape

@@ -23,18 +23,16 @@ _OPEN_SHARDS = 128  # each mapped shard holds one file descriptor; the usual lim
 class MiniBatch:
     """N images in which exactly one factor varies.
 
-    images                     (N, H, W) uint8, a view of the mapped file
-    azimuth, elevation, light  (N,) float32 degrees
-    identity                   (N,) int64
+    images    (N, H, W) uint8, a view of the mapped file
+    values    extrinsic factor -> (N,) float32, degrees
+    identity  (N,) int64
     """
 
     split: str
     factor: str
     index: int
     images: NDArray[np.uint8]
-    azimuth: NDArray[np.float32]
-    elevation: NDArray[np.float32]
-    light: NDArray[np.float32]
+    values: dict[str, NDArray[np.float32]]
     identity: NDArray[np.int64]
     shard: Path
 
@@ -89,8 +87,9 @@ class DataSet:
         for name, entry in self._entries.get(factor, []):
             if offset < entry.count:
                 arrays = self._arrays(name, entry)
-                rows = {key: arrays[key][offset] for key in ("images", "azimuth", "elevation", "light", "identity")}
-                return MiniBatch(self.split, factor, index, shard=self.folder / name, **rows)
+                values = {key: arrays[key][offset] for key in self.ranges}
+                images, identity = arrays["images"][offset], arrays["identity"][offset]
+                return MiniBatch(self.split, factor, index, images, values, identity, self.folder / name)
             offset -= entry.count
         raise IndexError(f"{self.folder}: no mini-batch {index} of {factor}")
 
@@ -119,7 +118,7 @@ def map_entry(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -
     found = path.stat().st_size
     if found != entry.bytes:
         raise ShardError(f"{path}: expected {entry.bytes} bytes as in the manifest, found {found}; render again")
-    arrays = map_shard(path)
+    arrays = map_shard(path, settings["ranges"])
     wanted = (entry.count, settings["batch_size"], settings["size"], settings["size"])
     if arrays["images"].shape != wanted:
         raise ShardError(f"{path}: expected images {wanted} as in the manifest, found {arrays['images'].shape}")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from render.factors import EXTRINSIC
+from render.factors import FACTORS
 from render.shards import MiniBatch
 
 MARGIN = 190  # pixels at the left for the row's label
@@ -34,13 +34,14 @@ def draw_sheet(rows: list[MiniBatch], columns: int) -> Image.Image:
 
 def _held(batch: MiniBatch) -> list[str]:
     """The values that all images of the mini-batch share."""
-    lines = [f"{name} {getattr(batch, name)[0]:.1f}\N{DEGREE SIGN}" for name in EXTRINSIC if name != batch.factor]
-    return lines if batch.factor == "intrinsic" else [*lines, f"identity ..{_short(batch.identity, 0)}"]
+    held = {name: values for name, values in batch.values.items() if name != batch.factor}
+    lines = [f"{name} {values[0]:.1f}\N{DEGREE SIGN}" for name, values in held.items()]
+    return lines if "shape" in FACTORS[batch.factor].parts else [*lines, f"identity ..{_short(batch.identity, 0)}"]
 
 
 def _value(batch: MiniBatch, x: int) -> str:
-    if batch.factor in EXTRINSIC:
-        return f"{getattr(batch, batch.factor)[x]:+.1f}\N{DEGREE SIGN}"
+    if batch.factor in batch.values:
+        return f"{batch.values[batch.factor][x]:+.1f}\N{DEGREE SIGN}"
     return f"identity ..{_short(batch.identity, x)}"
 
 

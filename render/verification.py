@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import ShardError
-from render.factors import EXTRINSIC
+from render.factors import FACTORS
 from render.manifest import NAME, Entry, Manifest
 from render.shard_file import hash_file
 from render.shards import map_entry
@@ -41,16 +41,34 @@ def strangers(folder: Path, manifest: Manifest) -> list[str]:
 
 
 def _faults(arrays: dict[str, NDArray[Any]], entry: Entry, settings: dict[str, Any]) -> Iterator[str]:
-    for name in (*EXTRINSIC, "identity"):
+    for name, (low, high) in settings["ranges"].items():
         values = arrays[name]
-        active = name == entry.factor or (name == "identity" and entry.factor == "intrinsic")
-        if not active and (values != values[:, :1]).any():
+        if name != entry.factor and _differ(values):
             yield f"expected one {name} in each mini-batch of {entry.factor}, found several"
-        if name in EXTRINSIC:
-            low, high = settings["ranges"][name]
-            if not (np.isfinite(values).all() and values.min() >= low - 1e-3 and values.max() <= high + 1e-3):
-                yield f"expected {name} within {low}..{high} degrees, found {values.min()}..{values.max()}"
-        elif entry.split == "test" and settings["object"] == "face" and (values % 2 == 0).any():
-            yield "expected identities of the test split, found others"
-    if "coefficients" in arrays and not np.isfinite(arrays["coefficients"]).all():
+        if not (np.isfinite(values).all() and values.min() >= low - 1e-3 and values.max() <= high + 1e-3):
+            yield f"expected {name} within {low}..{high} degrees, found {values.min()}..{values.max()}"
+    varying = FACTORS[entry.factor].parts
+    if not set(varying) - {"expression"} and _differ(arrays["identity"]):
+        yield f"expected one identity in each mini-batch of {entry.factor}, found several"
+    if entry.split == "test" and settings["object"] == "face" and (arrays["identity"] % 2 == 0).any():
+        yield "expected identities of the test split, found others"
+    if "coefficients" in arrays:
+        yield from _coefficient_faults(arrays["coefficients"], entry, settings["assets"].get("parts", {}))
+
+
+def _coefficient_faults(coefficients: NDArray[Any], entry: Entry, parts: dict[str, int]) -> Iterator[str]:
+    if not np.isfinite(coefficients).all():
         yield "expected finite coefficients, found NaN or infinity"
+    if parts and sum(parts.values()) != coefficients.shape[2]:
+        yield f"expected {sum(parts.values())} coefficients as in the manifest, found {coefficients.shape[2]}"
+        return
+    start = 0
+    for part, count in parts.items():
+        if part not in FACTORS[entry.factor].parts and _differ(coefficients[:, :, start : start + count]):
+            yield f"expected one {part} in each mini-batch of {entry.factor}, found several"
+        start += count
+
+
+def _differ(values: NDArray[Any]) -> bool:
+    """Whether the images of any mini-batch differ in `values` (B, N, ...)."""
+    return bool((values != values[:, :1]).any())

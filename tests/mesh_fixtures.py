@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from assets.catalog import FaceCatalog
+from assets.face_catalog import PLAIN, FaceCatalog
 from assets.mesh import Mesh, Surface, vertex_normals
 from assets.morphable import Modes, MorphableModel
 
@@ -25,14 +25,16 @@ def as_mesh(shape: trimesh.Trimesh, albedo: float = 0.8) -> Mesh:
     return Mesh("test", (Surface(vertices, triangles, normals, np.full_like(vertices, albedo)),))
 
 
-def small_face_catalog() -> FaceCatalog:
-    """A 'face' of 2 shape and 1 albedo modes: wider, taller, lighter."""
+def small_face_catalog(sampling=PLAIN) -> FaceCatalog:
+    """A 'face' of 2 shape, 1 albedo and 1 expression modes: wider, taller, lighter, a longer nose."""
     shape = nosed_ball()
     vertices = shape.vertices.astype(np.float32)
     wider, taller = np.zeros_like(vertices), np.zeros_like(vertices)
     wider[:, 0], taller[:, 1] = vertices[:, 0], vertices[:, 1]
     modes = np.stack([wider.ravel(), taller.ravel()])
     lengths = np.linalg.norm(modes, axis=1)
+    longer = np.zeros_like(vertices)
+    longer[vertices[:, 2] > 1.05, 2] = 0.2
     lighter = np.ones((1, vertices.size), np.float32) / np.sqrt(vertices.size).astype(np.float32)
     model = MorphableModel(
         name="nosed ball",
@@ -41,8 +43,9 @@ def small_face_catalog() -> FaceCatalog:
         shape=Modes(modes / lengths[:, None], (0.15 * lengths).astype(np.float32)),
         albedo_mean=np.full_like(vertices, 0.6),
         albedo=Modes(lighter, np.array([0.1 * np.sqrt(vertices.size)], np.float32)),
+        expression=Modes.from_displacements(longer.reshape(1, -1), ("longer",), one_sided=True),
     )
-    return FaceCatalog(model, "0" * 64)
+    return FaceCatalog(model, "0" * 64, sampling)
 
 
 def write_models(folder: Path, count: int = 3) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from render.factors import DEFAULT_RANGES, EXTRINSIC, draw_angles, generator
+from render.factors import DEFAULT_RANGES, EXTRINSIC, draw_values, generator
 from render.manifest import NAME, Entry, Manifest, read_manifest
 from render.shard_file import shard_name, write_shard
 
@@ -49,7 +49,7 @@ def write_synthetic(folder: Path, *, size=54, counts=None, split="train", object
         for index in range(count):
             rng = generator(seed, split, factor, index, "synthetic")
             for name in EXTRINSIC:
-                angles = draw_angles(*ranges[name], batch_size, rng)
+                angles = draw_values(*ranges[name], batch_size, rng)
                 arrays[name][index] = angles if name == factor else angles[0]
             people = rng.integers(0, 2**40, size=batch_size) * 2 + (split == "test")
             arrays["identity"][index] = people if factor == "intrinsic" else people[0]

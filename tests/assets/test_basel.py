@@ -22,7 +22,7 @@ from face_file_fixtures import (
 from assets import face_arrays, matlab
 from assets.basel_2009 import read_basel_2009
 from assets.basel_h5 import read_basel_h5
-from assets.catalog import open_faces
+from assets.face_catalog import open_faces
 from assets.errors import AssetError
 from assets.ict_facekit import SKIN
 from assets.morphable import MorphableModel

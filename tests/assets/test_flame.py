@@ -16,7 +16,7 @@ import pytest
 from face_file_fixtures import Face, coefficients, flame, outward_share, small_face
 
 from assets import face_arrays
-from assets.catalog import open_faces
+from assets.face_catalog import open_faces
 from assets.errors import AssetError
 from assets.flame import read_flame
 from assets.ict_facekit import SKIN

@@ -5,7 +5,7 @@ import pytest
 
 from dcign.code import CodeLayout
 from dcign.errors import RunError
-from render.factors import FACTORS
+from render.factors import MAIN
 
 
 def test_the_paper_s_face_code():
@@ -13,7 +13,7 @@ def test_the_paper_s_face_code():
     assert layout.latents == 200
     assert [layout.indices(name).tolist() for name in ("azimuth", "elevation", "light")] == [[0], [1], [2]]
     assert layout.indices("intrinsic").tolist() == list(range(3, 200))
-    assert sum(layout.active(factor).astype(int) for factor in FACTORS).tolist() == [1] * 200  # a partition
+    assert sum(layout.active(factor).astype(int) for factor in MAIN).tolist() == [1] * 200  # a partition
 
 
 def test_on_chairs_every_factor_but_azimuth_moves_the_rest():
@@ -58,3 +58,15 @@ def test_a_factor_without_a_place_is_refused():
         CodeLayout.parse("azimuth:1,elevation:1").active("light")
     with pytest.raises(RunError, match="table"):
         CodeLayout.for_object("table")
+
+
+def test_parts_of_the_object_move_the_group_they_are_in():
+    layout = CodeLayout.for_object("face")
+    for part in ("shape", "albedo", "expression"):
+        np.testing.assert_array_equal(layout.active(part), layout.active("intrinsic"))
+    layout = CodeLayout.parse("azimuth:1,shape:3,albedo:2,rest:2")
+    assert layout.groups_of("shape") == ("shape",)
+    assert layout.groups_of("intrinsic") == ("shape", "albedo", "rest")
+    assert layout.groups_of("expression") == ("rest",)
+    with pytest.raises(RunError, match="expression"):
+        CodeLayout.parse("azimuth:1,shape:3,albedo:2").active("expression")

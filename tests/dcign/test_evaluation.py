@@ -33,9 +33,10 @@ class Oracle(torch.nn.Module):
         for factor in data.factors:
             for index in range(data.count(factor)):
                 batch = data.minibatch(factor, index)
-                angles = np.stack([batch.azimuth, batch.elevation, -batch.light, batch.identity % 97], 1)
-                for image, values in zip(batch.images, angles, strict=True):
-                    self.known[image.tobytes()] = values
+                true = batch.values
+                code = np.stack([true["azimuth"], true["elevation"], -true["light"], batch.identity % 97], 1)
+                for image, row in zip(batch.images, code, strict=True):
+                    self.known[image.tobytes()] = row
 
     def encode(self, images):
         keys = [row.tobytes() for row in (images[:, 0].numpy() * 255).round().astype(np.uint8)]

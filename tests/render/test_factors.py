@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from render.errors import BadInput
-from render.factors import draw_angles, generator, parse_range
+from render.factors import FACTORS, MAIN, VIEWS, draw_values, generator, parse_range, pick_values
 
 
 def test_a_stream_is_a_pure_function_of_its_key():
@@ -25,7 +25,7 @@ def test_streams_of_other_keys_differ(key):
 
 
 def test_angles_fill_their_range():
-    angles = draw_angles(-90, 90, 5000, generator(0, "train", "azimuth", 0, "azimuth"))
+    angles = draw_values(-90, 90, 5000, generator(0, "train", "azimuth", 0, "azimuth"))
     assert angles.dtype == np.float32
     assert -90 <= angles.min() < -89
     assert 89 < angles.max() <= 90
@@ -40,3 +40,16 @@ def test_a_bad_range_names_the_option(text):
 
 def test_a_range_of_one_angle_is_a_range():
     assert parse_range("-5:-5", "--light-range") == (-5.0, -5.0)
+
+
+def test_a_factor_is_a_number_of_the_scene_or_parts_of_the_object():
+    assert all(bool(factor.sets) != bool(factor.parts) for factor in FACTORS.values())
+    assert tuple(FACTORS)[:4] == MAIN
+
+
+def test_the_paper_s_grid_has_60_views():
+    grid = VIEWS["paper"]
+    assert (len(set(grid["azimuth"])), len(set(grid["elevation"]))) == (30, 2)
+    picked = pick_values(grid["azimuth"], 30, generator(0, "train", "azimuth", 0, "azimuth"))
+    assert sorted(picked) == sorted(grid["azimuth"])
+    assert len(pick_values(grid["elevation"], 20, generator(0, "train", "elevation", 0, "elevation"))) == 20

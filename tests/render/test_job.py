@@ -15,12 +15,13 @@ from render.errors import ShardError
 from render.factors import DEFAULT_RANGES
 from render.job import Job, Task, first_difference, locked, open_manifest, render, tasks_of, unfinished
 from render.manifest import read_manifest
+from render.minibatch import Sampling
 from render.shard_file import map_shard
 from render.shards import open_data_set
 
 
 def job(seed=0):
-    return Job(small_face_catalog(), DEFAULT_RANGES["face"], seed, size=32, batch_size=4)
+    return Job(small_face_catalog(), Sampling(DEFAULT_RANGES["face"]), seed, size=32, batch_size=4)
 
 
 TASKS = [Task("azimuth", "train", 0, 0, 3), Task("azimuth", "train", 1, 3, 2), Task("intrinsic", "train", 0, 0, 2)]
@@ -85,7 +86,7 @@ def test_other_seed_other_pictures_and_never_in_one_folder(rendered, tmp_path):
 
 def test_an_asset_that_was_replaced_is_refused_with_both_hashes(rendered):
     settings = job().settings("")
-    settings["assets"] = {"name": "nosed ball", "models": {"nosed ball": "f" * 64}}
+    settings["assets"] = {**settings["assets"], "models": {"nosed ball": "f" * 64}}
     with pytest.raises(ShardError, match=f"{'0' * 64}.*{'f' * 64}"):
         open_manifest(rendered, settings)
 
@@ -106,8 +107,8 @@ def test_images_are_what_the_manifest_says_and_only_the_factor_varies(rendered):
     data = open_data_set(rendered)
     batch = data.minibatch("azimuth", 4)
     assert len({image.tobytes() for image in batch.images}) == 4
-    assert len(set(batch.azimuth)) == 4
-    assert len(set(batch.light)) == len(set(batch.elevation)) == len(set(batch.identity)) == 1
+    assert len(set(batch.values["azimuth"])) == 4
+    assert all(len(set(held)) == 1 for held in (batch.values["light"], batch.values["elevation"], batch.identity))
     shapes = {name: map_shard(rendered / name)["coefficients"].shape for name in read_manifest(rendered).shards}
     assert shapes == {TASKS[0].name: (3, 1, 3), TASKS[1].name: (2, 1, 3), TASKS[2].name: (2, 4, 3)}
 
@@ -118,8 +119,9 @@ def test_any_image_can_be_made_again_from_its_recorded_values(rendered):
 
     this = job()
     batch = open_data_set(rendered).minibatch("intrinsic", 1)
-    angles = (float(batch.azimuth[2]), float(batch.elevation[2]), float(batch.light[2]))
-    scene = Scene(this.catalog.mesh(int(batch.identity[2])), *angles, this.camera, this.shading)
+    angles = [float(batch.values[name][2]) for name in ("azimuth", "elevation", "light")]
+    coefficients = map_shard(batch.shard)["coefficients"][1, 2]
+    scene = Scene(this.catalog.mesh(int(batch.identity[2]), coefficients), *angles, this.camera, this.shading)
     assert np.array_equal(ReferenceRenderer(32).draw(scene), batch.images[2])
 
 

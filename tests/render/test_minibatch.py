@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
-from mesh_fixtures import small_face_catalog
+from mesh_fixtures import small_face_catalog, write_models
 
-from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS
-from render.minibatch import draw_minibatch, scenes
+from assets.chair_catalog import open_chairs
+from assets.face_catalog import FaceSampling
+from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, VIEWS
+from render.minibatch import Sampling, draw_minibatch, scenes
 from render.scene import Shading, frame_camera
 
-NAMES = (*EXTRINSIC, "identity")
+RANGES = Sampling(DEFAULT_RANGES["face"])
+PART_COLUMNS = {"shape": slice(0, 2), "albedo": slice(2, 3), "expression": slice(3, 4)}
 
 
 @pytest.fixture(scope="module")
@@ -14,29 +17,45 @@ def catalog():
     return small_face_catalog()
 
 
-def drawn(catalog, factor, index=0, split="train", seed=0):
-    return draw_minibatch(catalog, DEFAULT_RANGES["face"], 20, seed, split, factor, index)
+@pytest.fixture(scope="module")
+def moody():
+    return small_face_catalog(FaceSampling(expressions=True))
+
+
+def drawn(catalog, factor, index=0, split="train", seed=0, sampling=RANGES):
+    return draw_minibatch(catalog, sampling, 20, seed, split, factor, index)
+
+
+def distinct(values):
+    return len(np.unique(values, axis=0))
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_exactly_the_active_factor_varies(catalog, factor):
+def test_exactly_the_active_factor_varies(moody, factor):
     for index in range(5):
-        draw = drawn(catalog, factor, index)
-        for name in NAMES:
-            active = name == ("identity" if factor == "intrinsic" else factor)
-            assert len(np.unique(getattr(draw, name))) == (20 if active else 1)
+        draw = drawn(moody, factor, index)
+        assert {name: distinct(draw.values[name]) for name in EXTRINSIC} == {
+            name: 20 if name == factor else 1 for name in EXTRINSIC
+        }
+        parts = FACTORS[factor].parts
+        assert distinct(draw.identity) == (20 if set(parts) & {"shape", "albedo"} else 1)
+        for part, columns in PART_COLUMNS.items():
+            some = distinct(draw.coefficients[:, columns])
+            assert some > 5 if part in parts else some == 1  # half of the one-sided draws are 0
 
 
 def test_draws_do_not_depend_on_what_was_drawn_before(catalog):
     later = drawn(catalog, "light", 5)
     drawn(catalog, "azimuth", 1)
-    assert all(np.array_equal(getattr(later, n), getattr(drawn(catalog, "light", 5), n)) for n in NAMES)
+    again = drawn(catalog, "light", 5)
+    assert all(np.array_equal(later.values[name], again.values[name]) for name in EXTRINSIC)
+    assert np.array_equal(later.coefficients, again.coefficients)
 
 
 def test_mini_batches_differ_by_index_seed_and_factor(catalog):
     first = drawn(catalog, "light", 0)
     for other in (drawn(catalog, "light", 1), drawn(catalog, "light", seed=1), drawn(catalog, "elevation")):
-        assert first.azimuth[0] != other.azimuth[0]
+        assert first.values["azimuth"][0] != other.values["azimuth"][0]
         assert first.identity[0] != other.identity[0]
 
 
@@ -49,22 +68,76 @@ def test_identities_of_the_splits_never_overlap(catalog):
     assert len(held["train"]) == 1000
 
 
-def test_an_identity_is_one_face_for_good(catalog):
+def test_an_identity_seeds_its_coefficients(catalog):
     draw = drawn(catalog, "intrinsic")
-    again = catalog.coefficients(draw.identity[3:4])[0]
-    assert np.array_equal(catalog.coefficients(draw.identity)[3], again)
-    assert np.array_equal(
-        catalog.mesh(int(draw.identity[3])).surfaces[0].vertices, catalog.model.mesh(again).surfaces[0].vertices
-    )
+    seeded = np.random.Generator(np.random.PCG64(int(draw.identity[3]))).standard_normal(3, np.float32)
+    assert np.array_equal(draw.coefficients[3], seeded)
+
+
+def test_neutral_faces_and_faces_with_expressions_are_of_the_same_people(catalog, moody):
+    neutral, lively = drawn(catalog, "intrinsic"), drawn(moody, "intrinsic")
+    assert np.array_equal(neutral.coefficients, lively.coefficients[:, :3])
+    assert (lively.coefficients[:, 3] >= 0).all()
+    assert (lively.coefficients[:, 3] > 0).any()
 
 
 def test_coefficients_are_standard_normal(catalog):
-    rows = catalog.coefficients(np.arange(4000))
+    rows = np.concatenate([drawn(catalog, "intrinsic", k).coefficients for k in range(200)])
     assert np.abs(rows.mean(axis=0)).max() < 0.07
     assert np.abs(rows.std(axis=0) - 1).max() < 0.05
 
 
-def test_images_of_one_identity_share_one_mesh(catalog):
+def test_sigma_truncates_and_keeps_the_order(catalog):
+    near = small_face_catalog(FaceSampling(sigma=0.5))
+    plain = np.concatenate([drawn(catalog, "intrinsic", k).coefficients for k in range(20)])
+    rows = np.concatenate([drawn(near, "intrinsic", k).coefficients for k in range(20)])
+    assert 0.45 < np.abs(rows).max() <= 0.5
+    assert np.array_equal(np.argsort(rows[:, 0], kind="stable"), np.argsort(plain[:, 0], kind="stable"))
+    assert abs(rows.std() - 0.2806) < 0.02  # of N(0, 1) between -0.5 and 0.5
+
+
+def test_a_walk_leads_evenly_from_one_face_to_another(catalog):
+    walking = small_face_catalog(FaceSampling(walk=True))
+    plain, rows = drawn(catalog, "intrinsic").coefficients, drawn(walking, "intrinsic").coefficients
+    assert np.allclose(rows[[0, -1]], plain[[0, -1]], atol=1e-6)
+    steps = np.linalg.norm(np.diff(rows, axis=0), axis=1)
+    assert steps.max() < 0.2 * np.linalg.norm(plain[0] - plain[-1]) + 0.1
+    every = np.concatenate([drawn(walking, "intrinsic", k).coefficients for k in range(400)])
+    assert np.abs(every.std(axis=0) - 1).max() < 0.1  # in the middle too
+    held = drawn(walking, "shape").coefficients
+    assert distinct(held[:, 2]) == 1
+
+
+def test_images_of_one_face_share_one_mesh(moody):
+    camera, shading = frame_camera(moody.target, moody.radius, 32), Shading()
+
+    def meshes(factor):
+        return {id(scene.mesh) for scene in list(scenes(drawn(moody, factor), moody, camera, shading))}
+
+    assert len(meshes("azimuth")) == 1
+    assert len(meshes("expression")) == 20
+
+
+def test_scenes_carry_the_drawn_values(catalog):
+    draw = drawn(catalog, "light")
     camera, shading = frame_camera(catalog.target, catalog.radius, 32), Shading()
-    meshes = {id(scene.mesh) for scene in list(scenes(drawn(catalog, "azimuth"), catalog, camera, shading))}
-    assert len(meshes) == 1
+    for i, scene in enumerate(scenes(draw, catalog, camera, shading)):
+        assert (scene.azimuth, scene.elevation, scene.light) == tuple(draw.values[n][i] for n in EXTRINSIC)
+
+
+def test_on_the_paper_s_grid_every_chair_is_seen_in_60_views(tmp_path):
+    chairs, _ = open_chairs(write_models(tmp_path / "models", 3))
+    sampling = Sampling(DEFAULT_RANGES["chair"], VIEWS["paper"])
+    seen = set()
+    for index in range(4):  # two chairs for training, twice in turn
+        draw = draw_minibatch(chairs, sampling, 30, 0, "train", "azimuth", index)
+        seen |= set(zip(draw.identity, draw.values["azimuth"], draw.values["elevation"], strict=True))
+    assert len(seen) == 2 * 60
+    views = [draw_minibatch(chairs, sampling, 4, 0, "train", "intrinsic", index).values for index in range(120)]
+    assert len({(v["azimuth"][0], v["elevation"][0]) for v in views}) == 60
+
+
+def test_chairs_vary_as_a_whole_only(tmp_path):
+    chairs, _ = open_chairs(write_models(tmp_path / "models", 3))
+    assert chairs.varies(FACTORS["intrinsic"].parts)
+    assert not chairs.varies(FACTORS["shape"].parts)

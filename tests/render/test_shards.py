@@ -35,8 +35,8 @@ def test_mini_batches_come_back_as_written(folder):
     assert (data.count("azimuth"), data.count("light"), data.count("elevation")) == (3, 2, 0)
     batch = data.minibatch("light", 1)
     assert batch.images.shape == (6, 54, 54)
-    assert len(np.unique(batch.light)) == 6
-    assert len(np.unique(batch.azimuth)) == 1
+    assert len(np.unique(batch.values["light"])) == 6
+    assert len(np.unique(batch.values["azimuth"])) == 1
     with pytest.raises(IndexError):
         data.minibatch("light", 2)
 
