@@ -49,7 +49,7 @@ def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda 
 
 def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     """Every measure of an encoding. What cannot be computed is None in `measures` and named in its `warnings`."""
-    names = extrinsic_latents(run.layout)
+    names = tuple(name for name in extrinsic_latents(run.layout) if name in data.ranges)
     latents = {name: encoding.codes[:, extrinsic_index(run.layout, name)] for name in names}
     correlation = spearman.compute(latents, encoding.degrees, encoding.minibatch)
     curves = {

@@ -59,7 +59,7 @@ class Job:
 
     @property
     def shading(self) -> Shading:
-        return Shading(background=1.0 if self.catalog.object == "chair" else 0.0)  # the paper's chairs stand on white
+        return shading_for(self.catalog)
 
     def settings(self, gl: str) -> dict[str, Any]:
         """The settings of the manifest; see `render.manifest.SETTINGS`."""
@@ -118,6 +118,11 @@ class Job:
 
 
 _renderer: Any = None  # one GL renderer a process
+
+
+def shading_for(catalog: Catalog) -> Shading:
+    """The shading of a kind of object: the paper's chairs stand on white."""
+    return Shading(background=1.0 if catalog.object == "chair" else 0.0)
 
 
 def tasks_of(factor: str, split: str, count: int) -> list[Task]:
