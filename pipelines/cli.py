@@ -13,6 +13,7 @@ from assets.errors import DcignError
 # name -> (module that defines `command`, one line of help)
 COMMANDS = {
     "render": ("pipelines.render", "Render single-factor mini-batches into shards."),
+    "import": ("pipelines.import_shards", "Turn images from elsewhere into shards."),
     "preview": ("pipelines.preview", "Draw a labelled sheet of what shards hold."),
     "verify": ("pipelines.verify", "Rehash and recheck every shard; name what is bad."),
     "train": ("pipelines.train", "Train a graphics code from shards with clamped SGVB."),

@@ -33,12 +33,22 @@ def modules_after(*arguments):
     return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()[1:]}
 
 
-@pytest.fixture(params=cli.COMMANDS)
+def every_command():
+    """The words of each sub-command, those of a group's own sub-commands among them."""
+    for name in cli.COMMANDS:
+        yield (name,)
+        found = cli.group.get_command(click.Context(cli.group), name)
+        yield from ((name, below) for below in getattr(found, "commands", ()))
+
+
+@pytest.fixture(params=every_command(), ids=" ".join)
 def command(request):
     """Each sub-command, with a context to ask it for help in."""
-    parent = cli.group.make_context("dcign", [request.param], resilient_parsing=True)
-    found = cli.group.get_command(parent, request.param)
-    return found, found.make_context(request.param, [], parent=parent, resilient_parsing=True)
+    found, context = cli.group, cli.group.make_context("dcign", [*request.param], resilient_parsing=True)
+    for word in request.param:
+        found = found.get_command(context, word)
+        context = found.make_context(word, [], parent=context, resilient_parsing=True)
+    return found, context
 
 
 def test_help_ends_in_an_example(command):
@@ -46,7 +56,7 @@ def test_help_ends_in_an_example(command):
     description = found.get_help(context).split("\nOptions:")[0]
     head, example = description.split("  Example")[0], description.split("  Example")[-1]
     assert len(head.strip().splitlines()) >= 2, "usage and a description come before the example"
-    assert f"dcign {context.info_name}" in example
+    assert context.command_path in example
 
 
 def test_help_names_every_default(command):
@@ -71,7 +81,7 @@ def test_group_lists_every_command_without_loading_any():
     assert not modules_after("--help") & ({"torch", "numpy"} | GRAPHICS)
 
 
-@pytest.mark.parametrize("name", ["render", "preview", "verify"])
+@pytest.mark.parametrize("name", ["render", "import", "preview", "verify"])
 def test_render_stage_commands_do_not_import_torch(name):
     assert "torch" not in modules_after(name, "--help")
 
@@ -144,9 +154,11 @@ def test_the_guide_has_a_section_on_every_command():
 
 def test_every_option_in_the_documents_exists():
     known = {"--help", "--debug", "--json"}
-    for name in cli.COMMANDS:
-        found = cli.group.get_command(click.Context(cli.group), name)
-        known |= {spelling for option in found.params for spelling in option.opts}
+    for words in every_command():
+        found = cli.group
+        for word in words:
+            found = found.get_command(click.Context(found), word)
+        known |= {spelling for option in found.params for spelling in (*option.opts, *option.secondary_opts)}
     for document in ("docs/guide.md", "README.md"):
         text = (Path(__file__).parents[2] / document).read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if "pip" not in line]
