@@ -10,7 +10,7 @@ from render.errors import BadInput, ShardError
 from render.factors import SPLITS
 from render.manifest import read_manifest
 from render.shards import open_data_set
-from render.sheet import draw_sheet
+from render.sheet import draw_rows, minibatch_row
 
 
 @click.command(context_settings={"show_default": True})
@@ -36,7 +36,7 @@ def command(shards: Path, output: Path, rows: int, columns: int) -> None:
             count = data.count(factor)
             places = sorted({i * count // rows for i in range(rows)})  # spread over the data set
             chosen += [data.minibatch(factor, place) for place in places]
-    sheet = draw_sheet(chosen, min(columns, len(chosen[0].images)))
+    sheet = draw_rows([minibatch_row(batch, columns) for batch in chosen])
     try:
         sheet.save(output)
     except (OSError, ValueError) as error:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from assets.catalog import Catalog
-from assets.chair_catalog import open_chairs
-from assets.face_catalog import FaceSampling, is_face_model, open_faces
-from assets.model_source import ModelSource
+from assets.face_catalog import FaceSampling
+from pipelines.opening import only_for, open_catalog, recognised
 from pipelines.progress import progress_bar
 from render.errors import BadInput
 from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, MAIN, SPLITS, VIEWS, parse_range
@@ -85,16 +82,13 @@ def command(
       dcign render --factor expression --n 400 -o expressions
       dcign render --split test --n 80 -o test
     """
-    kind = kind or _recognised(assets)
+    kind = kind or recognised(assets)
     tasks = _tasks(factor, split, count or AUTHORS_COUNT[split])
     sampling = _sampling(kind, ranges, views)
-    catalog: Catalog
-    if kind == "face":
-        _only_for("chairs", {"--match": match, "--strict": strict})
-        catalog = _faces(assets, FaceSampling(sigma, expressions or factor == "expression", walk))
-    else:
-        _only_for("faces", {"--sigma": sigma, "--expressions": expressions, "--walk": walk})
-        catalog = _chairs(assets, match, strict)
+    if kind == "chair":
+        only_for("faces", {"--sigma": sigma, "--expressions": expressions, "--walk": walk})
+    faces = FaceSampling(sigma, expressions or factor == "expression", walk)
+    catalog = open_catalog(kind, assets, faces, match, strict)
     for task in tasks:
         if FACTORS[task.factor].parts and not catalog.varies(FACTORS[task.factor].parts):
             raise BadInput(f"--factor {task.factor}: {catalog.name} has no modes of it; see `dcign render --help`")
@@ -120,15 +114,6 @@ def command(
     click.echo(f"{output}: {total} mini-batches. Look at them with `dcign preview {output} -o sheet.png`.")
 
 
-def _recognised(path: Path | None) -> str:
-    """The kind of object that `path` holds."""
-    if path is None or is_face_model(path):
-        return "face"
-    if any(next(path.glob(f"{above}*/renders/image_*.png"), None) for above in ("", "*/")):
-        raise BadInput(f"{path}: holds chairs that are rendered already; use `dcign import rendered-chairs {path}`")
-    return "chair"
-
-
 def _tasks(factor: str, split: str, count: int) -> list[Task]:
     """The shards asked for; with "all", factors take turns so that an unfinished job holds some of each."""
     if factor != "all":
@@ -150,38 +135,3 @@ def _sampling(kind: str, given: dict[str, str | None], views: str | None) -> Sam
             if name in grid:
                 raise BadInput(f"{option}: expected none beside --views {views}, which says the {name}s")
     return Sampling(ranges, grid)
-
-
-def _only_for(objects: str, options: dict[str, Any]) -> None:
-    for option, value in options.items():
-        if value:
-            raise BadInput(f"{option}: is for {objects} only")
-
-
-def _faces(path: Path | None, sampling: FaceSampling) -> Catalog:
-    catalog = open_faces(path, sampling)
-    modes = ", ".join(f"{count} of {part}" for part, count in catalog.parts.items() if count)
-    click.echo(f"Face model: {catalog.name}; modes: {modes}.")
-    return catalog
-
-
-def _chairs(path: Path | None, match: str, strict: bool) -> Catalog:
-    chairs, unreadable = open_chairs(path, match, _with_bar)
-    for error in unreadable:
-        if strict:
-            raise error
-        click.echo(f"Skipped: {error}", err=True)
-    held = chairs.splits
-    click.echo(
-        f"Chairs: {len(chairs.sources)} models read, {len(unreadable)} unreadable; "
-        f"{len(held['train'])} for train, {len(held['test'])} for test."
-    )
-    return chairs
-
-
-def _with_bar(sources: Iterable[ModelSource]) -> Iterator[ModelSource]:
-    found = list(sources)
-    with progress_bar("read", len(found), "model") as bar:
-        for source in found:
-            yield source
-            bar.update()

@@ -1,6 +1,9 @@
-"""A labelled picture of what shards hold: one row a mini-batch, its values under each image."""
+"""Labelled pictures: rows of images with a title at the left and a caption under each image."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,39 +14,52 @@ from render.shards import MiniBatch
 
 MARGIN = 190  # pixels at the left for the row's label
 LINE = 16
+DEGREE = "\N{DEGREE SIGN}"
 
 
-def draw_sheet(rows: list[MiniBatch], columns: int) -> Image.Image:
-    """An RGB sheet: a row for each mini-batch, its first `columns` images with the value of the active factor below."""
-    size = rows[0].images.shape[1]
+@dataclass(frozen=True, eq=False)
+class Row:
+    """images: (h, w) uint8 grey each, all rows alike; a caption for each; lines stand below the title."""
+
+    title: str
+    images: Sequence[NDArray[np.uint8]]
+    captions: Sequence[str]
+    lines: Sequence[str] = ()
+
+
+def draw_rows(rows: Sequence[Row]) -> Image.Image:
+    """An RGB sheet of the rows, as wide as the longest of them."""
+    size = rows[0].images[0].shape[0]
     height = size + LINE + 4
+    columns = max(len(row.images) for row in rows)
     sheet = Image.new("RGB", (MARGIN + columns * (size + 2), len(rows) * height), "white")
     pen = ImageDraw.Draw(sheet)
     font, bold = ImageFont.load_default(12), ImageFont.load_default(15)
-    for y, batch in enumerate(rows):
+    for y, row in enumerate(rows):
         top = y * height
-        pen.text((8, top + 6), f"{batch.factor} {batch.index} ({batch.split})", fill="black", font=bold)
-        for line, text in enumerate(_held(batch)):
+        pen.text((8, top + 6), row.title, fill="black", font=bold)
+        for line, text in enumerate(row.lines):
             pen.text((8, top + 28 + LINE * line), text, fill="#555555", font=font)
-        for x in range(min(columns, len(batch.images))):
+        for x, (image, caption) in enumerate(zip(row.images, row.captions, strict=True)):
             left = MARGIN + x * (size + 2)
-            sheet.paste(Image.fromarray(np.asarray(batch.images[x])), (left, top))
-            pen.text((left + 4, top + size + 1), _value(batch, x), fill="black", font=font)
+            sheet.paste(Image.fromarray(np.asarray(image)), (left, top))
+            pen.text((left + 4, top + size + 1), caption, fill="black", font=font)
     return sheet
 
 
-def _held(batch: MiniBatch) -> list[str]:
-    """The values that all images of the mini-batch share."""
+def minibatch_row(batch: MiniBatch, columns: int) -> Row:
+    """The first `columns` images of a mini-batch, the values of its factor below, those of the others at the left."""
     held = {name: values for name, values in batch.values.items() if name != batch.factor}
-    lines = [f"{name} {values[0]:.1f}\N{DEGREE SIGN}" for name, values in held.items()]
-    return lines if "shape" in FACTORS[batch.factor].parts else [*lines, f"identity ..{_short(batch.identity, 0)}"]
-
-
-def _value(batch: MiniBatch, x: int) -> str:
+    lines = [f"{name} {values[0]:.1f}{DEGREE}" for name, values in held.items()]
+    if not set(FACTORS[batch.factor].parts) - {"expression"}:
+        lines.append(f"identity {_short(batch.identity[0])}")
     if batch.factor in batch.values:
-        return f"{batch.values[batch.factor][x]:+.1f}\N{DEGREE SIGN}"
-    return f"identity ..{_short(batch.identity, x)}"
+        captions = [f"{value:+.1f}{DEGREE}" for value in batch.values[batch.factor]]
+    else:
+        captions = [f"identity {_short(identity)}" for identity in batch.identity]
+    title = f"{batch.factor} {batch.index} ({batch.split})"
+    return Row(title, list(batch.images[:columns]), captions[:columns], lines)
 
 
-def _short(identity: NDArray[np.int64], x: int) -> str:
-    return f"{int(identity[x]) % 10**6}"
+def _short(identity: np.int64) -> str:
+    return f"..{int(identity) % 10**6}"

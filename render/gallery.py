@@ -1,0 +1,109 @@
+"""What an asset looks like, as rows of a sheet: its mean, modes and random objects, some poses and lights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.catalog import Catalog
+from assets.chair_catalog import ChairCatalog
+from assets.face_catalog import FaceCatalog
+from assets.mesh import Mesh
+from assets.morphable import BLEND_SHAPE_DEVIATION
+from render.scene import Scene, Shading, frame_camera
+from render.sheet import DEGREE, Row
+
+Image = NDArray[np.uint8]
+Draw = Callable[[Scene], Image]
+
+COLUMNS = 10  # of models and of random identities
+MODES = 3  # of shape and of albedo, a row each
+EXPRESSIONS = 2 * COLUMNS  # shown at most
+POSES = ((-60.0, 0.0), (0.0, 0.0), (60.0, 0.0))  # azimuth, elevation
+LIGHTS = (-70.0, 0.0, 70.0)
+VIEW = (30.0, 20.0)  # azimuth and elevation that show most of a chair
+FRONT_LIGHT = -35.0  # a light from the side shows the relief
+
+
+class Gallery:
+    """Draws single objects of a catalog as `render.job` does. `draw` is a renderer's, of images of `size` pixels."""
+
+    def __init__(self, catalog: Catalog, draw: Draw, shading: Shading, size: int) -> None:
+        self.camera = frame_camera(catalog.target, catalog.radius, size)
+        self.draw, self.shading = draw, shading
+
+    def image(self, mesh: Mesh, azimuth: float = 0.0, elevation: float = 0.0, light: float = FRONT_LIGHT) -> Image:
+        return self.draw(Scene(mesh, azimuth, elevation, light, self.camera, self.shading))
+
+    def views(self, title: str, mesh: Mesh, poses: Sequence[tuple[float, float]]) -> Row:
+        """One object in some poses, then under some lights in the second of them."""
+        images = [self.image(mesh, *pose) for pose in poses]
+        images += [self.image(mesh, *poses[1], light) for light in LIGHTS]
+        captions = [f"azimuth {azimuth:+.0f}{DEGREE}" for azimuth, _ in poses]
+        return Row(title, images, captions + [f"light {light:+.0f}{DEGREE}" for light in LIGHTS])
+
+
+def face_rows(catalog: FaceCatalog, gallery: Gallery, seed: int) -> Iterator[Row]:
+    """Mean in three poses and lights, the first modes from -2 to +2 deviations, expressions, random identities."""
+    model = catalog.model
+    counts = model.parts
+    neutral = np.zeros(counts["shape"] + counts["albedo"], np.float32)
+    yield gallery.views("mean", model.mesh(neutral), POSES)
+
+    def along(position: int, value: float) -> Image:
+        coefficients = neutral.copy()
+        coefficients[position] = value
+        return gallery.image(model.mesh(coefficients))
+
+    steps = (-2.0, -1.0, 0.0, 1.0, 2.0)
+    for part, first in (("shape", 0), ("albedo", counts["shape"])):
+        for k in range(min(MODES, counts[part])):
+            yield Row(f"{part} mode {k + 1}", [along(first + k, s) for s in steps], [f"{s:+.0f} s.d." for s in steps])
+    yield from _expression_rows(catalog, gallery)
+    yield from _random_rows(catalog, gallery, seed)
+
+
+def _expression_rows(catalog: FaceCatalog, gallery: Gallery) -> Iterator[Row]:
+    """Each expression mode alone, a named one fully pressed, others at two deviations."""
+    model = catalog.model
+    modes = model.expression
+    start, shown = len(model.shape) + len(model.albedo), min(len(modes), EXPRESSIONS)
+    images, captions = [], []
+    for k in range(shown):
+        coefficients = np.zeros(start + len(modes), np.float32)
+        coefficients[start + k] = 1 / BLEND_SHAPE_DEVIATION if modes.one_sided else 2.0
+        images.append(gallery.image(model.mesh(coefficients)))
+        captions.append(modes.names[k] if modes.names else f"mode {k + 1}, +2 s.d.")
+    for low in range(0, shown, COLUMNS):
+        yield Row("expressions", images[low : low + COLUMNS], captions[low : low + COLUMNS])
+
+
+def _random_rows(catalog: FaceCatalog, gallery: Gallery, seed: int) -> Iterator[Row]:
+    def stream(name: str) -> np.random.Generator:
+        return np.random.default_rng([seed, *name.encode()])
+
+    for azimuth in (0.0, 30.0):
+        chosen = catalog.choose("train", 0, ("shape", "albedo", "expression"), COLUMNS, stream)
+        assert chosen.coefficients is not None
+        images = [gallery.image(catalog.mesh(0, row), azimuth) for row in chosen.coefficients]
+        yield Row("random identities", images, [f"..{i % 10**6}" for i in chosen.identity], [f"azimuth {azimuth:.0f}"])
+
+
+def chair_rows(catalog: ChairCatalog, gallery: Gallery, most: int) -> Iterator[Row]:
+    """Up to `most` models spread over the catalog, seen from above at the front; one in three poses and lights."""
+    count = len(catalog.sources)
+    chosen = sorted({i * count // min(most, count) for i in range(min(most, count))})
+    for low in range(0, len(chosen), COLUMNS):
+        some = chosen[low : low + COLUMNS]
+        images = [gallery.image(catalog.mesh(i, None), *VIEW) for i in some]
+        yield Row(f"models {low + 1} to {low + len(some)}", images, [_name(catalog.sources[i].id) for i in some])
+    middle = catalog.mesh(chosen[len(chosen) // 2], None)
+    turned = ((VIEW[0] - 60, VIEW[1]), VIEW, (VIEW[0] + 90, VIEW[1]))
+    yield gallery.views("poses and lights", middle, turned)
+
+
+def _name(source_id: str) -> str:
+    """The last part of a model's id, short enough for a caption."""
+    return source_id.rsplit("!", 1)[-1].rsplit("/", 1)[-1][:24]
