@@ -1,7 +1,8 @@
-"""The built-in face model: a procedural head with modes of shape and albedo; with it, no command needs downloads.
+"""The built-in face model: a head with modes of shape, albedo and expression; with it, no command needs downloads.
 
-Mean head, modes and colours are our own modelling (`assets.head_shape`, `assets.head_variation`, `assets.head_albedo`);
-the modes follow Gaussian-process morphable models (Luthi et al. 2016). Building takes seconds, so it is cached on disk.
+Mean head, modes and colours are our own modelling (`assets.head_shape`, `assets.head_variation`, `assets.head_albedo`,
+`assets.head_expressions`); modes of shape and albedo follow Gaussian-process morphable models (Luthi et al. 2016).
+Building takes seconds, so it is cached on disk.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from threadpoolctl import threadpool_limits
 from assets import head_albedo
 from assets.gaussian_process import Array
 from assets.head_albedo import LIMBUS_ANGLE, PUPIL_ANGLE
+from assets.head_expressions import expression_modes
+from assets.head_landmarks import landmarks
 from assets.head_shape import EYE_CENTRE, EYE_RADIUS, head_distance
 from assets.head_variation import shape_modes
 from assets.mesh import Index
@@ -33,8 +36,13 @@ SOURCES = (
     "gaussian_process.py",
     "head.py",
     "head_albedo.py",
+    "head_expressions.py",
+    "head_landmarks.py",
+    "head_lids.py",
+    "head_muscles.py",
     "head_shape.py",
     "head_variation.py",
+    "morphable.py",  # the deviation of a blend shape
     "signed_distance.py",
     "surface_nets.py",
 )
@@ -46,11 +54,14 @@ ARRAYS = (
     "albedo_mean",
     "albedo_components",
     "albedo_deviations",
+    "expression_names",
+    "expression_components",
+    "expression_deviations",
 )
 
 
 def built_in_face_model() -> MorphableModel:
-    """The built-in face model "built-in": 199 shape and 199 albedo modes on about 17,000 vertices, in centimetres.
+    """The built-in face model "built-in": 199 shape, 199 albedo modes, 44 expressions on about 16,000 vertices.
 
     Read from `${XDG_CACHE_HOME:-~/.cache}/dcign/`, or built in a few seconds and stored there. The name of the cache
     file holds a hash of the code that builds the model, so a stale file is never read; a damaged one is built again; a
@@ -68,6 +79,13 @@ def built_in_face_model() -> MorphableModel:
         shape=Modes(stored["shape_components"], stored["shape_deviations"]),
         albedo_mean=stored["albedo_mean"],
         albedo=Modes(stored["albedo_components"], stored["albedo_deviations"]),
+        expression=Modes(
+            stored["expression_components"],
+            stored["expression_deviations"],
+            names=tuple(stored["expression_names"].tolist()),
+            one_sided=True,
+        ),
+        landmarks=landmarks(stored["shape_mean"]),
     )
 
 
@@ -143,14 +161,17 @@ def _build() -> MorphableModel:
     head = mean_head()
     skin, eyeballs = head.vertices[: head.skin_count], head.vertices[head.skin_count :]
     paint = head_albedo.skin_paint(skin)
+    mean = head.vertices.astype(np.float32)
     albedo = np.concatenate([head_albedo.skin_albedo(paint), head_albedo.eyeball_albedo(head.angles)])
     return MorphableModel(
         name="built-in",
         triangles=head.triangles,
-        shape_mean=head.vertices.astype(np.float32),
+        shape_mean=mean,
         shape=shape_modes(skin, eyeballs, MODES),
         albedo_mean=np.clip(albedo, 0.0, 1.0).astype(np.float32),
         albedo=head_albedo.albedo_modes(skin, paint, head.angles, MODES),
+        expression=expression_modes(skin, head.mirror, len(head.vertices)),
+        landmarks=landmarks(mean),
     )
 
 
@@ -172,6 +193,9 @@ def _arrays(model: MorphableModel) -> dict[str, NDArray]:
         model.albedo_mean,
         model.albedo.components,
         model.albedo.deviations,
+        np.array(model.expression.names),
+        model.expression.components,
+        model.expression.deviations,
     )
     return dict(zip(ARRAYS, values, strict=True))
 

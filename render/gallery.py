@@ -19,7 +19,7 @@ Image = NDArray[np.uint8]
 Draw = Callable[[Scene], Image]
 
 COLUMNS = 10  # of models and of random identities
-MODES = 3  # of shape and of albedo, a row each
+MODES = 4  # of shape and of albedo, two in a row
 EXPRESSIONS = 2 * COLUMNS  # shown at most
 POSES = ((-60.0, 0.0), (0.0, 0.0), (60.0, 0.0))  # azimuth, elevation
 LIGHTS = (-70.0, 0.0, 70.0)
@@ -59,8 +59,11 @@ def face_rows(catalog: FaceCatalog, gallery: Gallery, seed: int) -> Iterator[Row
 
     steps = (-2.0, -1.0, 0.0, 1.0, 2.0)
     for part, first in (("shape", 0), ("albedo", counts["shape"])):
-        for k in range(min(MODES, counts[part])):
-            yield Row(f"{part} mode {k + 1}", [along(first + k, s) for s in steps], [f"{s:+.0f} s.d." for s in steps])
+        shown = list(range(min(MODES, counts[part])))
+        for some in (shown[k : k + 2] for k in range(0, len(shown), 2)):
+            images = [along(first + k, s) for k in some for s in steps]
+            captions = [f"mode {k + 1}, {s:+.0f} s.d." for k in some for s in steps]
+            yield Row(f"{part} modes", images, captions)
     yield from _expression_rows(catalog, gallery)
     yield from _random_rows(catalog, gallery, seed)
 
@@ -84,11 +87,18 @@ def _random_rows(catalog: FaceCatalog, gallery: Gallery, seed: int) -> Iterator[
     def stream(name: str) -> np.random.Generator:
         return np.random.default_rng([seed, *name.encode()])
 
-    for azimuth in (0.0, 30.0):
-        chosen = catalog.choose("train", 0, ("shape", "albedo", "expression"), COLUMNS, stream)
-        assert chosen.coefficients is not None
-        images = [gallery.image(catalog.mesh(0, row), azimuth) for row in chosen.coefficients]
-        yield Row("random identities", images, [f"..{i % 10**6}" for i in chosen.identity], [f"azimuth {azimuth:.0f}"])
+    chosen = catalog.choose("train", 0, ("shape", "albedo", "expression"), COLUMNS, stream)
+    assert chosen.coefficients is not None
+    captions = [f"identity ..{identity % 10**6}" for identity in chosen.identity]
+    neutral = sum(n for part, n in catalog.parts.items() if part != "expression")
+    for title, azimuth, count in (
+        ("random identities", 0.0, neutral),
+        ("", 35.0, neutral),
+        ("with expressions", 0.0, sum(catalog.parts.values())),
+    ):
+        if count > neutral or title != "with expressions":
+            meshes = [catalog.mesh(0, row[:count]) for row in chosen.coefficients]
+            yield Row(title, [gallery.image(mesh, azimuth) for mesh in meshes], captions)
 
 
 def chair_rows(catalog: ChairCatalog, gallery: Gallery, most: int) -> Iterator[Row]:

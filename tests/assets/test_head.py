@@ -31,7 +31,9 @@ def mean() -> head.HeadMesh:
 
 
 def _identity(model: MorphableModel, seed: int, spread: float = 1.0) -> np.ndarray:
-    return (spread * np.random.default_rng(seed).standard_normal(sum(model.parts.values()))).astype(np.float32)
+    """Coefficients of a neutral face."""
+    count = len(model.shape) + len(model.albedo)
+    return (spread * np.random.default_rng(seed).standard_normal(count)).astype(np.float32)
 
 
 def _grey_near(model: MorphableModel, place: tuple[float, float, float], count: int = 6) -> float:
@@ -160,6 +162,14 @@ def test_pupils_brows_lips_and_hair_are_darker_than_skin_and_sclera_is_bright(mo
     assert _grey_near(model, (0.0, 11.5, -1.0)) < 0.6 * skin
 
 
+def test_the_model_has_expressions_and_landmarks(model: MorphableModel) -> None:
+    assert model.parts == {"shape": 199, "albedo": 199, "expression": 44}
+    assert model.expression.components.shape == (44, 3 * len(model.shape_mean))
+    assert model.expression.components.dtype == model.expression.deviations.dtype == np.float32
+    assert "jawOpen" in model.expression.names
+    assert {"nose.tip", "eye.left.inner", "ear.right"} <= set(model.landmarks)
+
+
 def test_albedo_stays_in_range(model: MorphableModel) -> None:
     assert model.albedo_mean.min() >= 0
     assert model.albedo_mean.max() <= 1
@@ -169,7 +179,8 @@ def test_albedo_stays_in_range(model: MorphableModel) -> None:
 
 
 def _same(a: MorphableModel, b: MorphableModel) -> bool:
-    return all(
+    same = (a.landmarks, a.expression.one_sided) == (b.landmarks, b.expression.one_sided)
+    return same and all(
         np.array_equal(left, right)
         for left, right in zip(head._arrays(a).values(), head._arrays(b).values(), strict=True)
     )
@@ -225,4 +236,4 @@ def test_the_cache_file_is_named_after_the_code_that_fills_it() -> None:
     for name in head.SOURCES:
         text = (folder / name).read_text()
         used = {line.split()[1].split(".")[1] + ".py" for line in text.splitlines() if line.startswith("from assets.")}
-        assert used - {"mesh.py", "morphable.py"} <= set(head.SOURCES), name
+        assert used - {"mesh.py"} <= set(head.SOURCES), name
