@@ -74,7 +74,7 @@ def _expression_rows(catalog: FaceCatalog, gallery: Gallery) -> Iterator[Row]:
     modes = model.expression
     start, shown = len(model.shape) + len(model.albedo), min(len(modes), EXPRESSIONS)
     images, captions = [], []
-    for k in range(shown):
+    for k in (i * len(modes) // shown for i in range(shown)):  # spread over all
         coefficients = np.zeros(start + len(modes), np.float32)
         coefficients[start + k] = 1 / BLEND_SHAPE_DEVIATION if modes.one_sided else 2.0
         images.append(gallery.image(model.mesh(coefficients)))
@@ -91,14 +91,12 @@ def _random_rows(catalog: FaceCatalog, gallery: Gallery, seed: int) -> Iterator[
     assert chosen.coefficients is not None
     captions = [f"identity ..{identity % 10**6}" for identity in chosen.identity]
     neutral = sum(n for part, n in catalog.parts.items() if part != "expression")
-    for title, azimuth, count in (
-        ("random identities", 0.0, neutral),
-        ("", 35.0, neutral),
-        ("with expressions", 0.0, sum(catalog.parts.values())),
-    ):
-        if count > neutral or title != "with expressions":
-            meshes = [catalog.mesh(0, row[:count]) for row in chosen.coefficients]
-            yield Row(title, [gallery.image(mesh, azimuth) for mesh in meshes], captions)
+    views = [("random identities", 0.0, neutral), ("", 35.0, neutral)]
+    if catalog.parts.get("expression"):
+        views.append(("with expressions", 0.0, neutral + catalog.parts["expression"]))
+    for title, azimuth, count in views:
+        meshes = [catalog.mesh(0, row[:count]) for row in chosen.coefficients]
+        yield Row(title, [gallery.image(mesh, azimuth) for mesh in meshes], captions)
 
 
 def chair_rows(catalog: ChairCatalog, gallery: Gallery, most: int) -> Iterator[Row]:
