@@ -18,6 +18,7 @@ from assets.face_arrays import (
     MOST_MODES,
     MOST_VERTICES,
     Array,
+    Unit,
     check_sizes,
     face_model,
     numbers,
@@ -26,8 +27,8 @@ from assets.face_arrays import (
 )
 from assets.morphable import Modes, MorphableModel
 
-CENTIMETRES = 100.0  # in a metre
-IDENTITIES = 300  # directions of identity; those of expression follow
+METRES = Unit("m", 100.0)
+IDENTITIES, EXPRESSIONS = slice(0, 300), slice(300, 400)  # of the directions
 MEMBERS = ("v_template", "shapedirs", "f")
 
 CONVERSION = (
@@ -42,7 +43,7 @@ def is_flame(path: Path) -> bool:
 
 
 def read_flame(path: Path) -> MorphableModel:
-    """The neutral head with its identity modes.
+    """The head with its modes of identity, and of expression where the file has more than 300 directions.
 
     Raises AssetError naming the file, what was expected and what was found; for a pickle, how to convert it.
     """
@@ -57,13 +58,19 @@ def read_flame(path: Path) -> MorphableModel:
         raise AssetError(f"{path}: expected v_template (V, 3), found {mean.shape}")
     if directions.ndim != 3 or directions.shape[:2] != mean.shape or not 0 < directions.shape[2] <= MOST_MODES:
         raise AssetError(f"{path}: expected shapedirs ({len(mean)}, 3, 400), found {directions.shape}")
-    identities = numbers(path, "shapedirs", directions[:, :, :IDENTITIES])
-    components = identities.reshape(mean.size, -1).T
-    lengths = row_lengths(components)
-    components = components / np.maximum(lengths, 1e-12).astype(np.float32)[:, None]
-    shape = Modes(components, lengths.astype(np.float32))
+    numbers(path, "shapedirs", directions)
     triangles = triangle_indices(path, "f", faces, 0, len(mean))
-    return face_model("flame", path, "m", CENTIMETRES, triangles, mean, shape)
+    mean = (mean.astype(np.float64) * METRES.centimetres).astype(np.float32)
+    shape, expression = (_modes(directions[:, :, part]) for part in (IDENTITIES, EXPRESSIONS))
+    return face_model("flame", path, METRES, triangles, mean, shape, expression=expression)
+
+
+def _modes(directions: Array) -> Modes:
+    """Modes of directions (V, 3, K) in metres, each as long as its standard deviation."""
+    components = np.ascontiguousarray(directions.reshape(3 * len(directions), directions.shape[2]).T, dtype=np.float32)
+    lengths = row_lengths(components)
+    components /= np.maximum(lengths, 1e-12).astype(np.float32)[:, None]
+    return Modes(components, (lengths * METRES.centimetres).astype(np.float32))
 
 
 def _members(path: Path) -> list[Array]:

@@ -26,9 +26,16 @@ class Face:
     colour: np.ndarray  # (V, 3)
     colour_basis: np.ndarray  # (3V, 2) orthonormal columns
     colour_deviations: np.ndarray  # (2,)
+    expression_mean: np.ndarray  # (V, 3)
+    expression_basis: np.ndarray  # (3V, 2) orthonormal columns
+    expression_deviations: np.ndarray  # (2,)
 
     def vertices(self, coefficients: np.ndarray) -> np.ndarray:
         return self.mean + (self.shape_basis @ (self.shape_deviations * coefficients[:3])).reshape(-1, 3)
+
+    def with_expression(self, coefficients: np.ndarray, expression: np.ndarray) -> np.ndarray:
+        offsets = self.expression_basis @ (self.expression_deviations * expression)
+        return self.vertices(coefficients) + self.expression_mean + offsets.reshape(-1, 3)
 
     def albedo(self, coefficients: np.ndarray) -> np.ndarray:
         return self.colour + (self.colour_basis @ (self.colour_deviations * coefficients[3:])).reshape(-1, 3)
@@ -51,9 +58,11 @@ def small_face() -> Face:
     ])  # fmt: skip
     rng = np.random.default_rng(7)
     orthonormal = [np.linalg.qr(rng.normal(size=(mean.size, k)))[0] for k in (3, 2)]
+    colour = rng.uniform(0.3, 0.7, mean.shape)
+    moved, _ = np.linalg.qr(rng.normal(size=(mean.size, 2)))
     return Face(
-        mean, triangles, orthonormal[0], np.array([6.0, 3.5, 2.0]),
-        rng.uniform(0.3, 0.7, mean.shape), orthonormal[1], np.array([1.2, 0.7]),
+        mean, triangles, orthonormal[0], np.array([6.0, 3.5, 2.0]), colour, orthonormal[1], np.array([1.2, 0.7]),
+        rng.normal(size=mean.shape) * 0.02, moved, np.array([2.5, 1.5]),
     )  # fmt: skip
 
 
@@ -84,6 +93,15 @@ def basel_2009(face: Face, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in result.items() if value is not None}
 
 
+def basel_2009_expression(face: Face) -> dict[str, Any]:
+    """The variables that repacked copies add: micrometres, and columns whose length is not 1."""
+    return {
+        "expMU": (face.expression_mean.reshape(-1, 1) * 1e4).astype(np.float32),
+        "expPC": (face.expression_basis * [5e3, 1e4]).astype(np.float32),
+        "expEV": (face.expression_deviations / [0.5, 1.0])[:, None],
+    }
+
+
 def write_mat(path: Path, variables: dict[str, Any], compressed: bool = True) -> Path:
     scipy.io.savemat(path, variables, do_compression=compressed)
     return path
@@ -112,6 +130,16 @@ def basel_h5(face: Face, scaled: bool = False, legacy: bool = False, **changed: 
     return {name: value for name, value in datasets.items() if value is not None}
 
 
+def basel_h5_expression(face: Face, scaled: bool = False) -> dict[str, Any]:
+    """The datasets of the group `expression`, for `changed`."""
+    basis, deviations = face.expression_basis, face.expression_deviations * 10
+    return {
+        "expression__model__mean": (face.expression_mean.ravel() * 10).astype(np.float32),
+        "expression__model__pcaBasis": (basis * deviations if scaled else basis).astype(np.float32),
+        "expression__model__pcaVariance": (deviations**2).astype(np.float32),
+    }
+
+
 def write_h5(path: Path, datasets: dict[str, Any]) -> Path:
     with h5py.File(path, "w") as file:
         for name, value in datasets.items():
@@ -126,6 +154,6 @@ def flame(face: Face, **changed: Any) -> dict[str, Any]:
     """The members of FLAME's `.npz`: metres, directions scaled by their deviations; 300 of identity, 100 others."""
     directions = np.zeros((*face.mean.shape, 400))
     directions[:, :, :3] = (face.shape_basis * face.shape_deviations).reshape(-1, 3, 3) / 100
-    directions[:, :, 300:] = np.random.default_rng(3).normal(size=(*face.mean.shape, 100))
+    directions[:, :, 300:302] = (face.expression_basis * face.expression_deviations).reshape(-1, 3, 2) / 100
     members = {"v_template": face.mean / 100, "shapedirs": directions, "f": face.triangles.astype(np.uint32), **changed}
     return {name: value for name, value in members.items() if value is not None}

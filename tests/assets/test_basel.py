@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from face_file_fixtures import (
     Face,
     basel_2009,
+    basel_2009_expression,
     basel_h5,
+    basel_h5_expression,
     coefficients,
     outward_share,
     small_face,
@@ -21,9 +24,9 @@ from face_file_fixtures import (
 
 from assets import face_arrays, matlab
 from assets.basel_2009 import read_basel_2009
-from assets.basel_h5 import read_basel_h5
-from assets.face_catalog import open_faces
+from assets.basel_h5 import BLEND_SHAPES, read_basel_h5
 from assets.errors import AssetError
+from assets.face_catalog import open_faces
 from assets.ict_facekit import SKIN
 from assets.morphable import MorphableModel
 
@@ -114,17 +117,109 @@ def test_a_model_without_colour_gets_skin(tmp_path: Path, face: Face) -> None:
         np.testing.assert_allclose(surface.albedo, np.tile(SKIN, (len(face.mean), 1)), atol=1e-6)
 
 
-def test_an_identity_is_the_same_mesh_from_either_file(tmp_path: Path, face: Face) -> None:
-    mat = open_faces(write_mat(tmp_path / "m.mat", basel_2009(face)))
-    h5 = open_faces(write_h5(tmp_path / "m.h5", basel_h5(face)))
-    for identity in (2, 77, 123_456_789):
-        a, b = mat.mesh(identity).surfaces[0], h5.mesh(identity).surfaces[0]
-        np.testing.assert_allclose(a.vertices, b.vertices, atol=1e-4)
-        np.testing.assert_allclose(a.albedo, b.albedo, atol=1e-5)
-        np.testing.assert_allclose(a.normals, b.normals, atol=1e-3)
+def assert_expressions_read_back(model: MorphableModel, face: Face) -> None:
+    assert model.parts == {"shape": 3, "albedo": 2, "expression": 2}
+    assert (model.expression.names, model.expression.one_sided) == ((), False)
+    np.testing.assert_allclose(np.linalg.norm(model.expression.components, axis=1), 1, atol=1e-4)
+    a, smile = coefficients(), np.array([-1.3, 0.7], np.float32)
+    np.testing.assert_allclose(model.mesh(a).surfaces[0].vertices, face.vertices(a), atol=1e-4)
+    moved = model.mesh(np.concatenate([a, smile])).surfaces[0].vertices
+    np.testing.assert_allclose(moved, face.with_expression(a, smile), atol=1e-4)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_expressions_of_an_h5_file_are_added_to_the_neutral_face(tmp_path: Path, face: Face, scaled: bool) -> None:
+    path = write_h5(tmp_path / "m.h5", basel_h5(face, scaled, **basel_h5_expression(face, scaled)))
+    assert_expressions_read_back(read_basel_h5(path), face)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_expressions_of_a_repacked_mat_file_are_added_to_the_neutral_face(
+    tmp_path: Path, face: Face, nested: bool
+) -> None:
+    variables = basel_2009(face, **basel_2009_expression(face))
+    path = write_mat(tmp_path / "m.mat", {"model": variables} if nested else variables)
+    assert_expressions_read_back(read_basel_2009(path), face)
+
+
+def test_a_mean_expression_of_zeros_is_none(tmp_path: Path, face: Face) -> None:
+    zeros = {"expression__model__mean": np.zeros(face.mean.size, np.float32)}
+    h5 = write_h5(tmp_path / "m.h5", basel_h5(face, **basel_h5_expression(face) | zeros))
+    mat = write_mat(tmp_path / "m.mat", basel_2009(face, **basel_2009_expression(face) | {"expMU": None}))
+    for model in (read_basel_h5(h5), read_basel_2009(mat)):
+        assert model.expression_mean is None
+        assert len(model.expression) == 2
+
+
+LANDMARKS = {"center.nose.tip": (3.0, -12.0, 156.0), "left eye": (41.5, 32.75, 88.25)}
+AS_JSON = json.dumps([{"id": k, "coordinates": v, "uncertainty": {"stddevs": [1, 1, 1]}} for k, v in LANDMARKS.items()])
+AS_BYTES = np.frombuffer(AS_JSON.encode(), np.int8)
+
+
+@pytest.mark.parametrize("stored", [AS_JSON, np.bytes_(AS_JSON), [AS_JSON], AS_BYTES], ids=str)
+def test_landmarks_of_an_h5_file_are_read_however_they_are_stored(tmp_path: Path, face: Face, stored: Any) -> None:
+    path = write_h5(tmp_path / "m.h5", basel_h5(face, metadata__landmarks__json=stored))
+    expected = {name: [x / 10 for x in point] for name, point in LANDMARKS.items()}
+    found = read_basel_h5(path).landmarks
+    assert found.keys() == expected.keys()
+    for name, point in found.items():
+        np.testing.assert_allclose(point, expected[name], atol=2e-6)
+
+
+def test_landmarks_are_read_from_lines_of_text(tmp_path: Path, face: Face) -> None:
+    text = "a 30 -1.2e1 156\n\nb 1 30 -12 156 0.5\nc,30,-12,156\nd 1 2\ne 1 x y z\nf 1 2 nan\ng 0 0 1e9\n"
+    path = write_h5(tmp_path / "m.h5", basel_h5(face, metadata__landmarks__json=None, metadata__landmarks__text=text))
+    found = read_basel_h5(path).landmarks
+    assert list(found) == ["a", "b", "c"]
+    np.testing.assert_allclose(list(found.values()), [[3, -1.2, 15.6]] * 3, atol=2e-6)
+
+
+def test_landmarks_go_from_the_reference_mesh_to_the_mean_face(tmp_path: Path, face: Face) -> None:
+    """They are vertices of the reference, which need not be the mean."""
+    reference = face.mean[:, ::-1] * 3 - 7
+    stored = json.dumps([{"id": "tip", "coordinates": (reference[-1] * 10).tolist()}])
+    changed = {"shape__representer__points": reference.T * 10, "metadata__landmarks__json": stored}
+    found = read_basel_h5(write_h5(tmp_path / "m.h5", basel_h5(face, **changed))).landmarks
+    np.testing.assert_allclose(found["tip"], face.mean[-1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["", "[", "[" * 100_000, "7", "[3]", '[{"id": 3, "coordinates": [1, 2, 3]}]', '[{"id": "a"}]', h5py.Empty("f"),
+     '[{"id": "a", "coordinates": [1, 2, NaN]}]', '[{"id": "a", "coordinates": [1, 2, 1e999999999]}]', ["[]", "[]"],
+     '[{"id": "a", "coordinates": [1, 2]}]', '[{"id": "a", "coordinates": [1, 2, "3"]}]', np.ones(5), b"\xff\xfe["],
+    ids=lambda stored: str(stored)[:40],
+)  # fmt: skip
+def test_malformed_landmarks_are_passed_over(tmp_path: Path, face: Face, stored: Any) -> None:
+    model = read_basel_h5(write_h5(tmp_path / "m.h5", basel_h5(face, metadata__landmarks__json=stored)))
+    assert model.landmarks == {}
+
+
+def test_landmarks_too_large_are_refused(tmp_path: Path, face: Face) -> None:
+    for stored in ("[" + " " * 2**20, np.bytes_(b"x" * (2**20 + 1)), np.zeros(2**20 + 1, np.int8)):
+        path = write_h5(tmp_path / "m.h5", basel_h5(face, metadata__landmarks__json=stored))
+        with pytest.raises(AssetError, match=r"/m\.h5: expected metadata/landmarks/json of at most 1048576 bytes"):
+            read_basel_h5(path)
+
+
+def test_units_are_converted_before_rounding(tmp_path: Path, face: Face) -> None:
+    centimetres = face.mean.astype(np.float32)
+    millimetres = centimetres.astype(np.float64).ravel() * 10
+    model = read_basel_h5(write_h5(tmp_path / "m.h5", basel_h5(face, shape__model__mean=millimetres)))
+    np.testing.assert_array_equal(model.shape_mean, centimetres)
+
+
+def test_modes_of_no_deviation_are_kept_as_they_are(tmp_path: Path, face: Face) -> None:
+    basis = face.shape_basis.astype(np.float32)
+    basis[:, 2] = 0
+    changed = {"shape__model__pcaBasis": basis, "shape__model__pcaVariance": np.array([3600.0, 1225.0, 0.0])}
+    model = read_basel_h5(write_h5(tmp_path / "m.h5", basel_h5(face, **changed)))
+    np.testing.assert_array_equal(model.shape.components, basis.T)
+    assert model.shape.deviations.tolist() == [6, 3.5, 0]
 
 
 NAN = np.full(3 * 199, np.nan, np.float32)
+EXPRESSION = basel_h5_expression(small_face())
 
 
 @pytest.mark.parametrize(
@@ -148,6 +243,10 @@ NAN = np.full(3 * 199, np.nan, np.float32)
         ({"tl": np.array([[1, 2, 200]])}, r"expected vertices 1\.\.199 in tl, found 1\.\.200"),
         ({"tl": np.array([[1, 2, np.nan]])}, r"expected vertices 1\.\.199 in tl, found nan"),
         ({"tl": np.ones((5, 4))}, "expected tl of 3 vertices a triangle"),
+        ({"expPC": np.ones((597, 2))}, "expected expEV, found"),
+        ({"expPC": np.ones((30, 2)), "expEV": np.ones(2)}, r"expected expPC \(3V, K\), V = 199, found \(30, 2\)"),
+        ({"expPC": np.ones((597, 2)), "expEV": np.full(2, 1e6)}, "expected expressions to vary by at most"),
+        ({"expPC": np.ones((597, 2)), "expEV": np.ones(2), "expMU": np.ones((9, 1))}, "expected 199 vertices in expMU"),
     ],
 )  # fmt: skip
 def test_faults_of_a_mat_file_are_named(tmp_path: Path, face: Face, changed: dict[str, Any], message: str) -> None:
@@ -177,6 +276,18 @@ def test_faults_of_a_mat_file_are_named(tmp_path: Path, face: Face, changed: dic
         ({"shape__representer__cells": np.full((3, 2), 199)}, r"expected vertices 0\.\.198"),
         ({"shape__representer__cells": np.full((3, 2), -1)}, r"expected vertices 0\.\.198"),
         ({"shape__representer__cells": np.full((3, 2), 2**32 - 1, np.uint32)}, r"expected vertices 0\.\.198"),
+        (
+            {"shape__model__pcaBasis": np.ones((597, 0)), "shape__model__pcaVariance": np.ones(0)},
+            "expected at least one mode of shape, found none",
+        ),
+        (EXPRESSION | {"expression__model__mean": None}, "expected expression/model/mean, found nothing"),
+        (EXPRESSION | {"expression__model__mean": np.ones(9)}, "expected 199 vertices in expression as in shape"),
+        (EXPRESSION | {"expression__model__mean": np.full(597, 1e3)}, "expected expressions to vary by at most"),
+        (EXPRESSION | {"expression__model__pcaBasis": np.ones((9, 2))}, "expected expression/model/pcaBasis"),
+        (EXPRESSION | {BLEND_SHAPES: '["a"]'}, "expected 2 names in expression/metadata/blend_shapes"),
+        (EXPRESSION | {BLEND_SHAPES: "["}, "expected 2 names in expression/metadata/blend_shapes"),
+        (EXPRESSION | {BLEND_SHAPES: '{"names": ["a"], "one_sided": true}'}, "expected 2 names"),
+        (EXPRESSION | {BLEND_SHAPES: '{"names": ["a", "b"], "one_sided": "no"}'}, "expected 2 names"),
     ],
 )  # fmt: skip
 def test_faults_of_an_h5_file_are_named(tmp_path: Path, face: Face, changed: dict[str, Any], message: str) -> None:

@@ -16,8 +16,8 @@ import pytest
 from face_file_fixtures import Face, coefficients, flame, outward_share, small_face
 
 from assets import face_arrays
-from assets.face_catalog import open_faces
 from assets.errors import AssetError
+from assets.face_catalog import open_faces
 from assets.flame import read_flame
 from assets.ict_facekit import SKIN
 
@@ -33,11 +33,12 @@ def write_npz(path: Path, members: dict[str, Any]) -> Path:
 
 
 @pytest.mark.parametrize("inward", [False, True])
-def test_identities_are_read_and_expressions_left_out(tmp_path: Path, face: Face, inward: bool) -> None:
+def test_identities_and_expressions_are_read(tmp_path: Path, face: Face, inward: bool) -> None:
     triangles = face.triangles[:, ::-1] if inward else face.triangles
     path = write_npz(tmp_path / "flame.npz", flame(face, f=triangles))
     model = read_flame(path)
-    assert sum(model.parts.values()) == 300
+    assert model.parts == {"shape": 300, "albedo": 0, "expression": 100}
+    assert (model.expression.names, model.expression.one_sided, model.expression_mean) == ((), False, None)
     np.testing.assert_allclose(model.shape.deviations[:3], face.shape_deviations, rtol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(model.shape.components[:3], axis=1), 1, atol=1e-4)
     a = np.zeros(300, np.float32)
@@ -46,7 +47,17 @@ def test_identities_are_read_and_expressions_left_out(tmp_path: Path, face: Face
     np.testing.assert_allclose(mesh.surfaces[0].vertices, face.vertices(coefficients()), atol=1e-4)
     np.testing.assert_allclose(mesh.surfaces[0].albedo, np.tile(SKIN, (len(face.mean), 1)), atol=1e-6)
     assert outward_share(mesh) > 0.95
+    smile = np.zeros(100, np.float32)
+    smile[:2] = -1.5, 0.5
+    moved = model.mesh(np.concatenate([a, smile])).surfaces[0].vertices - mesh.surfaces[0].vertices
+    expected = face.with_expression(coefficients(), smile[:2]) - face.vertices(coefficients()) - face.expression_mean
+    np.testing.assert_allclose(moved, expected, atol=1e-4)
     assert open_faces(path).name == "flame"
+
+
+def test_300_directions_are_identities_alone(tmp_path: Path, face: Face) -> None:
+    path = write_npz(tmp_path / "m.npz", flame(face, shapedirs=flame(face)["shapedirs"][:, :, :300]))
+    assert read_flame(path).parts == {"shape": 300, "albedo": 0, "expression": 0}
 
 
 def test_a_pickle_is_refused_unread_and_the_command_shown_converts_it(tmp_path: Path, face: Face) -> None:
@@ -57,7 +68,7 @@ def test_a_pickle_is_refused_unread_and_the_command_shown_converts_it(tmp_path: 
     command = re.search(r"convert it: (python -c .*)", str(caught.value))
     assert command is not None
     subprocess.run([sys.executable, *shlex.split(command[1])[1:]], cwd=tmp_path, check=True)
-    assert sum(open_faces(tmp_path / "flame.npz").model.parts.values()) == 300
+    assert open_faces(tmp_path / "flame.npz").model.parts["shape"] == 300
 
 
 class Trap:
@@ -74,7 +85,7 @@ def test_pickled_members_are_refused_unread(tmp_path: Path, face: Face) -> None:
     with pytest.raises(AssetError, match=r"/m\.npz: expected numbers in f, found object"):
         read_flame(path)
     path = write_npz(tmp_path / "m.npz", flame(face, extra=trap))
-    assert sum(read_flame(path).parts.values()) == 300
+    assert read_flame(path).parts["shape"] == 300
 
 
 @pytest.mark.parametrize(
