@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from assets.albedo_transfer import built_in_albedo_sha256, with_built_in_albedo
 from assets.basel_2009 import is_basel_2009, read_basel_2009
 from assets.basel_h5 import is_basel_h5, read_basel_h5
 from assets.catalog import Individuals, Stream
@@ -58,9 +59,8 @@ class FaceCatalog:
 
     object = "face"
 
-    def __init__(self, model: MorphableModel, sha256: str, sampling: FaceSampling = PLAIN) -> None:
-        self.model, self.name, self._sampling = model, model.name, sampling
-        self.models = {model.name: sha256}
+    def __init__(self, model: MorphableModel, models: dict[str, str], sampling: FaceSampling = PLAIN) -> None:
+        self.model, self.name, self.models, self._sampling = model, model.name, models, sampling
         self.parts = {part: n for part, n in model.parts.items() if part in IDENTITY or sampling.expressions}
         self.sampling = asdict(sampling)
         low, high = model.shape_mean.min(axis=0), model.shape_mean.max(axis=0)
@@ -136,16 +136,22 @@ def is_face_model(path: Path) -> bool:
     return any(recognised(path) for _, recognised, *_ in FACE_MODELS)
 
 
-def read_face_model(path: Path | None) -> tuple[MorphableModel, str]:
-    """The face model at `path` and its sha256; the built-in one for None. Raises AssetError naming the path."""
+def read_face_model(path: Path | None) -> tuple[MorphableModel, dict[str, str]]:
+    """The face model at `path` (the built-in one for None), with name and sha256 of all that it was made of.
+
+    A model without albedo modes gets those of the built-in head. Raises AssetError naming the path.
+    """
     if path is None:
         model = built_in_face_model()
-        return model, _sha256(model)
+        return model, {model.name: _sha256(model)}
     if not path.exists():
         raise AssetError(f"{path}: expected a face model, found nothing")
     for _, recognised, read, sha256 in FACE_MODELS:
         if recognised(path):
-            return read(path), sha256(path)
+            model, made_of = read(path), {}
+            if len(model.albedo) == 0:
+                model, made_of = with_built_in_albedo(model), {"built-in albedo": built_in_albedo_sha256()}
+            return model, {model.name: sha256(path), **made_of}
     known, found = ", ".join(name for name, *_ in FACE_MODELS), "a folder" if path.is_dir() else "another file"
     raise AssetError(f"{path}: expected {known}, found {found}; chairs want --object chair")
 

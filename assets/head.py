@@ -8,19 +8,16 @@ Building takes seconds, so it is cached on disk.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from assets import head_albedo
+from assets.cache import cache_folder, keep
 from assets.gaussian_process import Array
 from assets.head_albedo import LIMBUS_ANGLE, PUPIL_ANGLE
 from assets.head_expressions import expression_modes
@@ -71,7 +68,7 @@ def built_in_face_model() -> MorphableModel:
     stored = _read(path)
     if stored is None:
         stored = _arrays(build())
-        _write(path, stored)
+        keep(path, lambda file: np.savez(file, **stored))  # type: ignore[arg-type]
     return MorphableModel(
         name="built-in",
         triangles=stored["triangles"],
@@ -177,11 +174,10 @@ def _build() -> MorphableModel:
 
 def cache_path() -> Path:
     """Where the built model is kept; the name changes with the code that builds it."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     digest = hashlib.sha256()
     for name in SOURCES:
         digest.update((Path(__file__).parent / name).read_bytes())
-    return Path(root) / "dcign" / f"built-in-face-{digest.hexdigest()[:16]}.npz"
+    return cache_folder() / f"built-in-face-{digest.hexdigest()[:16]}.npz"
 
 
 def _arrays(model: MorphableModel) -> dict[str, NDArray]:
@@ -207,18 +203,3 @@ def _read(path: Path) -> dict[str, NDArray] | None:
             return {name: stored[name] for name in ARRAYS}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-
-
-def _write(path: Path, arrays: dict[str, Any]) -> None:
-    """Store `arrays` under `path`, whole or not at all: another process may be doing the same."""
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)
-            os.replace(name, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise

@@ -1,8 +1,8 @@
 """ICT-FaceKit: OBJ files that share one topology, a neutral head, one for each identity mode, one for each expression.
 
 An identity mode is identityNNN - neutral, with weights ~ N(0, 1); an expression is a blend shape, given fully pressed.
-Units are centimetres, +Y up, facing +Z. The kit has no albedo, so skin gets one colour and the eyeballs get a painted
-iris and pupil (github.com/ICT-VGL/ICT-FaceKit).
+Units are centimetres, +Y up, facing +Z (github.com/ICT-VGL/ICT-FaceKit). The kit has no albedo: skin has one
+colour, and the inside of the mouth is dark.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from assets.morphable import BLEND_SHAPE_DEVIATION, Modes, MorphableModel
 VERTICES = 26_719  # of the published topology
 FACE_AND_HEAD = (0, 11_248)  # half-open vertex ranges of the published topology
 EYEBALLS = (21_451, 24_591)  # what follows are lashes, lacrimal fluid and eye-occlusion shells
+MOUTH_SOCKET = (11_248, 13_294)  # without it an open mouth shows the inside of the back of the head
 FARTHEST = 1e4  # centimetres
 # Vertices of the published topology, the corners of the 68-point markup, under the names of Basel's landmarks.
 LANDMARKS = {
@@ -37,14 +38,7 @@ LANDMARKS = {
     "center.chin.tip": 966,
 }
 
-SCLERA = (0.92, 0.91, 0.89)
-IRIS = (0.33, 0.26, 0.18)
-LIMBUS = (0.15, 0.12, 0.09)  # the dark ring around the iris
-PUPIL = (0.03, 0.03, 0.03)
-IRIS_ANGLE = 29.0  # degrees from the optical axis: 6 mm of a 12 mm eyeball
-LIMBUS_ANGLE = 24.0
-PUPIL_ANGLE = 11.0
-SOFT_EDGE = 4.0  # degrees, about the distance of two vertices, so that circles stay round
+MOUTH = (0.10, 0.05, 0.045)  # dark: no shadow falls into it
 
 Vertices = NDArray[np.float64]
 
@@ -59,10 +53,11 @@ def is_ict_facekit(path: Path) -> bool:
 
 
 def read_ict_facekit(path: Path) -> MorphableModel:
-    """The face, head and eyeballs of the kit: a mode of shape an identity file, a blend shape any other OBJ file.
+    """Face, head, eyeballs and mouth of the kit: a mode of shape an identity file, a blend shape any other OBJ file.
 
-    Modes are in the order of the names of the files; there are no albedo modes. Raises AssetError if a file is missing,
-    malformed or of another topology than the neutral mesh, or an archive is cut, damaged or too large.
+    The vertices of the mouth come last. Modes are in the order of the names of the files; there are no albedo modes.
+    Raises AssetError if a file is missing, malformed or of another topology than the neutral mesh, or an archive is
+    cut, damaged or too large.
     """
     meshes, triangles, count = _meshes(path)
     neutral = meshes.pop(NEUTRAL)
@@ -73,15 +68,17 @@ def read_ict_facekit(path: Path) -> MorphableModel:
     pressed = _displacements(meshes, expressions, neutral, BLEND_SHAPE_DEVIATION)
     names = tuple(PurePosixPath(name).stem for name in expressions)
     mean = neutral.astype(np.float32)
+    cavity = np.arange(len(mean)) >= sum(end - start for start, end in (FACE_AND_HEAD, EYEBALLS))
     return MorphableModel(
         name="ict-facekit",
         triangles=triangles,
         shape_mean=mean,
         shape=Modes.from_displacements(_displacements(meshes, identities, neutral, 1.0)),
-        albedo_mean=_albedo(mean),
+        albedo_mean=np.where(cavity[:, None], MOUTH, SKIN).astype(np.float32),
         albedo=Modes.none(len(mean)),
         expression=Modes.from_displacements(pressed, names, one_sided=True) if names else Modes.none(len(mean)),
         landmarks=_landmarks(neutral) if count == VERTICES else {},
+        cavity=cavity,
     )
 
 
@@ -98,7 +95,7 @@ def ict_facekit_sha256(path: Path) -> str:
 
 def _meshes(path: Path) -> tuple[dict[str, Vertices], Index, int]:
     """The vertices kept of every OBJ file by its name, the triangles between them, and the count of all vertices."""
-    kept = np.r_[slice(*FACE_AND_HEAD), slice(*EYEBALLS)]
+    kept = np.r_[slice(*FACE_AND_HEAD), slice(*EYEBALLS), slice(*MOUTH_SOCKET)]
     meshes: dict[str, Vertices] = {}
     counts: dict[str, int] = {}  # by where a file lies
     triangles, count = None, 0
@@ -110,7 +107,7 @@ def _meshes(path: Path) -> tuple[dict[str, Vertices], Index, int]:
             count = len(vertices)
             if count < EYEBALLS[1]:
                 raise AssetError(f"{where}: expected at least {EYEBALLS[1]} vertices, found {count}")
-            triangles = _reindexed(_triangles(content, where, count), kept, count)
+            triangles = _reindexed(_triangles(content, where, count), kept[kept < count], count)
             if len(triangles) == 0:
                 raise AssetError(f"{where}: expected faces between the vertices of the face, found none")
     if triangles is None:
@@ -178,27 +175,3 @@ def _reindexed(triangles: NDArray[np.int64], kept: NDArray[np.intp], vertex_coun
     new[kept] = np.arange(len(kept), dtype=np.int32)
     renumbered = new[triangles]
     return np.ascontiguousarray(renumbered[(renumbered >= 0).all(axis=1)])
-
-
-def _albedo(vertices: Float) -> Float:
-    """(V, 3): skin everywhere, and on each eyeball sclera, iris and pupil by the angle from the eye's own +Z axis."""
-    albedo = np.tile(np.array(SKIN, np.float32), (len(vertices), 1))
-    eyes = np.arange(FACE_AND_HEAD[1], len(vertices))
-    for eye in (eyes[vertices[eyes, 0] < 0], eyes[vertices[eyes, 0] >= 0]):
-        if len(eye) < 4:
-            continue
-        direction = vertices[eye] - _sphere_centre(vertices[eye])
-        cosine = direction[:, 2] / np.maximum(np.linalg.norm(direction, axis=1), 1e-9)
-        angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
-        albedo[eye] = SCLERA
-        for limit, colour in ((IRIS_ANGLE, LIMBUS), (LIMBUS_ANGLE, IRIS), (PUPIL_ANGLE, PUPIL)):
-            inside = np.clip((limit - angle) / SOFT_EDGE + 0.5, 0.0, 1.0)[:, None]
-            albedo[eye] = (1 - inside) * albedo[eye] + inside * np.array(colour, np.float32)
-    return albedo
-
-
-def _sphere_centre(points: Float) -> NDArray[np.float64]:
-    """(3,): centre of the least-squares sphere, from |p|^2 = 2 p . c + (r^2 - |c|^2)."""
-    points = points.astype(np.float64)
-    system = np.c_[2 * points, np.ones(len(points))]
-    return np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=None)[0][:3]

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from assets.mesh import Float, Index, Mesh, Surface, incidence, vertex_normals
 
@@ -61,6 +62,7 @@ class MorphableModel:
     expression       modes of expression; none where the model is always neutral
     expression_mean  (V, 3) float32 centimetres or None: added to faces that have an expression, not to neutral ones
     landmarks        name -> (3,) point of the mean face in centimetres, where the file gives any
+    cavity           (V,) bool or None: the inside of the mouth, which keeps its colour in a model without albedo modes
     """
 
     name: str
@@ -72,6 +74,7 @@ class MorphableModel:
     expression: Modes = field(default_factory=lambda: Modes.none(0))
     expression_mean: Float | None = None
     landmarks: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    cavity: NDArray[np.bool_] | None = None
 
     @property
     def parts(self) -> dict[str, int]:

@@ -45,7 +45,7 @@ def small_face_catalog(sampling=PLAIN) -> FaceCatalog:
         albedo=Modes(lighter, np.array([0.1 * np.sqrt(vertices.size)], np.float32)),
         expression=Modes.from_displacements(longer.reshape(1, -1), ("longer",), one_sided=True),
     )
-    return FaceCatalog(model, "0" * 64, sampling)
+    return FaceCatalog(model, {model.name: "0" * 64}, sampling)
 
 
 def write_models(folder: Path, count: int = 3) -> Path:

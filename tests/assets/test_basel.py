@@ -26,8 +26,8 @@ from assets import face_arrays, matlab
 from assets.basel_2009 import read_basel_2009
 from assets.basel_h5 import BLEND_SHAPES, read_basel_h5
 from assets.errors import AssetError
+from assets.face_arrays import SKIN
 from assets.face_catalog import open_faces
-from assets.ict_facekit import SKIN
 from assets.morphable import MorphableModel
 
 

@@ -17,9 +17,9 @@ from face_file_fixtures import Face, coefficients, flame, outward_share, small_f
 
 from assets import face_arrays
 from assets.errors import AssetError
+from assets.face_arrays import SKIN
 from assets.face_catalog import open_faces
 from assets.flame import read_flame
-from assets.ict_facekit import SKIN
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""Where what takes long to make is kept on disk: the built-in head, albedo fitted to other heads, CAD models read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+KINDS = {"built-in face models": "built-in-face-*.npz", "fitted albedo": "albedo-*.npz", "CAD models": "models/*.npz"}
+
+
+def cache_folder() -> Path:
+    """`${XDG_CACHE_HOME:-~/.cache}/dcign`, whether it exists or not. Everything in it may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dcign"
+
+
+def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Store what `write` puts into a file under `path`, whole or not at all: another process may be doing the same.
+
+    A cache that cannot be written is done without.
+    """
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+            os.replace(name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+def cached_files() -> dict[str, tuple[int, int]]:
+    """Kind -> how many files are kept, and their bytes together."""
+    found = {}
+    for kind, pattern in KINDS.items():
+        sizes = []
+        for path in cache_folder().glob(pattern):
+            with suppress(OSError):
+                sizes.append(path.stat().st_size)
+        found[kind] = (len(sizes), sum(sizes))
+    return found
