@@ -188,7 +188,7 @@ def test_ict_facekit_gets_eyes_lips_and_hair_in_their_places(cache: Path, tmp_pa
     cheek, neck, crown, nape = near((4, -2, 8)), near((0, -11, 6)), near((0, 11.5, 0)), near((0, 0, -10))
     assert min(cheek, neck) > 0.5
     assert max(crown, nape) < 0.3
-    for eye in eyeballs(v, model.triangles):
+    for eye in eyeballs(model.shape_mean, model.triangles):
         colours = grey[eye.vertices]
         assert colours[eye.angles < 0.15].max() < 0.2
         assert 0.15 < colours[(eye.angles > 0.28) & (eye.angles < 0.4)].mean() < 0.4
