@@ -78,8 +78,9 @@ def open_chairs(
     """
     if path is None:
         return ChairCatalog("built-in", list(built_in_chairs())), []
-    readable, unreadable = [], []
-    for source in progress(find_models(path, matching)):
+    sources, unreadable = find_models(path, matching)
+    readable: list[ModelSource] = []
+    for source in progress(sources):
         try:
             source.read()
             readable.append(source)

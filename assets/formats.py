@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assets.archives import FileTree
+from assets.dae import dae_references, read_dae
 from assets.gltf import gltf_references, read_gltf
 from assets.obj import obj_references, read_obj
 from assets.parts import Part
@@ -27,4 +28,5 @@ FORMATS: dict[str, tuple[Reader, References]] = {
     ".gltf": (read_gltf, gltf_references),
     ".ply": (read_ply, ply_references),
     ".stl": (read_stl, no_references),
+    ".dae": (read_dae, dae_references),
 }

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 
 from assets.archives import FileTree
 from assets.errors import AssetError
-from assets.parts import MOST_VERTICES, Material, Part
-from assets.textures import decode_image
+from assets.parts import MOST_VERTICES, Gathered, Material, Part
+from assets.textures import Textures, decode_image
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MOST_INSTANCES = 100_000
 DEEPEST = 200  # nodes below nodes: more is a loop
+LARGEST_HEADER = 128 * 2**20  # bytes of JSON, mostly of data: URIs
+MOST_VALUES = 4_000_000  # in it
 SUPPORTED = {"KHR_mesh_quantization", "KHR_texture_transform", "EXT_texture_webp", "KHR_materials_unlit"}
 
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -53,6 +55,7 @@ class _Document:
         if needed:
             raise AssetError(f"expected no required extensions but {sorted(SUPPORTED)}, found {sorted(needed)}")
         self.buffers: dict[int, bytes] = {}
+        self.textures = Textures(tree)
         self.materials: dict[int, tuple[Material, dict[str, Any]]] = {}
 
     def parts(self) -> list[Part]:
@@ -62,8 +65,8 @@ class _Document:
         children = {child for node in nodes for child in node.get("children", [])}
         every_root = [k for k in range(len(nodes)) if k not in children]
         roots = scenes[header.get("scene", 0)].get("nodes", []) if scenes else every_root
-        parts: list[Part] = []
-        seen = vertices = 0
+        gathered = Gathered()
+        seen = 0
         waiting = [(root, np.eye(4), 0) for root in reversed(roots)]
         while waiting:
             index, above, depth = waiting.pop()
@@ -75,12 +78,10 @@ class _Document:
             if "mesh" in node:
                 for primitive in header["meshes"][node["mesh"]]["primitives"]:
                     part = self._part(primitive, place)
-                    parts += [part] if part else []
-                    vertices += len(part.positions) if part else 0
-                if vertices > MOST_VERTICES:
-                    raise AssetError(f"expected at most {MOST_VERTICES} vertices, found more")
+                    if part is not None:
+                        gathered.add(part)
             waiting += [(child, place, depth + 1) for child in reversed(node.get("children", []))]
-        return parts
+        return gathered.parts
 
     def _part(self, primitive: dict[str, Any], place: Floats) -> Part | None:
         mode = primitive.get("mode", 4)
@@ -145,13 +146,13 @@ class _Document:
             raise AssetError(f"expected {count} elements of {stride} bytes, found {len(data)} bytes")
         return np.ndarray((count, width), dtype, data, offset, (stride, dtype.itemsize))
 
-    def _view(self, index: int) -> bytes:
+    def _view(self, index: int) -> memoryview:
         view = self.header["bufferViews"][index]
         start, length = view.get("byteOffset", 0), view["byteLength"]
         buffer = self._buffer(view["buffer"])
         if start < 0 or length < 0 or start + length > len(buffer):
             raise AssetError(f"expected a buffer of {start + length} bytes, found {len(buffer)}")
-        return buffer[start : start + length]
+        return memoryview(buffer)[start : start + length]
 
     def _buffer(self, index: int) -> bytes:
         if index not in self.buffers:
@@ -197,7 +198,10 @@ class _Document:
         if source is None:
             return None
         image = self.header["images"][source]
-        return decode_image(self._resource(image["uri"]) if "uri" in image else self._view(image["bufferView"]))
+        return self.textures.once(
+            source,
+            lambda: decode_image(self._resource(image["uri"]) if "uri" in image else self._view(image["bufferView"])),
+        )
 
 
 def displayed(linear: Floats) -> Floats:
@@ -219,6 +223,10 @@ def _chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
             text, binary = (chunk, binary) if kind == b"JSON" and not text else (text, binary)
             binary = chunk if kind == b"BIN\0" and not binary else binary
             at += 8 + length
+    values = sum(text.count(mark) for mark in (b",", b"[", b"{"))
+    if len(text) > LARGEST_HEADER or values > MOST_VALUES:
+        found = f"{len(text)} with {values}"
+        raise AssetError(f"expected at most {LARGEST_HEADER} bytes of JSON with {MOST_VALUES} values, found {found}")
     try:
         header = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assets.archives import FileTree
 from assets.errors import AssetError
-from assets.parts import MOST_VERTICES, Material, Part
-from assets.polygons import cut
-from assets.textures import decode_texture
+from assets.obj_lines import ObjText, read_lines
+from assets.parts import MOST_PARTS, Material, Part, part_of_corners
+from assets.textures import Textures
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-_MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
-
-
-@dataclass
-class _Faces:
-    """The faces drawn with one material: their corners as written, and the array lengths each face counts back from."""
-
-    lines: list[bytes] = field(default_factory=list)
-    seen: list[tuple[int, int, int]] = field(default_factory=list)
+LARGEST_MTL = 16 * 2**20  # bytes
+MOST_LIBRARIES = 1000  # `mtllib` lines
 
 
 def read_obj(tree: FileTree, name: str) -> list[Part]:
     """The parts of the OBJ file `name`, with the materials and textures that `tree` holds. Raises AssetError."""
     text = tree.read(name)
     materials: dict[str, Material] = {}
-    images: dict[str, NDArray[np.uint8]] = {}
+    textures = Textures(tree)
     for library in _material_libraries(tree, name, text):
         for material in parse_mtl(tree.read(library)).values():
             texture = tree.find(material.texture, beside=library) if material.texture else None
-            if texture and texture not in images:
-                images[texture] = decode_texture(tree, texture)
-            materials.setdefault(material.name, replace(material, image=images.get(texture or "")))
+            materials.setdefault(material.name, replace(material, image=textures.file(texture) if texture else None))
     return parse_obj(text, materials)
 
 
@@ -54,16 +43,29 @@ def obj_references(tree: FileTree, name: str) -> list[str]:
 def _material_libraries(tree: FileTree, name: str, text: bytes) -> list[str]:
     """The files of the `mtllib` lines: one name with spaces, or several names."""
     found = []
-    for line in _MTLLIB.findall(text):
-        written = line.decode("utf-8", "replace").strip()
+    for written in itertools.islice(_mtllib_lines(text), MOST_LIBRARIES):
         whole = tree.find(written, beside=name)
         names = [whole] if whole else [tree.find(word, beside=name) for word in written.split()]
         found += [library for library in names if library]
     return list(dict.fromkeys(found))
 
 
+def _mtllib_lines(text: bytes) -> Iterator[str]:
+    """What follows each `mtllib` that begins a line."""
+    at = text.find(b"mtllib")
+    while at >= 0:
+        end = text.find(b"\n", at)
+        end = len(text) if end < 0 else end
+        before = text[max(at - 100, 0) : at].rpartition(b"\n")[2]
+        if not before.strip() and text[at + 6 : at + 7].isspace():
+            yield text[at + 6 : end].split(b"\r")[0].decode("utf-8", "replace").strip()
+        at = text.find(b"mtllib", end)
+
+
 def parse_mtl(text: bytes) -> dict[str, Material]:
     """Material name -> Material, whose texture is the reference as written. Lines that make no sense are skipped."""
+    if len(text) > LARGEST_MTL:
+        raise AssetError(f"expected at most {LARGEST_MTL} bytes of materials, found {len(text)}")
     materials: dict[str, Material] = {}
     name, stated = None, set()  # `stated`: materials with a `d` line, which counts more than `Tr`: some write both as 1
     for line in text.decode("utf-8", "replace").splitlines():
@@ -74,6 +76,8 @@ def parse_mtl(text: bytes) -> dict[str, Material]:
         if key == "newmtl":
             name = line.split(None, 1)[1].strip()
             materials[name] = Material(name)
+            if len(materials) > MOST_PARTS:
+                raise AssetError(f"expected at most {MOST_PARTS} materials, found more")
         elif name is None:
             continue
         elif key == "kd" and (colour := _numbers(words[1:4])):
@@ -93,123 +97,33 @@ def parse_obj(text: bytes, materials: dict[str, Material]) -> list[Part]:
 
     Raises AssetError (without the file's name) where the text is not an OBJ mesh.
     """
-    vertex_count = text.count(b"\nv ") + text.count(b"\nv\t")
-    if vertex_count > MOST_VERTICES:
-        raise AssetError(f"expected at most {MOST_VERTICES} vertices, found {vertex_count}")
-    rows: dict[bytes, list[bytes]] = {b"v": [], b"vt": [], b"vn": []}
-    v, vt, vn = rows[b"v"], rows[b"vt"], rows[b"vn"]
-    groups: dict[str, _Faces] = {}
-    current = groups.setdefault("", _Faces())
-    for line in text.replace(b"\\\n", b" ").replace(b"\\\r\n", b" ").split(b"\n"):
-        words = line.split(None, 1)
-        if len(words) != 2:
-            continue
-        key, rest = words
-        if key in rows:
-            rows[key].append(rest)
-        elif key == b"f":
-            current.lines.append(rest)
-            current.seen.append((len(v), len(vt), len(vn)))
-        elif key == b"usemtl":
-            current = groups.setdefault(rest.strip().decode("utf-8", "replace"), _Faces())
-
-    positions, colours = _positions(v)
-    uv = _table(vt, 2, "vt")
-    normals = _table(vn, 3, "vn")
+    read = read_lines(text)
+    order = np.argsort(read.groups, kind="stable")  # faces by material, in the order written
+    counts = read.counts[order]
+    first = np.cumsum(read.counts) - read.counts
+    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    corners = read.corners[np.repeat(first[order], counts) + within]
+    ends = np.cumsum(np.bincount(read.groups, minlength=len(read.materials)))
+    corner_ends = np.concatenate([[0], np.cumsum(counts)])[ends]
     parts = []
-    for name, faces in groups.items():
-        if faces.lines:
+    begin = corner_begin = 0
+    for name, end, corner_end in zip(read.materials, ends.tolist(), corner_ends.tolist(), strict=True):
+        if end > begin:
             material = materials.get(name, Material(name))
-            parts.append(_part(faces, positions, colours, uv, normals, material))
-    if not parts:
-        raise AssetError("expected `f` lines with faces, found none")
+            parts.append(_part(read, corners[corner_begin:corner_end], counts[begin:end], material))
+        begin, corner_begin = end, corner_end
     return parts
 
 
-def _part(
-    faces: _Faces, positions: Floats, colours: Floats | None, uv: Floats | None, normals: Floats | None, m: Material
-) -> Part:
-    corners, counts = _corners(faces, (len(positions), _length(uv), _length(normals)))
-    corners, counts = corners[np.repeat(counts >= 3, counts)], counts[counts >= 3]  # faces of 2 corners are lines
-    has_uv = uv is not None and (len(corners) > 0) and bool((corners[:, 1] >= 0).all())
-    has_normals = normals is not None and (len(corners) > 0) and bool((corners[:, 2] >= 0).all())
-    triangles = cut(positions[corners[:, 0]], counts)
-    keep = [True, has_uv, has_normals]
-    unique, inverse = np.unique(corners[:, keep], axis=0, return_inverse=True)
-    which = dict(zip(np.flatnonzero(keep), unique.T, strict=True))
-    return Part(
-        positions=positions[which[0]],
-        triangles=inverse.reshape(-1)[triangles],
-        normals=normals[which[2]] if has_normals and normals is not None else None,
-        uv=uv[which[1]] if has_uv and uv is not None else None,
-        colours=colours[which[0]] if colours is not None else None,
-        material=m,
-    )
-
-
-def _corners(faces: _Faces, lengths: tuple[int, int, int]) -> tuple[Integers, Integers]:
-    """(C, 3) indices from 0 of position, uv and normal (-1 where not given), and the number of corners of each face."""
-    split = [line.split(b"#")[0].split() if b"#" in line else line.split() for line in faces.lines]
-    counts = np.array([len(words) for words in split], dtype=np.int64)
-    known: dict[bytes, tuple[int, int, int]] = {}
-    table = np.empty((int(counts.sum()), 3), dtype=np.int64)
-    row = 0
-    for words in split:
-        for word in words:
-            corner = known.get(word)
-            if corner is None:
-                corner = known[word] = _corner(word)
-            table[row] = corner
-            row += 1
-    seen = np.repeat(np.array(faces.seen, dtype=np.int64), counts, axis=0)
-    index = np.where(table > 0, table - 1, np.where(table < 0, seen + table, -1))
-    for column, (kind, length) in enumerate(zip(("v", "vt", "vn"), lengths, strict=True)):
-        wrong = (index[:, column] >= length) | ((table[:, column] < 0) & (index[:, column] < 0))
-        if column == 0:
-            wrong |= table[:, 0] == 0
-        elif length == 0:  # indices into an array that was left out: as if not given
-            index[:, column], wrong = -1, np.zeros(len(index), dtype=bool)
-        if wrong.any():
-            found = table[np.argmax(wrong), column]
-            raise AssetError(f"expected `{kind}` numbers 1..{length} on the `f` lines, found {found}")
-    return index, counts
-
-
-def _corner(word: bytes) -> tuple[int, int, int]:
-    try:
-        numbers = [int(part) if part else 0 for part in word.split(b"/")]
-    except ValueError:
-        numbers = []
-    if not 1 <= len(numbers) <= 3 or max(map(abs, numbers)) > 2**40:
-        raise AssetError(f"expected v, v/vt, v//vn or v/vt/vn on an `f` line, found {_shown(word)}")
-    return (*numbers, 0, 0)[:3]  # type: ignore[return-value]
-
-
-def _positions(lines: list[bytes]) -> tuple[Floats, Floats | None]:
-    """(V, 3) positions and, where each line carries six numbers, (V, 3) vertex colours."""
-    if not lines:
-        raise AssetError("expected `v` lines with vertices, found none")
-    table = _table(lines, 3, "v", exact=False)
-    assert table is not None
-    return table[:, :3], (table[:, 3:6] if table.shape[1] == 6 else None)
-
-
-def _table(lines: list[bytes], columns: int, key: str, exact: bool = True) -> Floats | None:
-    """(N, columns) numbers, or all the columns written if not `exact`; None for no lines."""
-    if not lines:
-        return None
-    if len(lines) > MOST_VERTICES:
-        raise AssetError(f"expected at most {MOST_VERTICES} `{key}` lines, found {len(lines)}")
-    words = [line.split() for line in lines]
-    widths = set(map(len, words))
-    if min(widths) < columns:
-        raise AssetError(f"expected {columns} numbers on each `{key}` line, found {min(widths)}")
-    if exact or len(widths) > 1:
-        words = [row[:columns] for row in words]
-    try:
-        return np.array(words, dtype=np.float64)
-    except ValueError as error:
-        raise AssetError(f"expected {columns} numbers on each `{key}` line, found: {error}") from None
+def _part(read: ObjText, corners: NDArray[np.int32], counts: NDArray[np.int64], material: Material) -> Part:
+    """The part of faces of `counts` corners each; uv and normals count only where every corner has them."""
+    indices, arrays = {"positions": corners[:, 0]}, {"positions": read.positions}
+    for column, (name, array) in enumerate((("uv", read.uv), ("normals", read.normals)), start=1):
+        if array is not None and (corners[:, column] >= 0).all():
+            indices[name], arrays[name] = corners[:, column], array
+    if read.colours is not None:
+        indices["colours"], arrays["colours"] = corners[:, 0], read.colours
+    return part_of_corners(indices, arrays, counts, material)
 
 
 def _without_options(text: str) -> str:
@@ -230,11 +144,3 @@ def _numbers(words: list[str]) -> list[float]:
     except ValueError:
         return []
     return numbers if np.isfinite(numbers).all() else []
-
-
-def _length(table: Floats | None) -> int:
-    return 0 if table is None else len(table)
-
-
-def _shown(word: bytes) -> str:
-    return repr(word[:40].decode("utf-8", "replace"))

@@ -22,6 +22,7 @@ Voxels = NDArray[np.bool_]
 CELLS = 32  # of the grid along each side of the bounding box, whatever its proportions
 FOOT = 2  # cells from below that count as touching the ground
 SAMPLES = 30_000  # points on the surface
+FEWEST_TRIANGLES = 48  # less is a sketch: a seat, a back and a foot alone are three boxes of 12
 FEWEST = 500  # filled cells; chairs fill 1,600 and more
 THINNEST = 0.2  # shortest side of the bounding box over the longest: no chair is flatter, many another thing is
 
@@ -46,7 +47,7 @@ def turn_upright(positions: Floats, triangles: NDArray[np.int64]) -> Floats | No
     One of the 24 that map axes onto axes; None where the model is to stay as it is: there is no strong evidence
     against its orientation, or it is no solid shape.
     """
-    box = _grid(positions, triangles)
+    box = _grid(positions, triangles) if len(triangles) >= FEWEST_TRIANGLES else None
     if box is None:
         return None
     score = (evidence(*box) * np.array([*EVIDENCE.values()])).sum(axis=1) - RELUCTANCE

@@ -6,7 +6,7 @@ where they are good and else computed with creases, and the whole model is centr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from assets.creases import crease_normals
 from assets.errors import AssetError
 from assets.mesh import Mesh, Surface
+from assets.polygons import cut
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MOST_VERTICES = 5_000_000
+MOST_TRIANGLES = 3_000_000
+MOST_PARTS = 20_000
+CHECKED_EVERY = 100_000  # vertices and triangles gathered, between two looks at these limits
 MID_GREY = (0.6, 0.6, 0.6)
 BLACK = 0.02  # as a diffuse colour: exporters write it where a texture gives the colour
 INVISIBLE = 0.004  # opacity below one step of 8 bits
@@ -56,47 +60,117 @@ class Part:
     colours: Floats | None = None
 
 
+def part_of_corners(
+    indices: Mapping[str, NDArray[np.integer]], arrays: Mapping[str, Floats], counts: Integers, material: Material
+) -> Part:
+    """A part of polygons whose corners number each attribute apart, as OBJ and COLLADA write them.
+
+    indices   attribute of Part -> (C,) rows of its array, for the corners of one polygon after another
+    arrays    attribute of Part -> (N, k)
+    counts    (F,) corners of each polygon, at least 3
+    """
+    triangles = cut(arrays["positions"][indices["positions"]], counts)
+    first, corner = distinct_rows(np.stack([*indices.values()], axis=1))
+    chosen = {name: arrays[name][rows[first]] for name, rows in indices.items()}
+    return Part(**chosen, triangles=corner[triangles], material=material)  # type: ignore[arg-type]
+
+
+class Gathered:
+    """Parts gathered one by one from a scene that may repeat them without end: the limits are looked at on the way."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self._unchecked = 0
+
+    def add(self, part: Part) -> None:
+        self.parts.append(part)
+        self._unchecked += 1 + len(part.positions) + len(part.triangles)
+        if self._unchecked > CHECKED_EVERY:
+            check_size(self.parts)
+            self._unchecked = 0
+
+
+def check_size(parts: Sequence[Part]) -> None:
+    """Raise AssetError for more than is drawn."""
+    vertices, triangles = sum(len(p.positions) for p in parts), sum(len(p.triangles) for p in parts)
+    for found, most, what in (
+        (len(parts), MOST_PARTS, "parts"),
+        (vertices, MOST_VERTICES, "vertices"),
+        (triangles, MOST_TRIANGLES, "triangles"),
+    ):
+        if found > most:
+            raise AssetError(f"expected at most {most} {what}, found {found}")
+
+
 def mesh_of_parts(name: str, parts: Sequence[Part], turn: Floats | None = None) -> Mesh:
     """The drawable mesh: `turn` (3, 3) applied, centred on the bounding box, farthest vertex at distance 1.
 
-    Raises AssetError (without the file's name) for no triangles, too many vertices, NaN, or no extent.
+    Raises AssetError (without the file's name) for no triangles, too many of anything, NaN, or no extent.
     """
-    if sum(len(p.positions) for p in parts) > MOST_VERTICES:
-        raise AssetError(f"expected at most {MOST_VERTICES} vertices, found {sum(len(p.positions) for p in parts)}")
-    visible = [p for p in parts if len(p.triangles) and p.material.opacity > INVISIBLE]
-    parts = visible or [p for p in parts if len(p.triangles)]
-    if not parts:
-        raise AssetError("expected at least one triangle, found none")
+    parts = visible_parts(parts)
+    read, triangles = joined(parts)
     offsets = np.cumsum([0] + [len(p.positions) for p in parts])
-    read = np.concatenate([p.positions for p in parts]).astype(np.float64)
-    triangles = np.concatenate([p.triangles + o for p, o in zip(parts, offsets[:-1], strict=True)]).astype(np.int64)
     owner = np.repeat(np.arange(len(parts)), [len(p.triangles) for p in parts])
 
-    positions = _normalised(read, np.unique(triangles), turn)
+    positions = _normalised(read, triangles, turn)
     welded = row_ids(positions.view(np.int32))  # vertices at one position share a number
     kept = _distinct(positions, triangles, welded)
     if not kept.any():
         raise AssetError("expected at least one triangle with an area, found none")
     triangles, owner = triangles[kept], owner[kept]
     computed = crease_normals(positions, triangles, welded)  # (F, 3, 3)
+    ends = np.cumsum(np.bincount(owner, minlength=len(parts)))
     surfaces = [
-        _surface(part, positions, triangles[owner == k], computed[owner == k], int(offsets[k]), turn)
-        for k, part in enumerate(parts)
-        if (owner == k).any()
+        _surface(part, positions, triangles[begin:end], computed[begin:end], int(offset), turn)
+        for part, begin, end, offset in zip(parts, [0, *ends[:-1]], ends, offsets[:-1], strict=True)
+        if end > begin
     ]
     return Mesh(name, tuple(surfaces))
 
 
+def visible_parts(parts: Sequence[Part]) -> list[Part]:
+    """The parts that are drawn; all of them where all are clear. AssetError for no triangles, too many of anything."""
+    check_size(parts)
+    solid = [p for p in parts if len(p.triangles)]
+    if not solid:
+        raise AssetError("expected at least one triangle, found none")
+    return [p for p in solid if p.material.opacity > INVISIBLE] or solid
+
+
+def joined(parts: Sequence[Part]) -> tuple[Floats, Integers]:
+    """The positions (V, 3) and triangles (F, 3) of all parts together."""
+    offsets = np.cumsum([0] + [len(p.positions) for p in parts])
+    triangles = [p.triangles + o for p, o in zip(parts, offsets[:-1], strict=True)]
+    positions = np.concatenate([p.positions for p in parts]).astype(np.float64)
+    return positions, np.concatenate(triangles).astype(np.int64)
+
+
 def row_ids(rows: NDArray[np.integer]) -> Integers:
-    """(N,) numbers from 0, equal exactly where the rows of the (N, k) integer array are equal."""
-    ids = np.zeros(len(rows), dtype=np.int64)
+    """(N,) numbers from 0, equal exactly where the rows of the (N, k) integer array are equal, in the rows' order."""
+    return np.unique(_keys(rows), return_inverse=True)[1]
+
+
+def distinct_rows(rows: NDArray[np.integer]) -> tuple[Integers, Integers]:
+    """(M,) where each distinct row comes first, and the `row_ids`."""
+    return np.unique(_keys(rows), return_index=True, return_inverse=True)[1:]
+
+
+def _keys(rows: NDArray[np.integer]) -> Integers:
+    """(N,) one number a row, which compare as the rows do."""
+    keys, count = np.zeros(len(rows), dtype=np.int64), 1
     for column in rows.T:
-        values, inverse = np.unique(column, return_inverse=True)
-        ids = np.unique(ids * len(values) + inverse.reshape(-1), return_inverse=True)[1].reshape(-1)
-    return ids
+        low = int(column.min(initial=0))
+        span = int(column.max(initial=0)) - low + 1
+        if count * span >= 2**62:
+            values, keys = np.unique(keys, return_inverse=True)
+            count = len(values)
+        keys, count = keys * span + (column.astype(np.int64) - low), count * span
+    return keys
 
 
-def _normalised(positions: Floats, used: Integers, turn: Floats | None) -> NDArray[np.float32]:
+def _normalised(positions: Floats, triangles: Integers, turn: Floats | None) -> NDArray[np.float32]:
+    used = np.zeros(len(positions), dtype=np.bool_)
+    used[triangles] = True
     if not np.isfinite(positions[used]).all():
         raise AssetError("expected finite vertices, found NaN or infinity")
     if turn is not None:
@@ -117,7 +191,7 @@ def _distinct(positions: NDArray[np.float32], triangles: Integers, welded: Integ
     a, b, c = (positions[triangles[:, k]].astype(np.float64) for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     first = np.zeros(len(triangles), dtype=bool)
-    first[np.unique(row_ids(np.sort(welded[triangles], axis=1)), return_index=True)[1]] = True
+    first[distinct_rows(np.sort(welded[triangles], axis=1))[0]] = True
     return first & (area > 1e-14)
 
 
@@ -135,7 +209,7 @@ def _surface(
     corners, flat = local.reshape(-1), corner_normals.reshape(-1, 3)
     flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
     keys = np.c_[corners, np.round(flat * 1024).astype(np.int64)]
-    _, first, new = np.unique(row_ids(keys), return_index=True, return_inverse=True)
+    first, new = distinct_rows(keys)
     old = corners[first]
     albedo, uv, image = _appearance(part, old)
     return Surface(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 
@@ -10,21 +11,30 @@ from numpy.typing import NDArray
 
 from assets.archives import FileTree
 from assets.errors import AssetError
-from assets.parts import MOST_VERTICES, Material, Part
+from assets.number_text import parse_numbers
+from assets.parts import MOST_TRIANGLES, MOST_VERTICES, Material, Part
 from assets.polygons import cut
 from assets.textures import decode_texture
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+MOST_LINES = 5_000_000  # of an OFF file
+LARGEST_TEXT = 64 * 2**20  # bytes of an ASCII PLY file
+
 _PLY_HEADER = 65_536  # bytes that are searched for its header
 _PLY_ELEMENT = re.compile(rb"^element\s+\w+\s+(\d+)\s*$", re.MULTILINE)
+_STL_FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _PLY_TEXTURE = re.compile(rb"^comment\s+TextureFile\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 
 
 def read_off(tree: FileTree, name: str) -> list[Part]:
     """The one part of an OFF file, with COFF vertex colours; counts may stand on the header's line, as in ModelNet."""
-    lines = [line for line in (raw.split(b"#")[0].strip() for raw in tree.read(name).split(b"\n")) if line]
+    data = tree.read(name)
+    line_count = data.count(b"\n")
+    if line_count > MOST_LINES:
+        raise AssetError(f"expected at most {MOST_LINES} lines, found {line_count}")
+    lines = [line for line in (raw.split(b"#")[0].strip() for raw in data.split(b"\n")) if line]
     header = re.match(rb"(ST)?(C?)(N?)OFF\b|(ST)?(C?)(N?)OFF(?=\d)", lines[0]) if lines else None
     if header is None:
         raise AssetError(
@@ -67,6 +77,8 @@ def read_ply(tree: FileTree, name: str) -> list[Part]:
     declared = sum(int(count) for count in _PLY_ELEMENT.findall(header))
     if declared > len(data):
         raise AssetError(f"expected {declared} elements as its header says, found only {len(data)} bytes")
+    if b"format ascii" in header and len(data) > LARGEST_TEXT:
+        raise AssetError(f"expected at most {LARGEST_TEXT} bytes of an ASCII file, found {len(data)}; use a binary one")
     read = load_ply(io.BytesIO(data), skip_materials=True)
     if "faces" not in read:
         raise AssetError("expected a PLY mesh with faces, found none")
@@ -94,17 +106,30 @@ def ply_references(tree: FileTree, name: str) -> list[str]:
 
 def read_stl(tree: FileTree, name: str) -> list[Part]:
     """The one part of an STL file, ASCII or binary."""
-    from trimesh.exchange.stl import load_stl
-
-    read = load_stl(io.BytesIO(tree.read(name)))
-    if "faces" not in read:
-        raise AssetError("expected an STL file with triangles, found none")
-    positions = np.asarray(read["vertices"], dtype=np.float64)
-    return [Part(positions, _triangles(read["faces"], len(positions)), Material())]
+    data = tree.read(name)
+    count = int.from_bytes(data[80:84], "little")
+    binary = len(data) == 84 + 50 * count or (not data.startswith(b"solid") and len(data) > 84 + 50 * count > 84)
+    if not binary:
+        data = data[data.find(b"\n") + 1 :].lower()  # without the name
+        count = data.count(b"vertex") // 3
+    if not 0 < count <= MOST_TRIANGLES:
+        raise AssetError(f"expected an STL file of 1..{MOST_TRIANGLES} triangles, found {count} in {len(data)} bytes")
+    if binary:
+        facets = np.frombuffer(data, dtype=_STL_FACET, count=count, offset=84)
+        positions = facets["corners"].reshape(-1, 3).astype(np.float64)
+    else:
+        body = b" ".join(line.split(b"\n", 1)[0] for line in data.split(b"vertex")[1 : 3 * count + 1])
+        positions = parse_numbers(body, np.float64, "three numbers behind each `vertex`", 9 * count).reshape(-1, 3)
+    return [Part(positions, np.arange(3 * count).reshape(-1, 3), Material())]
 
 
 def _off_faces(lines: list[bytes]) -> tuple[Integers, Integers, Floats | None]:
     """Corner indices, corners of each face, and (F, 3) face colours where each face has one."""
+    if len(lines) and lines[0].startswith(b"3") and len(lines[0].split()) == 4:  # most files hold triangles only
+        with contextlib.suppress(AssetError):
+            rows = parse_numbers(b" ".join(lines), np.int64, "triangles", 4 * len(lines)).reshape(-1, 4)
+            if (rows[:, 0] == 3).all():
+                return rows[:, 1:].reshape(-1), rows[:, 0], None
     words = [line.split() for line in lines]
     try:
         sizes = np.array([int(w[0]) for w in words], dtype=np.int64)
@@ -121,6 +146,10 @@ def _off_faces(lines: list[bytes]) -> tuple[Integers, Integers, Floats | None]:
 
 
 def _table(lines: list[bytes]) -> Floats:
+    """(N, k) the numbers on each line, as many as on the shortest."""
+    width = len(lines[0].split())
+    with contextlib.suppress(AssetError):
+        return parse_numbers(b" ".join(lines), np.float64, "vertices", width * len(lines)).reshape(-1, width)
     words = [line.split() for line in lines]
     width = min(map(len, words))
     return _table_of([w[:width] for w in words])

@@ -42,20 +42,22 @@ def cut(points: Floats, counts: Integers) -> Integers:
 def _ears(points: Floats) -> Integers:
     """(n - 2, 3): a simple polygon in space cut by ear clipping in its mean plane (Meisters 1975)."""
     flat = _in_plane(points)
+    plain = flat.tolist()  # one corner at a time, plain numbers are quicker
     left = list(range(len(points)))
     triangles = []
     while len(left) > 3:
-        triangles.append(left_ear := _find_ear(flat, left))
+        triangles.append(left_ear := _find_ear(flat, plain, left))
         left.remove(left_ear[1])
     triangles.append((left[0], left[1], left[2]))
     return np.array(triangles, dtype=np.int64)
 
 
-def _find_ear(flat: Floats, left: list[int]) -> tuple[int, int, int]:
+def _find_ear(flat: Floats, plain: list[list[float]], left: list[int]) -> tuple[int, int, int]:
     """Three consecutive corners that turn left and hold no other corner; the first three if there is no ear."""
     for i, b in enumerate(left):
         a, c = left[i - 1], left[(i + 1) % len(left)]
-        if _turn(flat[a], flat[b], flat[c]) <= 0:
+        (ax, ay), (bx, by), (cx, cy) = plain[a], plain[b], plain[c]
+        if (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) <= 0:
             continue
         others = flat[[k for k in left if k not in (a, b, c)]]
         within = (
@@ -69,8 +71,8 @@ def _find_ear(flat: Floats, left: list[int]) -> tuple[int, int, int]:
 
 
 def _turn(a: Floats, b: Floats, c: Floats) -> Floats:
-    """Twice the signed area of a, b, c (the last may be many points)."""
-    return (b[0] - a[0]) * (c[..., 1] - a[1]) - (b[1] - a[1]) * (c[..., 0] - a[0])
+    """Twice the signed area of a, b and each point of c (n, 2)."""
+    return (b[0] - a[0]) * (c[:, 1] - a[1]) - (b[1] - a[1]) * (c[:, 0] - a[0])
 
 
 def _in_plane(points: Floats) -> Floats:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assets.archives import FileTree
+from assets.errors import AssetError
 
 CATALOG = "PluginFurnitureCatalog.properties"
+LARGEST_CATALOG = 16 * 2**20  # bytes
 
 _ENTRY = re.compile(r"^(model|modelRotation|name|tags|category)#(\d+)\s*[=:]\s*(.*?)\s*$", re.MULTILINE)
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -29,7 +32,16 @@ def read_catalog(tree: FileTree) -> dict[str, Furniture]:
     catalog = tree.find(CATALOG, beside=CATALOG)
     if catalog is None:
         return {}
-    text = tree.read(catalog).decode("latin-1").replace("\\\n", "")
+    content = tree.read(catalog)
+    if len(content) > LARGEST_CATALOG:
+        raise AssetError(f"{catalog}: expected at most {LARGEST_CATALOG} bytes, found {len(content)}")
+    return _parsed(content)
+
+
+@lru_cache(maxsize=8)
+def _parsed(content: bytes) -> dict[str, Furniture]:
+    """The entries of a catalog, parsed once for all the models that it lists."""
+    text = content.decode("latin-1").replace("\\\n", "")
     entries: dict[str, dict[str, str]] = {}
     for key, number, value in _ENTRY.findall(text):
         entries.setdefault(number, {})[key] = _ESCAPE.sub(lambda m: chr(int(m.group(1), 16)), value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,30 @@ from assets.archives import FileTree
 from assets.errors import AssetError
 
 LARGEST_SIDE = 16_384  # pixels
-MOST_PIXELS = 100_000_000
+MOST_PIXELS = 64 * 2**20
 KEPT_SIDE = 512  # pixels: renders are 150 wide
+MOST_TEXTURES = 500  # of one model
 FORMATS = ("PNG", "JPEG", "BMP", "TGA", "GIF", "TIFF", "WEBP")
+
+
+class Textures:
+    """The textures of one model: each is decoded once, and there is a limit to them."""
+
+    def __init__(self, tree: FileTree) -> None:
+        self.tree = tree
+        self.decoded: dict[object, NDArray[np.uint8]] = {}
+
+    def file(self, name: str) -> NDArray[np.uint8]:
+        """The image file `name` of the tree, which `find` gave."""
+        return self.once(name, lambda: decode_texture(self.tree, name))
+
+    def once(self, key: object, decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """The image known as `key`; `decode` is called for one that is new."""
+        if key not in self.decoded:
+            if len(self.decoded) >= MOST_TEXTURES:
+                raise AssetError(f"expected at most {MOST_TEXTURES} textures, found more")
+            self.decoded[key] = decode()
+        return self.decoded[key]
 
 
 def decode_texture(tree: FileTree, name: str) -> NDArray[np.uint8]:
@@ -26,7 +48,7 @@ def decode_texture(tree: FileTree, name: str) -> NDArray[np.uint8]:
         raise AssetError(f"texture {name}: {str(error).removeprefix(f'{name}: ')}") from error
 
 
-def decode_image(data: bytes) -> NDArray[np.uint8]:
+def decode_image(data: bytes | memoryview) -> NDArray[np.uint8]:
     """(h, w, 3) RGB of an encoded image, sides at most KEPT_SIDE. Raises AssetError (without a name)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limits below are checked before decoding
@@ -45,17 +67,19 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     try:
         if image.mode.startswith("I") or image.mode == "F":
             scale = 255.0 / max(float(np.asarray(image).max()), 255.0)
-            image = Image.fromarray((np.asarray(image) * scale).clip(0, 255).astype(np.uint8))
+            grey = np.asarray(image).astype(np.float32)
+            np.clip(np.multiply(grey, scale, out=grey), 0, 255, out=grey)
+            image = Image.fromarray(grey.astype(np.uint8))
         has_alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
         image = image.convert("RGBA" if has_alpha else "RGB")
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
         raise AssetError(f"expected a whole texture image, found: {error}") from error
-    if has_alpha:
-        image = _without_alpha(image)
     shrink = min(1.0, KEPT_SIDE / max(width, height))
     size = (-(-round(width * shrink) // 4) * 4, max(1, round(height * shrink)))  # OpenGL expects rows of 4 n bytes
     if size != image.size:
-        image = image.resize(size, Image.Resampling.BOX)
+        image = image.resize(size, Image.Resampling.BOX)  # where there is alpha, colours count by it
+    if has_alpha:
+        image = _without_alpha(image)
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
 
 

@@ -13,12 +13,14 @@ from assets.errors import DcignError
 # name -> (module that defines `command`, one line of help)
 COMMANDS = {
     "render": ("pipelines.render", "Render single-factor mini-batches into shards."),
+    "assets": ("pipelines.assets", "List, show, check and export face models and chairs."),
     "import": ("pipelines.import_shards", "Turn images from elsewhere into shards."),
     "preview": ("pipelines.preview", "Draw a labelled sheet of what shards hold."),
     "verify": ("pipelines.verify", "Rehash and recheck every shard; name what is bad."),
     "train": ("pipelines.train", "Train a graphics code from shards with clamped SGVB."),
     "evaluate": ("pipelines.evaluate", "Measure a run on test shards; write report.json and report.html."),
     "rerender": ("pipelines.rerender", "Re-pose and re-light the object of one image."),
+    "bench": ("pipelines.bench", "Measure time and memory on this machine."),
     "demo": ("pipelines.demo", "Run the main job on the built-in face model, start to end."),
     "doctor": ("pipelines.doctor", "Say what this machine has, and what to install."),
 }

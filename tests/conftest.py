@@ -10,6 +10,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pipelines import cli
 
 
+@pytest.fixture(scope="session", autouse=True)
+def a_cache_of_the_tests(tmp_path_factory):
+    """One for all tests and the processes they start; that of whoever runs them is neither used nor filled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def dcign(request, monkeypatch, capsys):
     """Runs `dcign WORDS` inside the folder of the module's fixture `work`; returns (exit code, stdout, stderr)."""

@@ -155,7 +155,7 @@ def test_a_face_is_the_same_vertices_and_picture_from_every_layout(tmp_path: Pat
         for layout, model in models.items():
             a = coefficients(seed)
             if layout == "FLAME":
-                a = np.concatenate([a[:3], np.zeros(297, np.float32)])
+                a = np.concatenate([a[:3], np.zeros(297 + len(model.albedo), np.float32)])
             mesh = model.mesh(a)
             vertices.append(mesh.surfaces[0].vertices)
             if layout != "FLAME":

@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from cad_file_fixtures import models_in
 
-from assets.cad import ModelSource, find_models
 from assets.errors import AssetError
 from assets.mesh import Mesh
+from assets.model_source import ModelSource
 
 HALF = 1 / np.sqrt(3)  # half the side of a cube whose corners lie at distance 1
 
 
 def read_one(path: Path) -> Mesh:
-    (model,) = find_models(path)
+    (model,) = models_in(path)
     return model.read()
 
 
@@ -135,7 +136,7 @@ def test_noise_and_truncated_files_are_asset_errors(tmp_path: Path, cube: trimes
     whole = whole.encode() if isinstance(whole, str) else whole
     for k in range(1, 8):
         (tmp_path / f"cut{k}.{suffix}").write_bytes(whole[: len(whole) * k // 8 - 1])
-    for model in find_models(tmp_path):
+    for model in models_in(tmp_path):
         found = mesh_or_message(model)  # a cut text file may still be a whole, smaller mesh
         if isinstance(found, str):
             assert found.startswith(f"{tmp_path}/{model.id}: ")
@@ -228,14 +229,14 @@ def test_a_zip_library_is_read_in_place_like_its_folder(tmp_path: Path, cube: tr
         for path in sorted(folder.rglob("*.*")):
             archive.write(path, path.relative_to(folder).as_posix())
     before = sorted(tmp_path.rglob("*"))
-    outside, inside = find_models(folder), find_models(tmp_path / "zips")
+    outside, inside = models_in(folder), models_in(tmp_path / "zips")
     assert [m.id for m in outside] == ["a/one.obj", "two.stl"]
     assert [m.id for m in inside] == ["library.sh3f!a/one.obj", "library.sh3f!two.stl"]
     assert [m.sha256() for m in outside] == [m.sha256() for m in inside]
     for a, b in zip(outside, inside, strict=True):
         np.testing.assert_array_equal(a.read().surfaces[0].vertices, b.read().surfaces[0].vertices)
     assert sorted(tmp_path.rglob("*")) == before  # nothing was unpacked
-    assert [m.id for m in find_models(library, matching="ONE")] == ["library.sh3f!a/one.obj"]
+    assert [m.id for m in models_in(library, matching="ONE")] == ["library.sh3f!a/one.obj"]
 
 
 def test_a_sweet_home_catalog_names_and_turns_its_models(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_a_sweet_home_catalog_names_and_turns_its_models(tmp_path: Path) -> None
         archive.writestr("PluginFurnitureCatalog.properties", catalog)
         for name in ("t", "u"):
             archive.writestr(f"m/{name}.obj", "v 0 0 0\nv 1 0 0\nv 0 0 9\nf 1 2 3\n")
-    (throne,) = find_models(tmp_path, matching="throne")
+    (throne,) = models_in(tmp_path, matching="throne")
     assert throne.id == "l.sh3f!m/t.obj"
     assert np.ptp(throne.read().bounds, axis=0).argmax() == 1  # its Z went up
 
@@ -255,9 +256,9 @@ def test_missing_empty_and_modelless_paths_say_what_is_accepted(tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "gone", tmp_path / "empty", tmp_path / "notes.txt"):
         with pytest.raises(AssetError) as error:
-            find_models(path)
+            models_in(path)
         assert str(path) in str(error.value)
         assert ".obj" in str(error.value)
         assert ".sh3f" in str(error.value)
     with pytest.raises(AssetError, match=r"broken\.zip: expected a zip library"):
-        find_models(tmp_path / "broken.zip")
+        models_in(tmp_path / "broken.zip")

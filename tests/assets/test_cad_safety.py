@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cad_file_fixtures import models_in
 from PIL import Image
 
-from assets import archives
+from assets import archives, obj_lines
 from assets.archives import Folder, ZipLibrary
-from assets.cad import find_models
 from assets.errors import AssetError
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nusemtl m\nf 1/1 2/2 3/3\n"
@@ -31,7 +31,7 @@ def test_a_material_cannot_reach_outside_the_root(tmp_path: Path) -> None:
     (root / "m.obj").write_text("mtllib m.mtl\n" + TRIANGLE)
     for reference in ("../secret.png", str(secret), "sub/../../secret.png", "..\\secret.png", "%2e%2e/secret.png"):
         (root / "m.mtl").write_text(f"newmtl m\nKd 0.3 0.3 0.3\nmap_Kd {reference}\n")
-        (model,) = find_models(root)
+        (model,) = models_in(root)
         assert model.read().surfaces[0].texture is None, reference
 
 
@@ -44,7 +44,7 @@ def test_a_link_that_leaves_the_root_is_not_followed(tmp_path: Path) -> None:
     (root / "m.mtl").write_text("newmtl m\nKd 0.3 0.3 0.3\nmap_Kd t.png\n")
     (tmp_path / "outside.obj").write_text(TRIANGLE)
     (root / "linked.obj").symlink_to(tmp_path / "outside.obj")
-    (model,) = find_models(root)
+    (model,) = models_in(root)
     assert model.id == "m.obj"
     assert model.read().surfaces[0].texture is None
     with pytest.raises(AssetError, match="expected a file inside"):
@@ -58,7 +58,7 @@ def test_a_reference_inside_the_root_may_go_up(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "m.obj").write_text("mtllib m.mtl\n" + TRIANGLE)
     (tmp_path / "models" / "m.mtl").write_text("newmtl m\nmap_Kd ../images/secret.png\n")
-    (model,) = find_models(tmp_path)
+    (model,) = models_in(tmp_path)
     assert model.read().surfaces[0].texture is not None
 
 
@@ -75,22 +75,25 @@ def test_gltf_buffers_cannot_reach_outside_the_root(tmp_path: Path) -> None:
         "nodes": [{"mesh": 0}],
     }
     (root / "m.gltf").write_text(json.dumps(header))
-    (model,) = find_models(root)
+    (model,) = models_in(root)
     with pytest.raises(AssetError, match=r"/m\.gltf: expected the file '\.\./b\.bin'"):
         model.read()
     (tmp_path / "b.bin").rename(root / "b.bin")
     header["buffers"] = [{"uri": "b.bin", "byteLength": 36}]
     (root / "m.gltf").write_text(json.dumps(header))
+    (model,) = models_in(root)
     assert model.read().triangle_count == 1
     for key, value in (("count", 10**12), ("count", -1), ("byteOffset", -12), ("byteOffset", 4), ("componentType", 1)):
         broken = json.loads(json.dumps(header))
         broken["accessors"][0][key] = value
         (root / "m.gltf").write_text(json.dumps(broken))
+        (model,) = models_in(root)
         with pytest.raises(AssetError, match=r"/m\.gltf: expected"):
             model.read()
     header["nodes"] = [{"mesh": 0, "children": [1]}, {"children": [0]}]
     header["scenes"] = [{"nodes": [0]}]
     (root / "m.gltf").write_text(json.dumps(header))
+    (model,) = models_in(root)
     with pytest.raises(AssetError, match="found a loop"):
         model.read()
 
@@ -100,7 +103,7 @@ def test_zip_members_with_hostile_names_are_left_out(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "l.zip", "w") as archive:
         for name in names:
             archive.writestr(name, TRIANGLE)
-    assert [model.id for model in find_models(tmp_path)] == ["l.zip!good.obj"]
+    assert [model.id for model in models_in(tmp_path)] == ["l.zip!good.obj"]
 
 
 def test_a_member_of_a_zip_sees_only_the_zip(tmp_path: Path) -> None:
@@ -108,14 +111,14 @@ def test_a_member_of_a_zip_sees_only_the_zip(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "l.zip", "w") as archive:
         archive.writestr("a/m.obj", "mtllib m.mtl\n" + TRIANGLE)
         archive.writestr("a/m.mtl", f"newmtl m\nKd 0.3 0.3 0.3\nmap_Kd {tmp_path}/secret.png\n")
-    (model,) = find_models(tmp_path / "l.zip")
+    (model,) = models_in(tmp_path / "l.zip")
     assert model.read().surfaces[0].texture is None
 
 
 def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("m.obj", b"v 0 0 0\n" * (archives.BOMB_FLOOR // 8 + 1))
-    (model,) = find_models(tmp_path)
+    (model,) = models_in(tmp_path)
     with pytest.raises(AssetError, match=r"/bomb\.zip!m\.obj: expected a compression ratio below"):
         model.read()
 
@@ -125,7 +128,7 @@ def test_files_over_the_size_limit_are_refused(tmp_path: Path, monkeypatch: pyte
     with zipfile.ZipFile(tmp_path / "l.zip", "w") as archive:
         archive.writestr("m.obj", TRIANGLE)
     monkeypatch.setattr(archives, "LARGEST_FILE", 20)
-    for model in find_models(tmp_path):
+    for model in models_in(tmp_path):
         with pytest.raises(AssetError, match=r"m\.obj: .*expected at most 20 bytes"):
             model.read()
 
@@ -137,7 +140,7 @@ def test_a_zip_that_lies_or_is_damaged_is_an_asset_error(tmp_path: Path) -> None
     data = bytearray(path.read_bytes())
     data[60] ^= 0xFF  # inside the packed text
     path.write_bytes(bytes(data))
-    (model,) = find_models(tmp_path)
+    (model,) = models_in(tmp_path)
     with pytest.raises(AssetError, match=r"/l\.zip!m\.obj: .*cannot be unpacked"):
         model.read()
     with pytest.raises(AssetError, match="expected a member"):
@@ -149,7 +152,7 @@ def test_ply_headers_are_not_believed(tmp_path: Path) -> None:
     (tmp_path / "m.ply").write_text(
         header + "property float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n"
     )
-    (model,) = find_models(tmp_path)
+    (model,) = models_in(tmp_path)
     with pytest.raises(AssetError, match=r"/m\.ply: expected 2000000001 elements"):
         model.read()
 
@@ -168,7 +171,7 @@ def test_random_damage_never_raises_anything_but_asset_errors(tmp_path: Path) ->
                 data[at] = int(rng.integers(256))
             path = tmp_path / f"{k}.{suffix}"
             path.write_bytes(bytes(data))
-            (model,) = find_models(path)
+            (model,) = models_in(path)
             try:
                 surfaces, message = model.read().surfaces, ""
             except AssetError as error:
@@ -178,10 +181,8 @@ def test_random_damage_never_raises_anything_but_asset_errors(tmp_path: Path) ->
 
 
 def test_too_many_vertices_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assets import obj
-
-    monkeypatch.setattr(obj, "MOST_VERTICES", 100)
+    monkeypatch.setattr(obj_lines, "MOST_VERTICES", 100)
     (tmp_path / "m.obj").write_text("# many\n" + "v 0 0 0\n" * 101 + "f 1 2 3\n")
-    (model,) = find_models(tmp_path)
-    with pytest.raises(AssetError, match=r"m\.obj: expected at most 100 vertices, found 101"):
+    (model,) = models_in(tmp_path)
+    with pytest.raises(AssetError, match=r"m\.obj: expected at most 100 `v` lines, found more"):
         model.read()

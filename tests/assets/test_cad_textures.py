@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from cad_file_fixtures import models_in
 from PIL import Image
 
-from assets.cad import find_models
 from assets.errors import AssetError
 from assets.mesh import Surface
 
@@ -27,7 +27,7 @@ def textured_quad(folder: Path, mtl: str = "newmtl m\nKd 1 1 1\nmap_Kd t.png\n",
 
 
 def read_surface(path: Path) -> Surface:
-    (model,) = find_models(path)
+    (model,) = models_in(path)
     (surface,) = model.read().surfaces
     return surface
 
@@ -130,12 +130,13 @@ def test_a_texture_too_large_is_refused_before_it_is_decoded(tmp_path: Path) -> 
 
 
 def test_editing_model_material_or_texture_changes_the_checksum(tmp_path: Path) -> None:
-    (model,) = find_models(textured_quad(tmp_path))
+    (model,) = models_in(textured_quad(tmp_path))
     seen = {model.sha256()}
     assert model.sha256() in seen
     for name in ("t.png", "quad.mtl", "quad.obj"):
         path = tmp_path / name
         path.write_bytes(path.read_bytes() + b"\n")
+        (model,) = models_in(tmp_path)
         assert model.sha256() not in seen
         seen.add(model.sha256())
 
@@ -146,5 +147,5 @@ def test_editing_model_material_or_texture_changes_the_checksum(tmp_path: Path) 
 def test_opacity_is_d_or_else_one_minus_tr(tmp_path: Path, lines: str, drawn: bool) -> None:
     path = textured_quad(tmp_path, mtl=f"newmtl m\nKd 1 0 0\n{lines}")
     path.write_text(path.read_text() + "v 0 0 1\nv 1 0 1\nv 0 1 1\nusemtl other\nf 5 6 7\n")
-    (model,) = find_models(path)
+    (model,) = models_in(path)
     assert len(model.read().surfaces) == 1 + drawn

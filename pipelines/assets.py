@@ -1,0 +1,172 @@
+"""`dcign assets`: what is built in, what a path holds, what it looks like, what is odd about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from assets.chair_catalog import ChairCatalog
+from assets.errors import AssetError
+from assets.face_catalog import FaceCatalog, FaceSampling
+from assets.lint import CadCheck, check_face_model, check_parts
+from pipelines.opening import chairs, faces, given, recognised
+from render.errors import BadInput
+
+KIND = click.option(
+    "--object", "kind", type=click.Choice(["face", "chair"]), show_default="what PATH holds",
+    help="For the name built-in: its faces, or its chairs.",
+)  # fmt: skip
+MATCH = click.option("--match", metavar="REGEX", default="", help="Only chair models of such names.")
+PATH = click.argument("path", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"show_default": True})
+def command() -> None:
+    """Look at face models and chairs before rendering them. PATH is a file or folder, or the name built-in.
+
+    \b
+    Examples:
+      dcign assets list
+      dcign assets show built-in -o sheet.png
+      dcign assets check furniture/
+      dcign assets export built-in -o face.h5
+    """
+
+
+@command.command("list")
+def list_() -> None:
+    """List what is built in and what is cached.
+
+    \b
+    Example:
+      dcign assets list
+    """
+    from assets.cache import cache_folder, cached_files
+    from assets.chairs import FAMILIES
+    from assets.head import MODES
+
+    click.echo(f"built-in (face)   a head with {MODES} shape and {MODES} albedo modes and named expressions")
+    families = ", ".join(f"{count} {name}" for name, (_, count) in FAMILIES.items())
+    total = sum(count for _, count in FAMILIES.values())
+    click.echo(f"built-in (chair)  {total:,} chairs: {families}")
+    click.echo(f"\nCached in {cache_folder()}; safe to delete:")
+    for what, (count, size) in cached_files().items():
+        click.echo(f"  {what:<24} {count:>6} files  {size / 1e6:>8.1f} MB")
+
+
+@command.command()
+@PATH
+@KIND
+@MATCH
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="sheet.png", help="Picture to write.")
+@click.option("--size", type=click.IntRange(16, 1024), default=150, help="Width and height of each image in pixels.")
+@click.option("--models", type=click.IntRange(1, 1000), default=60, help="Chairs to show at most.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the random faces.")
+def show(path: Path, kind: str | None, match: str, output: Path, size: int, models: int, seed: int) -> None:
+    """Draw a sheet: a face model's mean, modes, expressions and random identities; or chair models; poses and lights.
+
+    \b
+    Examples:
+      dcign assets show built-in -o sheet.png
+      dcign assets show furniture/ --match chair -o chairs.png
+    """
+    from render.gallery import Gallery, chair_rows, face_rows
+    from render.job import shading_for
+    from render.reference import ReferenceRenderer
+    from render.sheet import draw_rows
+
+    catalog = _open(path, kind, match, expressions=True)
+    gallery = Gallery(catalog, ReferenceRenderer(size).draw, shading_for(catalog), size)
+    if isinstance(catalog, FaceCatalog):
+        rows = list(face_rows(catalog, gallery, seed))
+    else:
+        rows = list(chair_rows(catalog, gallery, models))
+    sheet = draw_rows(rows)
+    try:
+        sheet.save(output)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{output}: cannot be written as a picture: {error}") from error
+    click.echo(f"{output}: {sheet.width} x {sheet.height} pixels.")
+
+
+@command.command()
+@PATH
+@KIND
+@MATCH
+def check(path: Path, kind: str | None, match: str) -> None:
+    """Show a table of what may be wrong with a face model, or with each chair model as its file has it.
+
+    Exit code 0 when everything can be rendered, even if it is odd; 2 when something cannot be read.
+
+    \b
+    Example:
+      dcign assets check furniture/
+    """
+    if (kind or recognised(path)) == "face":
+        findings = check_face_model(faces(path).model)
+        for finding in findings:
+            click.echo(f"  {'ODD' if finding.bad else 'ok':<4} {finding.what:<28} {finding.found}")
+        odd = sum(finding.bad for finding in findings)
+        click.echo(f"{path}: {odd or 'nothing'} odd.")
+        return
+    _check_chairs(path, match)
+
+
+@command.command()
+@PATH
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write, .h5.")
+def export(path: Path, output: Path) -> None:
+    """Write a face model, whatever its format, as an HDF5 file in the layout of the Basel Face Model of 2019.
+
+    Reading it back gives the same model, and the same images.
+
+    \b
+    Example:
+      dcign assets export built-in -o face.h5
+    """
+    from assets.basel_export import write_basel_h5
+
+    if output.suffix.lower() not in (".h5", ".hdf5"):
+        raise BadInput(f"-o: expected a file name ending in .h5, found {output}")
+    model = faces(path, FaceSampling(expressions=True)).model
+    write_basel_h5(model, output)
+    click.echo(f"{output}: {len(model.shape_mean)} vertices, {output.stat().st_size / 1e6:.0f} MB.")
+
+
+def _open(path: Path, kind: str | None, match: str, expressions: bool) -> FaceCatalog | ChairCatalog:
+    if (kind or recognised(path)) == "face":
+        return faces(path, FaceSampling(expressions=expressions))
+    return chairs(path, match)
+
+
+def _check_chairs(path: Path, match: str) -> None:
+    from assets.cad import find_models
+
+    if given(path) is None:
+        raise BadInput(f"{path}: the built-in chairs have no files to check")
+    models, unreadable = find_models(path, match)
+    click.echo(f"  {'':<4} {'triangles':>9} {'longest side':>12} {'twice':>6} {'flat':>6} {'rims':>6} images  model")
+    odd = 0
+    for model in models:
+        try:
+            found = check_parts(model.parts())
+        except AssetError as error:
+            unreadable.append(error)
+            continue
+        odd += bool(found.faults)
+        click.echo(_line(found, model.id))
+        for line in found.faults:
+            click.echo(f"{'':<55}{line}")
+    for fault in unreadable:
+        click.echo(f"  BAD  {fault}")
+    click.echo(f"{path}: {len(models)} models, {odd} odd, {len(unreadable)} unreadable.")
+    if unreadable:
+        raise AssetError(f"{path}: {len(unreadable)} of its files cannot be read; `dcign render` leaves them out")
+
+
+def _line(found: CadCheck, name: str) -> str:
+    numbers: Sequence[int] = (found.duplicates, found.slivers, found.open_edges, found.textures)
+    counts = " ".join(f"{n:>6}" for n in numbers)
+    return f"  {'ODD' if found.faults else 'ok':<4} {found.triangles:>9} {found.size:>12.4g} {counts}  {name}"

@@ -1,0 +1,77 @@
+"""`dcign bench`: measured figures, each taken in a process of its own, for docs/results.md."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from render.errors import BadInput, Failure
+from render.files import write_file
+
+# Run in a fresh process: opens one asset and prints what that took.
+OPENING = """
+import json, re, sys, time
+from pathlib import Path
+from assets.face_catalog import FaceSampling
+from pipelines.opening import open_catalog, recognised
+path = Path(sys.argv[1])
+started = time.perf_counter()
+catalog = open_catalog(recognised(path), path, FaceSampling(expressions=True))
+seconds = time.perf_counter() - started
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024  # of this program alone
+print(json.dumps({"seconds": seconds, "peak_bytes": peak, "models": len(catalog.models), "parts": catalog.parts}))
+"""
+
+
+@click.group(context_settings={"show_default": True})
+def command() -> None:
+    """Measure time and memory on this machine.
+
+    \b
+    Example:
+      dcign bench assets -o assets.json
+    """
+
+
+@command.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
+def assets(paths: tuple[Path, ...], output: Path | None) -> None:
+    """Time the opening of face models and chairs, checksum included, and its peak memory.
+
+    PATHS are files or folders as for `dcign render --assets`. Without any, synthetic Basel models of the full size
+    (53,490 vertices; 199 shape, 199 albedo and 100 expression modes) are written to a temporary folder and opened.
+
+    \b
+    Examples:
+      dcign bench assets
+      dcign bench assets furniture/ face.h5 -o assets.json
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if not paths:
+            from pipelines.full_size_models import write_full_size
+
+            click.echo("Writing synthetic Basel models of the full size.")
+            paths = write_full_size(Path(folder))
+        rows = [_opened(path) for path in paths]
+    if output is not None:
+        machine = {"python": platform.python_version(), "machine": platform.platform()}
+        write_file(output, (json.dumps({"opening": rows, **machine}, indent=1) + "\n").encode())
+
+
+def _opened(path: Path) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-c", OPENING, str(path)], capture_output=True, text=True)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"
+        raise (BadInput if "Error" in last else Failure)(f"{path}: could not be opened: {last}")
+    row: dict[str, Any] = {"path": path.name, **json.loads(done.stdout.splitlines()[-1])}
+    held = ", ".join(f"{n} {part}" for part, n in row["parts"].items() if n) or f"{row['models']} models"
+    click.echo(f"{row['path']:<28} {row['seconds']:7.2f} s  {row['peak_bytes'] / 2**20:7.0f} MiB  {held}")
+    return row

@@ -1,0 +1,108 @@
+"""`dcign assets` and `dcign bench assets` as a user runs them."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from face_file_fixtures import basel_h5, small_face, write_h5
+from mesh_fixtures import write_models
+from PIL import Image
+
+from assets.face_catalog import read_face_model
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("assets")
+    write_h5(folder / "face.h5", basel_h5(small_face()))
+    write_models(folder / "chairs", 3)
+    return folder
+
+
+def rows_of(path, height):
+    """The rows of a sheet, (n, height, width) grey."""
+    with Image.open(path) as sheet:
+        pixels = np.asarray(sheet.convert("L"))
+    assert len(pixels) % height == 0
+    return pixels.reshape(-1, height, pixels.shape[1])
+
+
+def test_list_names_what_is_built_in_and_cached(dcign):
+    code, out, _ = dcign("assets", "list")
+    assert code == 0
+    for words in ("199 shape", "1,357 chairs", "cantilever", "CAD models"):
+        assert words in out
+
+
+def test_a_face_model_is_shown_with_its_modes(dcign, work):
+    code, out, err = dcign("assets", "show", "face.h5", "-o", "face.png", "--size", "64")
+    assert code == 0, err
+    assert "3 of shape" in out
+    rows = rows_of(work / "face.png", 64 + 20)
+    assert len(rows) == 1 + 2 + 1 + 2  # mean, 3 shape modes, 2 of albedo, random identities twice
+    first = [rows[1][:64, 190 + 66 * k : 190 + 66 * k + 64] for k in range(5)]
+    assert all(image.max() > 60 for image in first)
+    assert not np.array_equal(first[0], first[4])  # -2 and +2 deviations
+
+
+def test_chairs_are_shown(dcign, work):
+    code, out, err = dcign("assets", "show", "chairs", "-o", "chairs.png", "--size", "64", "--models", "2")
+    assert code == 0, err
+    assert "3 models read" in out
+    assert len(rows_of(work / "chairs.png", 64 + 20)) == 2
+    assert dcign("assets", "show", "chairs", "-o", "chairs.nope")[0] == 2
+
+
+def test_check_says_what_is_odd(dcign, work):
+    code, out, _ = dcign("assets", "check", "face.h5")
+    assert code == 0
+    assert "3, " in next(line for line in out.splitlines() if "shape modes" in line)
+    broken = work / "broken"
+    write_models(broken, 2)
+    text = (broken / "model0.obj").read_text()
+    faces = [line for line in text.splitlines() if line.startswith("f ")]
+    (broken / "model0.obj").write_text("\n".join([text, *faces]))
+    (broken / "red.mtl").write_text("newmtl red\nKd 1 0 0\nmap_Kd gone.png\n")
+    (broken / "model1.obj").write_text("mtllib red.mtl\nusemtl red\n" + (broken / "model1.obj").read_text())
+    code, out, _ = dcign("assets", "check", "broken")
+    assert code == 0
+    assert "50% of the triangles are duplicates" in out
+    assert "texture gone.png is missing" in out
+    assert "2 models, 2 odd, 0 unreadable" in out
+    (broken / "bad.obj").write_text("f 1 2 3\n")
+    code, out, err = dcign("assets", "check", "broken")
+    assert code == 2
+    assert "bad.obj" in out
+    assert "1 of its files" in err
+
+
+def test_an_exported_model_reads_back_as_it_was(dcign, work):
+    assert dcign("assets", "export", "face.h5", "-o", "again.h5")[0] == 0
+    first, again = (read_face_model(work / name)[0] for name in ("face.h5", "again.h5"))
+    assert np.array_equal(first.shape_mean, again.shape_mean)
+    assert np.array_equal(first.albedo.components, again.albedo.components)
+    with h5py.File(work / "again.h5") as file:
+        assert file["shape/model/pcaBasis"].shape == (first.shape_mean.size, 3)
+    code, _, err = dcign("assets", "export", "face.h5", "-o", "face.obj")
+    assert (code, "-o" in err) == (2, True)
+
+
+@pytest.mark.parametrize("what", ["show", "check"])
+def test_what_is_not_there_is_named(dcign, what):
+    code, _, err = dcign("assets", what, "nowhere")
+    assert code == 2
+    assert "nowhere" in err
+
+
+def test_bench_measures_in_a_process_of_its_own(dcign, work):
+    code, out, err = dcign("bench", "assets", "face.h5", "chairs", "-o", "bench.json")
+    assert code == 0, err
+    rows = json.loads((work / "bench.json").read_text())["opening"]
+    assert [row["path"] for row in rows] == ["face.h5", "chairs"]
+    assert all(0 < row["seconds"] < 60 and 10e6 < row["peak_bytes"] < 2e9 for row in rows)
+    assert "3 models" in out
+    (work / "damaged.h5").write_bytes(b"damaged")
+    code, _, err = dcign("bench", "assets", "damaged.h5")
+    assert code == 2
+    assert "damaged.h5" in err
