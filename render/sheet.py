@@ -43,8 +43,15 @@ def draw_rows(rows: Sequence[Row]) -> Image.Image:
         for x, (image, caption) in enumerate(zip(row.images, row.captions, strict=True)):
             left = MARGIN + x * (size + 2)
             sheet.paste(Image.fromarray(np.asarray(image)), (left, top))
-            pen.text((left + 4, top + size + 1), caption, fill="black", font=font)
+            pen.text((left + 4, top + size + 1), _fitting(caption, size - 4, font), fill="black", font=font)
     return sheet
+
+
+def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """As much of `text` as fits into `width` pixels."""
+    while text and font.getlength(text) > width:
+        text = text[:-1]
+    return text
 
 
 def minibatch_row(batch: MiniBatch, columns: int) -> Row:
