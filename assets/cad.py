@@ -95,6 +95,11 @@ class CadModel:
         with self._named(), time_limit(SECONDS):
             return FORMATS[_suffix(self.member)][0](self._tree(), self.member)
 
+    def turned(self, parts: list[Part]) -> bool:
+        """Whether `read` turns the model, of which `parts` are what the file holds."""
+        with self._named():
+            return _turn(self._tree(), self.member, parts) is not None
+
     @np.errstate(all="ignore")  # what overflows or is not a number is looked for, or dropped
     def _parsed(self, tree: FileTree) -> Mesh:
         parts = FORMATS[_suffix(self.member)][0](tree, self.member)

@@ -147,18 +147,21 @@ def _check_chairs(path: Path, match: str) -> None:
     if given(path) is None:
         raise BadInput(f"{path}: the built-in chairs have no files to check")
     models, unreadable = find_models(path, match)
-    click.echo(f"  {'':<4} {'triangles':>9} {'longest side':>12} {'twice':>6} {'flat':>6} {'rims':>6} images  model")
+    click.echo(
+        f"  {'':<4} {'triangles':>9} {'longest side':>12} {'twice':>6} {'flat':>6} {'rims':>6} images turned  model"
+    )
     odd = 0
     for model in models:
         try:
-            found = check_parts(model.parts())
+            parts = model.parts()
+            found, turned = check_parts(parts), model.turned(parts)
         except AssetError as error:
             unreadable.append(error)
             continue
         odd += bool(found.faults)
-        click.echo(_line(found, model.id))
+        click.echo(_line(found, turned, model.id))
         for line in found.faults:
-            click.echo(f"{'':<55}{line}")
+            click.echo(f"{'':<62}{line}")
     for fault in unreadable:
         click.echo(f"  BAD  {fault}")
     click.echo(f"{path}: {len(models)} models, {odd} odd, {len(unreadable)} unreadable.")
@@ -166,7 +169,7 @@ def _check_chairs(path: Path, match: str) -> None:
         raise AssetError(f"{path}: {len(unreadable)} of its files cannot be read; `dcign render` leaves them out")
 
 
-def _line(found: CadCheck, name: str) -> str:
+def _line(found: CadCheck, turned: bool, name: str) -> str:
     numbers: Sequence[int] = (found.duplicates, found.slivers, found.open_edges, found.textures)
     counts = " ".join(f"{n:>6}" for n in numbers)
-    return f"  {'ODD' if found.faults else 'ok':<4} {found.triangles:>9} {found.size:>12.4g} {counts}  {name}"
+    return f"  {'ODD' if found.faults else 'ok':<4} {found.triangles:>9} {found.size:>12.4g} {counts} {'yes' if turned else '-':>6}  {name}"
