@@ -9,7 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-KINDS = {"built-in face models": "built-in-face-*.npz", "fitted albedo": "albedo-*.npz", "CAD models": "models/*.npz"}
+KINDS = {
+    "built-in face models": "built-in-face-*.npz",
+    "fitted albedo": "albedo-*.npz",
+    "levels of detail": "lod-*.npz",
+    "CAD models": "models/*.npz",
+}
 
 
 def cache_folder() -> Path:

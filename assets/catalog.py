@@ -61,3 +61,6 @@ class Catalog(Protocol):
 
     def mesh(self, identity: int, coefficients: Float | None) -> Mesh:
         """The object itself. `coefficients` (K,) float32, where the catalog has any."""
+
+    def meshes(self, identities: NDArray[np.int64], coefficients: Float | None) -> list[Mesh]:
+        """The n objects of `identities` (n,), at once. `coefficients` (n, K) float32, where the catalog has any."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assets.cad import find_models
 from assets.catalog import Individuals, Stream
@@ -66,6 +67,9 @@ class ChairCatalog:
             if len(self._read) > MESHES_KEPT:
                 self._read.popitem(last=False)
         return self._read[identity]
+
+    def meshes(self, identities: NDArray[np.int64], coefficients: Float | None) -> list[Mesh]:
+        return [self.mesh(int(identity), None) for identity in identities]
 
 
 def open_chairs(

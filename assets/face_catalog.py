@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +57,10 @@ PLAIN = FaceSampling()  # neutral faces, independent of each other
 
 
 class FaceCatalog:
-    """Faces of one morphable model. An identity seeds its coefficients; odd ones are for testing."""
+    """Faces of one morphable model. An identity seeds its coefficients; odd ones are for testing.
+
+    detail  of the mesh, where it is not the model's own: what it was reduced to, for the manifest
+    """
 
     object = "face"
 
@@ -63,12 +68,19 @@ class FaceCatalog:
         self.model, self.name, self.models, self._sampling = model, model.name, models, sampling
         self.parts = {part: n for part, n in model.parts.items() if part in IDENTITY or sampling.expressions}
         self.sampling = asdict(sampling)
+        self.detail: dict[str, Any] = {}
         low, high = model.shape_mean.min(axis=0), model.shape_mean.max(axis=0)
         x, y, z = (low + high) / 2
         self.target = (float(x), float(y), float(z - NECK_AXIS * (high[2] - low[2])))
         self.radius = (
             1.1 * 0.5 * float((high - low)[:2].max())
         )  # the mean face from the front, and room for larger ones
+
+    def with_model(self, model: MorphableModel, detail: dict[str, Any]) -> FaceCatalog:
+        """The same faces, seen by the same camera, drawn with the mesh of `model`."""
+        other = copy(self)
+        other.model, other.detail = model, detail
+        return other
 
     def varies(self, parts: Collection[str]) -> bool:
         return any(self.parts.get(part) for part in parts)
@@ -108,6 +120,10 @@ class FaceCatalog:
     def mesh(self, identity: int, coefficients: Float | None) -> Mesh:
         assert coefficients is not None
         return self.model.mesh(coefficients)
+
+    def meshes(self, identities: NDArray[np.int64], coefficients: Float | None) -> list[Mesh]:
+        assert coefficients is not None
+        return self.model.meshes(coefficients)
 
 
 def _seeds(split: str, count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,10 +11,14 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from assets.mesh import Float, Index, Mesh, Surface, incidence, vertex_normals
+from assets.mesh import Float, Index, Mesh, Surface, incidence
+from assets.normals import normals_of_all
 
 # A blend shape (jaw open, left smile) is given fully pressed; one standard deviation of its coefficient is this share.
 BLEND_SHAPE_DEVIATION = 0.35
+# A sum of modes is rounded as the number of rows in the product has it. Products of always as many rows make a face
+# depend on its own coefficients alone, to the last bit, whichever faces it is made with.
+ROWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +52,14 @@ class Modes:
         return cls(displacements, deviations.astype(np.float32), names, one_sided)
 
     def offsets(self, coefficients: Float) -> Float:
-        """(V, 3) displacement for `coefficients` (K,), in standard deviations."""
-        weights = (coefficients * self.deviations).astype(np.float32)
-        return (weights @ self.components).reshape(-1, 3)
+        """(..., V, 3) displacements for `coefficients` (..., K), in standard deviations."""
+        rows = coefficients.reshape(math.prod(coefficients.shape[:-1]), len(self))
+        weights = np.zeros((-(-len(rows) // ROWS) * ROWS, len(self)), np.float32)
+        weights[: len(rows)] = rows * self.deviations
+        summed = np.empty((len(weights), self.components.shape[1]), np.float32)
+        for start in range(0, len(weights), ROWS):
+            np.matmul(weights[start : start + ROWS], self.components, out=summed[start : start + ROWS])
+        return summed[: len(rows)].reshape(*coefficients.shape[:-1], -1, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +73,8 @@ class MorphableModel:
     expression_mean  (V, 3) float32 centimetres or None: added to faces that have an expression, not to neutral ones
     landmarks        name -> (3,) point of the mean face in centimetres, where the file gives any
     cavity           (V,) bool or None: the inside of the mouth, which keeps its colour in a model without albedo modes
+    facets           (G, 3) int32 or None: triangles that the normals are of, where those drawn are fewer. Albedo ends
+                     with the vertices that are drawn; the shape of those after them serves the facets
     """
 
     name: str
@@ -75,27 +87,47 @@ class MorphableModel:
     expression_mean: Float | None = None
     landmarks: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     cavity: NDArray[np.bool_] | None = None
+    facets: Index | None = None
 
     @property
     def parts(self) -> dict[str, int]:
         """Part of the intrinsic properties -> its number of coefficients, in the order of the coefficients."""
         return {"shape": len(self.shape), "albedo": len(self.albedo), "expression": len(self.expression)}
 
+    @property
+    def _normal_triangles(self) -> Index:
+        return self.triangles if self.facets is None else self.facets
+
     @cached_property
     def _touching(self) -> scipy.sparse.csr_matrix:
-        return incidence(self.triangles, len(self.shape_mean))
+        return incidence(self._normal_triangles, len(self.shape_mean))[: len(self.albedo_mean)]
 
     def mesh(self, coefficients: Float) -> Mesh:
         """The face of `coefficients` (K,) float32 in standard deviations: shape, then albedo, then expression.
 
         Without the coefficients of expression the face is neutral.
         """
-        shape, albedo, expression = np.split(coefficients, np.cumsum(list(self.parts.values()))[:2])
-        vertices = self.shape_mean + self.shape.offsets(shape)
-        if len(expression):
-            vertices += self.expression.offsets(expression)
+        return self.meshes(coefficients[None])[0]
+
+    def meshes(self, coefficients: Float) -> list[Mesh]:
+        """The faces of `coefficients` (N, K), each as `mesh` has it. Arrays that are equal may be shared by them."""
+        shape, albedo, expression = map(_distinct, np.split(coefficients, np.cumsum(list(self.parts.values()))[:2], 1))
+        vertices = self.shape.offsets(shape)
+        vertices += self.shape_mean
+        if expression.shape[1]:
+            moved = self.expression.offsets(expression)
             if self.expression_mean is not None:
-                vertices += self.expression_mean
-        colours = np.clip(self.albedo_mean + self.albedo.offsets(albedo), 0.0, 1.0)
-        normals = vertex_normals(vertices, self.triangles, self._touching)
-        return Mesh(self.name, (Surface(vertices, self.triangles, normals, colours),))
+                moved += self.expression_mean
+            vertices = vertices + moved if len(vertices) < len(moved) else np.add(vertices, moved, out=vertices)
+        normals = normals_of_all(vertices, self._normal_triangles, self._touching)
+        colours = self.albedo.offsets(albedo)
+        colours += self.albedo_mean
+        np.clip(colours, 0.0, 1.0, out=colours)
+        drawn = vertices[:, : len(self.albedo_mean)]
+        rows = (np.broadcast_to(field, (len(coefficients), *field.shape[1:])) for field in (drawn, normals, colours))
+        return [Mesh(self.name, (Surface(v, self.triangles, n, c),)) for v, n, c in zip(*rows, strict=True)]
+
+
+def _distinct(coefficients: Float) -> Float:
+    """The rows of (N, K), or one for all of them where they are equal."""
+    return coefficients[:1] if (coefficients == coefficients[:1]).all() else coefficients

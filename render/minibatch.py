@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -78,15 +78,21 @@ def draw_minibatch(
     )
 
 
-def scenes(draw: Draw, catalog: Catalog, camera: Camera, shading: Shading) -> Iterator[Scene]:
+def scenes(draw: Draw, catalog: Catalog, camera: Camera, shading: Shading) -> list[Scene]:
     """One scene for each image of the mini-batch; consecutive images of one object share one mesh."""
-    shared = draw.coefficients is not None and len(draw.coefficients) == 1
-    identity, mesh = None, None
-    for i, number in enumerate(draw.identity):
-        row = None if draw.coefficients is None else draw.coefficients[0 if shared else i]
-        if mesh is None or number != identity or not (row is None or shared):
-            identity, mesh = number, catalog.mesh(int(number), row)
-        scene = Scene(mesh, 0.0, 0.0, 0.0, camera, shading)
+    count = len(draw.identity)
+    if draw.coefficients is not None and len(draw.coefficients) == 1:
+        new = np.arange(count) == 0
+    elif draw.coefficients is not None:
+        new = np.ones(count, bool)
+    else:
+        new = np.diff(draw.identity, prepend=-1) != 0
+    chosen = None if draw.coefficients is None else draw.coefficients[new[: len(draw.coefficients)]]
+    meshes = catalog.meshes(draw.identity[new], chosen)
+    made = []
+    for i, mesh in enumerate(np.cumsum(new) - 1):
+        scene = Scene(meshes[mesh], 0.0, 0.0, 0.0, camera, shading)
         for name, values in draw.values.items():
             scene = with_value(scene, FACTORS[name].sets, float(values[i]))
-        yield scene
+        made.append(scene)
+    return made

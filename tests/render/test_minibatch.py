@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mesh_fixtures import small_face_catalog, write_models
@@ -112,10 +114,23 @@ def test_images_of_one_face_share_one_mesh(moody):
     camera, shading = frame_camera(moody.target, moody.radius, 32), Shading()
 
     def meshes(factor):
-        return {id(scene.mesh) for scene in list(scenes(drawn(moody, factor), moody, camera, shading))}
+        return {id(scene.mesh) for scene in scenes(drawn(moody, factor), moody, camera, shading)}
 
     assert len(meshes("azimuth")) == 1
     assert len(meshes("expression")) == 20
+
+
+@pytest.mark.parametrize(("factor", "count"), [("azimuth", 1), ("expression", 20)])
+def test_the_meshes_of_a_mini_batch_are_asked_for_at_once(moody, monkeypatch, factor, count):
+    asked = []
+    meshes = type(moody).meshes
+    monkeypatch.setattr(type(moody), "meshes", lambda self, *of: asked.append(of) or meshes(self, *of))
+    draw = drawn(moody, factor)
+    made = scenes(draw, moody, frame_camera(moody.target, moody.radius, 32), Shading())
+    ((identities, coefficients),) = asked
+    assert len(identities) == len(coefficients) == count
+    for scene, row in zip(made, np.broadcast_to(draw.coefficients, (20, 4)), strict=True):
+        assert np.array_equal(scene.mesh.surfaces[0].vertices, moody.mesh(0, row).surfaces[0].vertices)
 
 
 def test_scenes_carry_the_drawn_values(catalog):
@@ -135,6 +150,14 @@ def test_on_the_paper_s_grid_every_chair_is_seen_in_60_views(tmp_path):
     assert len(seen) == 2 * 60
     views = [draw_minibatch(chairs, sampling, 4, 0, "train", "intrinsic", index).values for index in range(120)]
     assert len({(v["azimuth"][0], v["elevation"][0]) for v in views}) == 60
+
+
+def test_neighbours_of_one_chair_share_one_mesh(tmp_path):
+    chairs, _ = open_chairs(write_models(tmp_path / "models", 3))
+    draw = drawn(chairs, "intrinsic", sampling=Sampling(DEFAULT_RANGES["chair"]))
+    draw = replace(draw, identity=np.array([0, 0, 2, 2, 2, 0, 1] + [1] * 13))
+    made = scenes(draw, chairs, frame_camera(chairs.target, chairs.radius, 32), Shading())
+    assert all(scene.mesh is chairs.mesh(int(i), None) for scene, i in zip(made, draw.identity, strict=True))
 
 
 def test_chairs_vary_as_a_whole_only(tmp_path):
