@@ -19,13 +19,8 @@ def open_platform(size: int) -> EGLPlatform:
     One a process: a second one, or closing and opening again, is a known source of crashes in pyrender.
     Raises Failure where no context can be made.
     """
-    os.environ["PYOPENGL_PLATFORM"] = "egl"
-    os.environ["PYGLET_HEADLESS"] = "true"  # pyrender imports its viewer, and pyglet would load X11 libraries for it
     try:
-        from OpenGL.plugins import FormatHandler
-
-        # Since Python 3.12 `ctypes.byref` gives a `_ctypes.CArgObject`, which PyOpenGL 3.1.0 does not know: no textures
-        FormatHandler.by_name("ctypesparameter").check.append("_ctypes.CArgObject")
+        prepare_pyrender()
         from pyrender.platforms import egl
 
         device = egl.get_device_by_index(int(os.environ.get("EGL_DEVICE_ID", "0")))
@@ -34,6 +29,16 @@ def open_platform(size: int) -> EGLPlatform:
     except Exception as error:  # PyOpenGL raises anything from AttributeError to EGLError where libraries are missing
         raise Failure(f"no OpenGL context over EGL ({type(error).__name__}: {error}); {REMEDY}") from error
     return platform
+
+
+def prepare_pyrender() -> None:
+    """What has to be done before pyrender is imported: EGL, no X11, and textures on Python 3.12."""
+    os.environ["PYOPENGL_PLATFORM"] = "egl"
+    os.environ["PYGLET_HEADLESS"] = "true"  # pyrender imports its viewer, and pyglet would load X11 libraries for it
+    from OpenGL.plugins import FormatHandler
+
+    # Since Python 3.12 `ctypes.byref` gives a `_ctypes.CArgObject`, which PyOpenGL 3.1.0 does not know: no textures
+    FormatHandler.by_name("ctypesparameter").check.append("_ctypes.CArgObject")
 
 
 def gl_strings() -> dict[str, str]:

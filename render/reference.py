@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,10 @@ class ReferenceRenderer:
         drawn.add(pyrender.DirectionalLight(intensity=shading.diffuse), pose=_facing_along(-light_direction(scene)))
         flags = RenderFlags.OFFSCREEN | RenderFlags.SKIP_CULL_FACES
         return np.array(self._renderer.render(drawn, flags))
+
+    def draw_batch(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
+        """(N, size, size) uint8 images of N >= 1 scenes."""
+        return np.stack([self.draw(scene) for scene in scenes])
 
 
 def _facing_along(direction: NDArray[np.float64]) -> NDArray[np.float64]:

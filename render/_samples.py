@@ -1,0 +1,62 @@
+"""Where the batched renderer samples a scene.
+
+FIVE: five points a pixel, on a grid turned by 26.6 degrees. The samples are the pixels of a plain target of three times
+the width and height, drawn by a camera that is rolled by atan(1/2) and zoomed so that neighbours lie 1/sqrt(5) of an
+image's pixel apart. A pixel then owns the sample at its centre and the four next to it, at (+-0.4, +-0.2) and
+(-+0.2, +-0.4) pixel: five rows and columns, so that edges in any direction come out in even steps (see
+shaders/samples.glsl), where a plain grid of 2 x 2 gives upright edges two. And software GL draws small triangles so
+about twice as fast as with 4 samples a pixel of its own.
+
+ONE: the pixels themselves, each with the 4 samples of OpenGL: what the reference renderer does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.scene import Scene, camera_pose, light_direction, model_matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """How the target that is drawn lies over an image.
+
+    side  pixels of the target along each side of an image's pixel
+    turn  (3, 3) image coordinates, with the origin at the centre, to those of the target, but for `zoom`
+    """
+
+    side: int
+    turn: NDArray[np.float64]
+    zoom: float
+
+
+# To the coordinates (2x + y, 2y - x) of the target
+FIVE = Pattern(
+    3, np.array([[2.0, 1.0, 0.0], [-1.0, 2.0, 0.0], [0.0, 0.0, np.sqrt(5.0)]]) / np.sqrt(5.0), np.sqrt(5.0) / 3
+)
+ONE = Pattern(1, np.eye(3), 1.0)
+
+
+def towards_light(scene: Scene, pattern: Pattern) -> NDArray[np.float64]:
+    """(3,) unit vector towards the light, in the frame of the rolled camera."""
+    return pattern.turn @ camera_pose(scene)[:3, :3].T @ light_direction(scene)
+
+
+def tile_block(scene: Scene, size: int, pattern: Pattern) -> NDArray[np.float64]:
+    """(40,) the block `Tile` of shaders/tile.vert for images of `size` pixels: two matrices in columns, two vectors."""
+    roll, zoom = np.eye(4), np.diag([pattern.zoom, pattern.zoom, 1.0, 1.0])
+    roll[:3, :3] = pattern.turn
+    projection = zoom @ scene.camera.projection
+    view = roll @ np.linalg.inv(camera_pose(scene)) @ model_matrix(scene)
+    centre = pattern.side * size / 2
+    return np.concatenate(
+        [
+            (projection @ view).T.ravel(),
+            view.T.ravel(),
+            [*towards_light(scene, pattern), scene.shading.diffuse],
+            [centre, centre, projection[1, 1] * centre, scene.shading.ambient],
+        ]
+    )
