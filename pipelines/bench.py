@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from pipelines.bench_render import render
 from render.errors import BadInput, Failure
 from render.files import write_file
 
@@ -36,8 +37,11 @@ def command() -> None:
 
     \b
     Example:
-      dcign bench assets -o assets.json
+      dcign bench render -o render.json
     """
+
+
+command.add_command(render)
 
 
 @command.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.metadata
 import json
 import os
@@ -18,16 +17,12 @@ from typing import Any
 
 import click
 
+from render import devices
+
 GIB = 2**30
 GL_PACKAGES = ("libegl1", "libgl1", "libgl1-mesa-dri")  # as scripts/setup installs them
 APT_LINE = f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {' '.join(GL_PACKAGES)}"
 PIP_LINE = "make setup, or: pip install -c constraints.txt -e ."
-VENDOR_FILE = Path("/usr/share/glvnd/egl_vendor.d/10_nvidia.json")
-VENDOR_LINE = (
-    f"sudo mkdir -p {VENDOR_FILE.parent} && "
-    """echo '{"file_format_version": "1.0.0", "ICD": {"library_path": "libEGL_nvidia.so.0"}}' | """
-    f"sudo tee {VENDOR_FILE}"
-)
 
 
 @click.command(context_settings={"show_default": True})
@@ -71,9 +66,9 @@ def examine() -> dict[str, Any]:
         "disk": {"folder": str(here), "free_gib": round(shutil.disk_usage(here).free / GIB, 1)},
         "packages": package_versions(),
         "torch": in_own_process("torch_facts"),
-        "nvidia_driver": nvidia_driver(),
-        "nvidia_egl": nvidia_egl(),
-        "egl_devices": in_own_process("egl_devices"),
+        "nvidia_driver": devices.nvidia_driver(),
+        "nvidia_egl": devices.nvidia_egl(),
+        "egl_devices": in_own_process("devices.egl_devices"),
         "gl": in_own_process("gl_facts"),
     }
 
@@ -115,64 +110,6 @@ def cpu_bf16() -> list[str]:
     except OSError:
         return []
     return sorted(words & {"avx512_bf16", "amx_bf16", "bf16"})
-
-
-def nvidia_driver() -> str | None:
-    """The loaded NVIDIA kernel driver in its own words, or None without one."""
-    try:
-        return Path("/proc/driver/nvidia/version").read_text().splitlines()[0].removeprefix("NVRM version:").strip()
-    except (OSError, IndexError):
-        return None
-
-
-def nvidia_egl() -> dict[str, bool]:
-    """Whether NVIDIA's EGL library loads, and whether a file tells the GL dispatch library about it."""
-    folders = (VENDOR_FILE.parent, Path("/etc/glvnd/egl_vendor.d"))
-    try:
-        ctypes.CDLL("libEGL_nvidia.so.0")
-        loads = True
-    except OSError:
-        loads = False
-    return {"library": loads, "vendor_file": any(list(folder.glob("*nvidia*.json")) for folder in folders)}
-
-
-def egl_devices() -> list[dict[str, Any]]:
-    """The EGL devices in the order that EGL_DEVICE_ID counts them, with their CUDA index where they have one.
-
-    EGL orders devices by itself: the CUDA index is the only sound way to tell which GPU a device is.
-    Loads libEGL; raises OSError where it, or its device extension, is missing.
-    """
-    egl = ctypes.CDLL("libEGL.so.1")
-    egl.eglGetProcAddress.restype = ctypes.c_void_p
-
-    def function(name: str, result: Any, *arguments: Any) -> Any:
-        address = egl.eglGetProcAddress(name.encode())
-        if not address:
-            raise OSError(f"libEGL.so.1 has no {name}")
-        return ctypes.CFUNCTYPE(result, *arguments)(address)
-
-    number, text, handle = ctypes.c_int32, ctypes.c_char_p, ctypes.c_void_p
-    query = function("eglQueryDevicesEXT", number, number, ctypes.POINTER(handle), ctypes.POINTER(number))
-    string = function("eglQueryDeviceStringEXT", text, handle, number)
-    attribute = function("eglQueryDeviceAttribEXT", number, handle, number, ctypes.POINTER(ctypes.c_ssize_t))
-
-    found, count = (handle * 32)(), number()
-    if not query(len(found), found, ctypes.byref(count)):
-        return []
-    devices = []
-    for index in range(count.value):
-        extensions = (string(found[index], 0x3055) or b"").decode().split()  # EGL_EXTENSIONS
-        cuda, path = ctypes.c_ssize_t(), None
-        has_cuda = "EGL_NV_device_cuda" in extensions and attribute(found[index], 0x323A, ctypes.byref(cuda))
-        if "EGL_EXT_device_drm" in extensions:
-            path = string(found[index], 0x3233)  # EGL_DRM_DEVICE_FILE_EXT
-        devices.append({
-            "index": index,
-            "file": path.decode() if path else None,
-            "cuda": cuda.value if has_cuda else None,
-            "software": "EGL_MESA_device_software" in extensions,
-        })  # fmt: skip
-    return devices
 
 
 def gl_facts() -> dict[str, str]:
@@ -223,23 +160,12 @@ def find_problems(facts: dict[str, Any]) -> list[dict[str, Any]]:
         add(False, f"an NVIDIA driver is loaded, but torch ({built}) sees no GPU",
             "install the torch build that fits the driver; see pytorch.org/get-started")  # fmt: skip
     if driver and "llvmpipe" in gl.get("renderer", ""):
-        add(False, "rendering runs on the CPU (llvmpipe) although an NVIDIA GPU exists", _nvidia_remedy(facts))
-    return problems
-
-
-def _nvidia_remedy(facts: dict[str, Any]) -> str:
-    if not facts["nvidia_egl"]["library"]:
-        return (
-            "install the GL part of the driver, which brings libEGL_nvidia.so.0 (Debian: libegl-nvidia0, Ubuntu: "
-            "libnvidia-gl-<version>); in a container, start it with NVIDIA_DRIVER_CAPABILITIES=all"
+        add(
+            False,
+            "rendering runs on the CPU (llvmpipe) although an NVIDIA GPU exists",
+            devices.nvidia_remedy(facts["nvidia_egl"], facts["egl_devices"]),
         )
-    if not facts["nvidia_egl"]["vendor_file"]:
-        return f"{VENDOR_FILE.name} is missing: {VENDOR_LINE}"
-    devices = facts["egl_devices"] if isinstance(facts["egl_devices"], list) else []
-    usable = [str(device["index"]) for device in devices if device["cuda"] is not None]
-    if usable:
-        return f"choose the GPU: export EGL_DEVICE_ID={usable[0]} (EGL devices with CUDA: {', '.join(usable)})"
-    return "EGL finds no NVIDIA device: check that /dev/nvidia* and /dev/dri can be read and that nvidia-smi works"
+    return problems
 
 
 def table(facts: dict[str, Any]) -> list[tuple[str, str]]:

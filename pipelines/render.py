@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from assets.face_catalog import FaceSampling
+from pipelines.detail import with_detail
 from pipelines.opening import only_for, open_catalog, recognised
 from pipelines.progress import progress_bar
+from render.devices import places, software_warning
 from render.errors import BadInput
 from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, MAIN, SPLITS, VIEWS, parse_range
-from render.job import Job, Task, check_disk, locked, open_manifest, render, tasks_of, unfinished
+from render.job import RENDERERS, Job, Task, left_to_do, render, tasks_of
 from render.minibatch import Sampling
+from render.parts import parse_part
+from render.plan import Plan
+from render.remote_store import open_store
+from render.store import locked
+from render.workers import Pool, Workers
 
 AUTHORS_COUNT = {"train": 12000, "test": 1400}  # mini-batches over the four factors
 
@@ -48,7 +56,10 @@ def range_options(command: Any) -> Any:
 )  # fmt: skip
 @click.option("--match", metavar="REGEX", default="", help="Only chair models of such names, e.g. 'chair|stool|seat'.")
 @click.option("--strict", is_flag=True, help="Stop at a chair model that cannot be read, instead of leaving it out.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="shards", help="Folder of shards.")
+@click.option(
+    "-o", "--output", metavar="FOLDER", default="shards",
+    help="Folder of shards, or the address of one, such as s3://bucket/faces.",
+)  # fmt: skip
 @click.option("--split", type=click.Choice(SPLITS), default="train", help="Identities of the two never overlap.")
 @click.option("--batch-size", type=click.IntRange(2, 1024), default=20, help="Images in a mini-batch.")
 @click.option("--size", type=click.IntRange(16, 1024), default=150, help="Image width and height in pixels.")
@@ -64,11 +75,23 @@ def range_options(command: Any) -> Any:
 )  # fmt: skip
 @click.option("--expressions", is_flag=True, help="Faces with expressions instead of neutral ones.")
 @click.option("--walk", is_flag=True, help="Faces of a mini-batch lead in even steps from one to another.")
-@click.option("--workers", type=click.IntRange(min=1), show_default="one a core", help="Processes that render.")
+@click.option(
+    "--renderer", type=click.Choice(RENDERERS), default="batched",
+    help="batched draws a mini-batch at once; reference is pyrender, an image at a time.",
+)  # fmt: skip
+@click.option("--full-mesh", is_flag=True, help="Draw all triangles, also those too small to be seen at --size.")
+@click.option(
+    "--workers", metavar="N", default="auto",
+    help="Processes that render; auto: up to 4 for each NVIDIA GPU, without one as many as cores.",
+)  # fmt: skip
+@click.option("--part", metavar="I/N", help="Only every N-th shard from the I-th, for N machines that share OUTPUT.")
+@click.option("--ray", metavar="ADDRESS", help="Render on a Ray cluster; local: one on this machine.")
+@click.option("--dry-run", is_flag=True, help="Say what would be rendered and how long it takes; write nothing.")
 def command(
-    factor: str, count: int | None, kind: str | None, assets: Path | None, match: str, strict: bool, output: Path,
+    factor: str, count: int | None, kind: str | None, assets: Path | None, match: str, strict: bool, output: str,
     split: str, batch_size: int, size: int, seed: int, views: str | None, sigma: float | None, expressions: bool,
-    walk: bool, workers: int | None, **ranges: str | None,
+    walk: bool, renderer: str, full_mesh: bool, workers: str, part: str | None, ray: str | None, dry_run: bool,
+    **ranges: str | None,
 ) -> None:  # fmt: skip
     """Render mini-batches in which exactly one factor varies, into OUTPUT/*.npz and OUTPUT/manifest.json.
 
@@ -81,7 +104,10 @@ def command(
       dcign render --object chair --assets furniture/ --n 400 -o chairs
       dcign render --factor expression --n 400 -o expressions
       dcign render --split test --n 80 -o test
+      dcign render --part 3/8 -o /mnt/shared/shards
     """
+    number = _number_of_workers(workers)
+    chosen = parse_part(part) if part else None
     kind = kind or recognised(assets)
     tasks = _tasks(factor, split, count or AUTHORS_COUNT[split])
     sampling = _sampling(kind, ranges, views)
@@ -92,26 +118,57 @@ def command(
     for task in tasks:
         if FACTORS[task.factor].parts and not catalog.varies(FACTORS[task.factor].parts):
             raise BadInput(f"--factor {task.factor}: {catalog.name} has no modes of it; see `dcign render --help`")
-    job = Job(catalog, sampling, seed, size, batch_size)
-    with locked(output):
-        todo = unfinished(output, open_manifest(output, job.settings("")), tasks)
-        total = sum(task.count for task in tasks)
-        if not todo:
-            click.echo(f"{output}: all {total} mini-batches are there already.")
+    if not full_mesh:
+        catalog = with_detail(catalog, size)
+    job = Job(catalog, sampling, seed, size, batch_size, renderer)
+    if chosen:
+        tasks = chosen.of(tasks)
+    wanted = sum(task.count for task in tasks)
+    with open_store(output) as store, nullcontext() if dry_run else locked(store.folder, chosen):
+        manifest = store.manifest(job.settings(""))
+        plan = Plan(job, left_to_do(store, manifest, tasks))
+        if not plan.tasks:
+            if store.parts() and not (chosen or dry_run):
+                store.take_over(manifest)
+            click.echo(f"{output}: all {wanted} mini-batches are there already.")
             return
-        left = sum(task.count for task in todo)
-        check_disk(output, job, todo)
-        workers = min(workers or len(os.sched_getaffinity(0)), len(todo))
-        click.echo(
-            f"{output}: {left} of {total} mini-batches to render, {left * batch_size} images of {size} x {size}, "
-            f"{len(todo)} shards, {left * batch_size * size**2 / 1e6:.0f} MB, {workers} worker{'s' * (workers > 1)}."
-        )
-        with progress_bar("render", left * batch_size, "image") as bar:
-            render(
-                output, job, todo, workers,
-                started=lambda gl: bar.write(f"OpenGL: {gl}"), tick=lambda n: bar.update(n * batch_size),
-            )  # fmt: skip
-    click.echo(f"{output}: {total} mini-batches. Look at them with `dcign preview {output} -o sheet.png`.")
+        with _workers(job, number, ray, len(plan.tasks)) as pool:
+            plan.check_disk(store, pool.count)
+            gl = pool.first_info()
+            store.manifest(job.settings(gl))  # which may differ from the one it was begun with
+            if warning := software_warning(gl):
+                click.secho(f"Warning: {warning}", fg="yellow", err=True)
+            seconds = plan.seconds(pool) if dry_run or not plan.is_short(pool.count) else None
+            for line in plan.lines(wanted, output, gl, pool.count, seconds):
+                click.echo(line)
+            if dry_run:
+                return
+            with progress_bar("render", plan.images, "image") as bar:
+                render(store, job, pool, plan.tasks, chosen, tick=lambda n: bar.update(n * batch_size))
+    look = f"Look at them with `dcign preview {output} -o sheet.png`."
+    click.echo(f"{output}: {wanted} mini-batches. {'Copy them here to train on them.' if '://' in output else look}")
+
+
+def _number_of_workers(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise BadInput(f"--workers: expected auto or a number from 1, found {text!r}")
+    return int(text)
+
+
+@contextmanager
+def _workers(job: Job, number: int | None, ray: str | None, tasks: int) -> Iterator[Workers]:
+    """The processes to render on, no more than there are tasks."""
+    if ray:
+        from render.cluster import Cluster
+
+        with Cluster(job, ray, number, tasks) as cluster:
+            yield cluster
+    else:
+        chosen = places(number)[:tasks]
+        with Pool(job, len(chosen), chosen) as pool:
+            yield pool
 
 
 def _tasks(factor: str, split: str, count: int) -> list[Task]:

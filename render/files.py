@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def write_file(path: Path, content: bytes) -> None:
 
     Raises Failure naming `path` when the disk is full or cannot be written to; nothing stays behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # several machines may write here
     try:
         with open(temporary, "wb") as file:
             file.write(content)

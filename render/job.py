@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assets.catalog import Catalog
-from render.errors import Failure, ShardError
-from render.factors import EXTRINSIC
-from render.manifest import NAME, Entry, Manifest, read_manifest
-from render.minibatch import Sampling, draw_minibatch, scenes
+from render.factors import EXTRINSIC, FACTORS
+from render.manifest import NAME, Entry, Manifest, read_one
+from render.minibatch import Draw, Sampling, draw_minibatch, scenes
+from render.parts import Part
 from render.scene import Camera, Shading, frame_camera
-from render.shard_file import hash_file, shard_name, write_shard
-from render.workers import Pool
+from render.shard_file import shard_name, write_shard
+from render.store import Store, locked
+from render.workers import Workers
+
+__all__ = ["Job", "Task", "left_to_do", "locked", "open_manifest", "render", "shading_for", "tasks_of", "unfinished"]
 
 MINIBATCHES_PER_SHARD = 50  # 20 images of 150 x 150 each: 22.5 MB
+RENDERERS = ("batched", "reference")
+
+
+def open_renderer(name: str, size: int, kind: str) -> Any:
+    """The renderer `name` for images of `size` pixels of a `kind` of object: something with `gl` and `draw_batch`.
+
+    Opens the one OpenGL context of the process. Chairs have thin bars on white, and are drawn with OpenGL's own samples
+    as the reference is (docs/decisions/0013).
+    """
+    if name == "reference":
+        from render.reference import ReferenceRenderer
+
+        return ReferenceRenderer(size)
+    from render.batched import BatchedRenderer
+
+    return BatchedRenderer(size, multisampled=kind == "chair")
 
 
 @dataclass(frozen=True)
@@ -44,7 +61,8 @@ class Task:
 class Job:
     """Everything that decides the pixels of a data set. Sent to workers as it is.
 
-    size  of the images in pixels
+    size      of the images in pixels
+    renderer  one of RENDERERS
     """
 
     catalog: Catalog
@@ -52,6 +70,7 @@ class Job:
     seed: int
     size: int = 150
     batch_size: int = 20
+    renderer: str = "batched"
 
     @property
     def camera(self) -> Camera:
@@ -78,18 +97,23 @@ class Job:
             "seed": self.seed,
             "camera": {**asdict(self.camera), "target": list(self.camera.target)},
             "shading": asdict(self.shading),
-            "renderer": "reference",
+            "detail": getattr(self.catalog, "detail", {}),
+            "renderer": self.renderer,
             "gl": gl,
         }
+
+    def bytes(self, task: Task) -> int:
+        """Size of a shard, but for the headers of its members."""
+        coefficients = sum(self.catalog.parts.values())
+        image = self.size**2 + 4 * len(EXTRINSIC) + 8 + 4 * coefficients * bool(FACTORS[task.factor].parts)
+        return task.count * self.batch_size * image
 
     # What a worker does (see render.workers.Pool).
 
     def start(self) -> str:
         """Open the renderer of this process; returns the GL renderer string."""
-        from render.reference import ReferenceRenderer
-
         global _renderer
-        _renderer = ReferenceRenderer(self.size)
+        _renderer = open_renderer(self.renderer, self.size, self.catalog.object)
         return f"{_renderer.gl['renderer']}, OpenGL {_renderer.gl['version']}"
 
     def run(self, order: tuple[Path, Task], tick: Callable[[int], None]) -> tuple[str, int]:
@@ -101,12 +125,7 @@ class Job:
         arrays["images"] = np.empty((*shape, self.size, self.size), np.uint8)
         recorded = []
         for row in range(task.count):
-            index = task.first + row
-            draw = draw_minibatch(
-                self.catalog, self.sampling, self.batch_size, self.seed, task.split, task.factor, index
-            )
-            for column, scene in enumerate(scenes(draw, self.catalog, self.camera, self.shading)):
-                arrays["images"][row, column] = _renderer.draw(scene)
+            draw, arrays["images"][row] = self.draw(task, task.first + row)
             for name, values in {**draw.values, "identity": draw.identity}.items():
                 arrays[name][row] = values
             if draw.coefficients is not None:
@@ -115,6 +134,22 @@ class Job:
         if recorded:
             arrays["coefficients"] = np.stack(recorded)
         return write_shard(folder / task.name, arrays)
+
+    def probe(self, tasks: tuple[Task, ...], tick: Callable[[int], None]) -> list[float]:
+        """Seconds to draw the first mini-batch of each of `tasks`; nothing is kept."""
+        self.draw(tasks[0], tasks[0].first)  # the very first one also compiles shaders and touches files
+        seconds = []
+        for task in tasks:
+            started = time.perf_counter()
+            self.draw(task, task.first)
+            seconds.append(time.perf_counter() - started)
+        return seconds
+
+    def draw(self, task: Task, index: int) -> tuple[Draw, NDArray[np.uint8]]:
+        """The values and the (N, size, size) images of one mini-batch."""
+        draw = draw_minibatch(self.catalog, self.sampling, self.batch_size, self.seed, task.split, task.factor, index)
+        images: NDArray[np.uint8] = _renderer.draw_batch(scenes(draw, self.catalog, self.camera, self.shading))
+        return draw, images
 
 
 _renderer: Any = None  # one GL renderer a process
@@ -131,95 +166,58 @@ def tasks_of(factor: str, split: str, count: int) -> list[Task]:
     return [Task(factor, split, i, s, min(MINIBATCHES_PER_SHARD, count - s)) for i, s in enumerate(starts)]
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Make `folder` and hold it for this process; raises ShardError when another render writes to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise ShardError(f"{folder}: expected a folder to write to: {error.strerror}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise ShardError(f"{folder}: another `dcign render` is writing to it; wait for it, or use another -o") from None
-    finally:
-        os.close(handle)
-
-
 def open_manifest(folder: Path, settings: dict[str, Any]) -> Manifest:
-    """The manifest of `folder`, new for an empty one. Raises ShardError if it holds another data set or other files.
+    """The manifest of the locked `folder`, new for an empty one; removes what a killed render left half-written.
 
-    The GL renderer is compared only where `settings["gl"]` is given: it is known once a worker has started.
+    Raises ShardError if it holds another data set or other files.
     """
-    leftover = [path for path in folder.iterdir() if path.name.startswith(".") and path.name.endswith(".tmp")]
-    if not (folder / NAME).exists():
-        others = [path.name for path in folder.iterdir() if path not in leftover]
-        if others:
-            raise ShardError(f"{folder}: expected an empty folder or one with {NAME}, found {sorted(others)[0]!r}")
-        manifest = Manifest(settings)
-    else:
-        manifest = read_manifest(folder)
-        difference = first_difference(manifest.settings, settings)
-        if difference:
-            raise ShardError(f"{folder}: holds another data set: {difference}; use another -o")
-    for path in leftover:  # of a render that was killed
-        path.unlink(missing_ok=True)
+    store = Store(folder)
+    manifest = store.manifest(settings)
+    store.clear()
     return manifest
 
 
-def first_difference(held: Any, asked: Any, where: str = "") -> str:
-    """The first place where two settings differ, in words; '' if nowhere. An unknown GL renderer ("") equals any."""
-    if isinstance(held, dict) and isinstance(asked, dict):
-        for key in [*held, *(key for key in asked if key not in held)]:
-            path = f"{where}.{key}" if where else str(key)
-            found = first_difference(held.get(key), asked.get(key), path)
-            if found:
-                return found
-        return ""
-    if held == asked or (where == "gl" and not asked):
-        return ""
-    return f"its {where} is {held!r}, asked for is {asked!r}"
-
-
 def unfinished(folder: Path, manifest: Manifest, tasks: list[Task]) -> list[Task]:
-    """The tasks whose shard is missing, too short or damaged (size or sha256 differ from the manifest)."""
-    return [task for task in tasks if not _is_done(folder / task.name, manifest.shards.get(task.name), task)]
+    """The tasks whose shard in `folder` is missing, too short or damaged (size or sha256 differ from the manifest)."""
+    return left_to_do(Store(folder), manifest, tasks)
 
 
-def _is_done(path: Path, entry: Entry | None, task: Task) -> bool:
-    if entry is None or entry.count < task.count or not path.is_file():
-        return False
-    return path.stat().st_size == entry.bytes and hash_file(path) == entry.sha256
+def left_to_do(store: Store, manifest: Manifest, tasks: list[Task]) -> list[Task]:
+    """The tasks whose shard the store does not hold whole, or that hold fewer mini-batches."""
 
+    def is_done(task: Task) -> bool:
+        entry = manifest.shards.get(task.name)
+        return entry is not None and entry.count >= task.count and store.holds(task.name, entry)
 
-def check_disk(folder: Path, job: Job, tasks: list[Task]) -> None:
-    """Raise Failure if the disk cannot hold the shards of `tasks`."""
-    needed = sum(task.count for task in tasks) * job.batch_size * (job.size**2 + 64)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise Failure(f"{folder}: {needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free; nothing was rendered")
+    return [task for task in tasks if not is_done(task)]
 
 
 def render(
-    folder: Path, job: Job, tasks: list[Task], workers: int, started: Callable[[str], None], tick: Callable[[int], None]
+    store: Store, job: Job, pool: Workers, tasks: list[Task], part: Part | None, tick: Callable[[int], None]
 ) -> Manifest:
-    """Render `tasks` into the locked `folder` with `workers` processes; the manifest grows with each finished shard.
+    """Render `tasks` into the locked `store`; the manifest, or that of the part, grows with each finished shard.
 
-    Calls `started(gl)` once a context is open and `tick(n)` as mini-batches are drawn. The same bytes result whatever
-    the number of workers, the order or earlier interruptions.
+    Calls `tick(n)` as mini-batches are drawn. The same bytes result whatever the workers, the order, the parts or
+    earlier interruptions.
     """
-    with Pool(job, min(workers, len(tasks))) as pool:
-        settings = job.settings(pool.first_info())
-        manifest = open_manifest(folder, settings)
-        manifest.write(folder)
-        started(settings["gl"])
+    manifest = store.manifest(job.settings(pool.first_info()))
+    if part is None:
+        name = NAME
+        store.clear()
+        store.take_over(manifest)
+    else:
+        name = part.manifest
+        store.clear([task.name for task in tasks])
+        manifest = read_one(store.folder / name) if name in store.names() else Manifest(manifest.settings)
+        manifest.write(store.folder, name)
+        store.keep(name)
 
-        def finished(order: tuple[Path, Task], result: tuple[str, int]) -> None:
-            task = order[1]
-            manifest.shards[task.name] = Entry(*result, task.factor, task.split, task.index, task.first, task.count)
-            manifest.write(folder)
+    def finished(order: tuple[Path, Task], result: tuple[str, int]) -> None:
+        task = order[1]
+        store.keep(task.name)
+        manifest.shards[task.name] = Entry(*result, task.factor, task.split, task.index, task.first, task.count)
+        manifest.write(store.folder, name)
+        store.keep(name)
 
-        pool.run([(folder, task) for task in tasks], finished, tick)
+    pool.run([(store.folder, task) for task in tasks], finished, tick)
     return manifest

@@ -1,4 +1,8 @@
-"""`manifest.json`: what a shard folder holds, once for the whole data set and once for each shard."""
+"""`manifest.json`: what a shard folder holds, once for the whole data set and once for each shard.
+
+While several machines render parts of one data set, each keeps a manifest of its own beside it (`render.parts`), and
+readers take all of them together.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import Any
 from render.errors import ShardError
 from render.factors import EXTRINSIC, FACTORS, SPLITS
 from render.files import write_file
+from render.parts import part_manifests
 from render.shard_file import shard_name
 
 FORMAT, VERSION = "dcign-shards", 1
@@ -44,20 +49,40 @@ class Manifest:
         """sha256 over the settings: equal for shards that belong to one data set."""
         return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
 
-    def write(self, folder: Path) -> None:
-        """Write `manifest.json` into `folder`, atomically."""
+    def write(self, folder: Path, name: str = NAME) -> None:
+        """Write `manifest.json`, or that of a part, into `folder`, atomically."""
         shards = {name: asdict(self.shards[name]) for name in sorted(self.shards)}
         document = {"format": FORMAT, "version": VERSION, "settings": self.settings, "shards": shards}
-        write_file(folder / NAME, (json.dumps(document, indent=1) + "\n").encode())
+        write_file(folder / name, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a shard folder. Raises ShardError naming the folder or file, expected and found."""
-    path = folder / NAME
+    """All that a shard folder holds, by its manifest and those of its parts.
+
+    Raises ShardError naming the folder or file, expected and found; and both files where two hold different data sets.
+    """
     if not folder.is_dir():
+        if ":/" in str(folder):
+            raise ShardError(f"{folder}: expected a folder on this machine, found an address; copy it here first")
         raise ShardError(f"{folder}: expected a folder of shards, found {'a file' if folder.exists() else 'nothing'}")
-    if not path.is_file():
+    paths = [path for path in (folder / NAME, *part_manifests(folder)) if path.is_file()]
+    if not paths:
         raise ShardError(f"{folder}: expected a shard folder with {NAME}, found none; make one with `dcign render`")
+    manifest = read_one(paths[0])
+    for path in paths[1:]:
+        other = read_one(path)
+        if other.fingerprint != manifest.fingerprint:
+            difference = first_difference(manifest.settings, other.settings)
+            raise ShardError(f"{path}: expected the same data set as in {paths[0]}, found another: {difference}")
+        for name, entry in other.shards.items():
+            held = manifest.shards.get(name)
+            if held is None or held.count <= entry.count:  # a longer job replaces the shards of a shorter one
+                manifest.shards[name] = entry
+    return manifest
+
+
+def read_one(path: Path) -> Manifest:
+    """What one manifest file says."""
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -97,3 +122,19 @@ def _check(manifest: Manifest, path: Path) -> None:
             or name != shard_name(entry.factor, entry.split, entry.index)
         ):
             raise ShardError(f"{path}: expected a shard entry of a known factor, split and range, found {name!r}")
+
+
+def first_difference(held: Any, asked: Any, where: str = "") -> str:
+    """The first place where two settings differ, in words; '' if nowhere. An unknown GL renderer ("") equals any."""
+    if isinstance(held, dict) and isinstance(asked, dict):
+        for key in [*held, *(key for key in asked if key not in held)]:
+            path = f"{where}.{key}" if where else str(key)
+            found = first_difference(held.get(key), asked.get(key), path)
+            if found:
+                return found
+        return ""
+    if held == asked or (where == "gl" and not asked):
+        return ""
+    if held in (None, {}) and asked in (None, {}):  # a setting that is younger than the manifest
+        return ""
+    return f"its {where} is {held!r}, asked for is {asked!r}"

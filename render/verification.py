@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from render.errors import ShardError
 from render.factors import FACTORS
 from render.manifest import NAME, Entry, Manifest
+from render.parts import is_part_file
 from render.shard_file import hash_file
 from render.shards import map_entry
 
@@ -29,13 +30,13 @@ def verify_shard(folder: Path, name: str, entry: Entry, settings: dict[str, Any]
 
 
 def strangers(folder: Path, manifest: Manifest) -> list[str]:
-    """Files in the folder that its manifest does not know."""
+    """Files in the folder that its manifests do not know."""
     known = {NAME, *manifest.shards}
     lines = []
     for path in sorted(folder.iterdir()):
         if path.name.endswith(".tmp"):
             lines.append(f"{path}: left over from an interrupted render; the next `dcign render` removes it")
-        elif path.name not in known:
+        elif path.name not in known and not is_part_file(path.name):
             lines.append(f"{path}: expected only files of the manifest, found this one")
     return lines
 

@@ -125,7 +125,7 @@ def test_a_gpu_that_torch_cannot_see_is_a_warning(monkeypatch, facts):
 
 def test_a_crash_in_another_process_is_reported_not_shared():
     assert doctor.in_own_process("os.abort") == {"error": "crashed with SIGABRT"}
-    assert "OSError" in doctor.in_own_process("ctypes.CDLL('libnothing.so').x")["error"]
+    assert "OSError" in doctor.in_own_process("devices.ctypes.CDLL('libnothing.so').x")["error"]
 
 
 def test_a_process_that_hangs_is_given_up():

@@ -11,6 +11,7 @@ from PIL import Image
 from render.manifest import NAME, read_manifest
 from render.shard_file import map_shard
 from render.shards import open_data_set
+from render.store import locked
 
 
 def dcign(*words):
@@ -85,6 +86,48 @@ def test_a_second_run_finishes_at_once(shards, models):
     assert {path: path.stat().st_mtime_ns for path in shards.iterdir()} == before
 
 
+def test_a_dry_run_says_what_would_be_rendered_and_writes_nothing(models, tmp_path):
+    out = tmp_path / "s"
+    code, text, _ = dcign("render", *CHAIRS, "--assets", models, "--n", 8, "-o", out, "--dry-run", "--workers", 1)
+    assert code == 0
+    assert "8 mini-batches to render, 32 images of 32 x 32, 4 shards, 0 MB." in text
+    assert "batched renderer, 1 worker on " in text
+    assert "OpenGL" in text
+    assert "images/s" in text
+    assert not out.exists()
+
+
+def test_parts_make_what_one_run_makes(shards, models, tmp_path):
+    asked = ("render", *CHAIRS, "--assets", models, "--n", 8, "-o", tmp_path / "s", "--workers", 1)
+    for part in ("2/2", "1/2"):
+        assert dcign(*asked, "--part", part)[0] == 0
+    assert not (tmp_path / "s" / NAME).exists()
+    code, text, _ = dcign("verify", tmp_path / "s")
+    assert code == 0
+    assert "4 shards are good" in text
+    assert "there already" in dcign(*asked)[1]
+    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == [*sorted(whole(shards)), NAME]
+    assert whole(tmp_path / "s") == whole(shards)
+
+
+def whole(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*-train-*.npz")}
+
+
+def test_a_second_render_into_one_folder_says_so_and_stops(models, tmp_path):
+    with locked(tmp_path / "s"):
+        refused("render", *CHAIRS, "--assets", models, "--n", 8, "-o", tmp_path / "s", names=["another `dcign render`"])
+
+
+def test_an_address_is_rendered_to_and_read_only_after_copying(models, tmp_path):
+    code, text, _ = dcign("render", *CHAIRS, "--assets", models, "--n", 4, "-o", f"local://{tmp_path}/far/s")
+    assert code == 0
+    assert "Copy them here" in text
+    refused("verify", "s3://bucket/s", names=["bucket/s", "copy"])
+    assert dcign("verify", tmp_path / "far" / "s")[0] == 0
+    refused("render", *CHAIRS, "--assets", models, "-o", "nowhere://s", names=["-o nowhere://s"])
+
+
 def test_verify_and_preview(shards, tmp_path):
     code, text, _ = dcign("verify", shards)
     assert code == 0
@@ -133,6 +176,10 @@ def test_bad_options_name_the_option(tmp_path):
     refused("render", "--factor", "smile", *out, names=["--factor", "smile", "azimuth"])
     refused("render", "--azimuth-range", "90", *out, names=["--azimuth-range", "A:B"])
     refused("render", "--size", 2, *out, names=["--size"])
+    refused("render", "--workers", "many", *out, names=["--workers", "auto", "many"])
+    refused("render", "--workers", "0", *out, names=["--workers", "'0'"])
+    refused("render", "--part", "3/2", *out, names=["--part", "I/N", "3/2"])
+    refused("render", "--renderer", "pencil", *out, names=["--renderer", "reference"])
     refused("render", "--object", "cat", *out, names=["--object"])
     refused("rendr", names=["rendr"])
     assert list(tmp_path.iterdir()) == []

@@ -1,42 +1,22 @@
 """A job gives the same bytes whatever the workers and interruptions, repairs shards, and never mixes data sets."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
-from mesh_fixtures import small_face_catalog
+from job_fixtures import TASKS, contents, small_job
+from job_fixtures import run as run_job
 
 import render.job as job_module
 from render.errors import ShardError
-from render.factors import DEFAULT_RANGES
-from render.job import Job, Task, first_difference, locked, open_manifest, render, tasks_of, unfinished
-from render.manifest import read_manifest
-from render.minibatch import Sampling
+from render.job import Task, open_manifest, tasks_of
+from render.manifest import first_difference, read_manifest
 from render.shard_file import map_shard
 from render.shards import open_data_set
-
-
-def job(seed=0):
-    return Job(small_face_catalog(), Sampling(DEFAULT_RANGES["face"]), seed, size=32, batch_size=4)
-
-
-TASKS = [Task("azimuth", "train", 0, 0, 3), Task("azimuth", "train", 1, 3, 2), Task("intrinsic", "train", 0, 0, 2)]
+from render.store import locked
 
 
 def run(folder, tasks=TASKS, workers=1, seed=0):
-    with locked(folder):
-        todo = unfinished(folder, open_manifest(folder, job(seed).settings("")), tasks)
-        if todo:
-            render(folder, job(seed), todo, workers, lambda gl: None, lambda n: None)
-    return todo
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """The job that draws; see tests/render/test_faults.py for those that only pretend."""
+    return run_job(folder, tasks, small_job(seed), workers)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +65,7 @@ def test_other_seed_other_pictures_and_never_in_one_folder(rendered, tmp_path):
 
 
 def test_an_asset_that_was_replaced_is_refused_with_both_hashes(rendered):
-    settings = job().settings("")
+    settings = small_job().settings("")
     settings["assets"] = {**settings["assets"], "models": {"nosed ball": "f" * 64}}
     with pytest.raises(ShardError, match=f"{'0' * 64}.*{'f' * 64}"):
         open_manifest(rendered, settings)
@@ -93,7 +73,7 @@ def test_an_asset_that_was_replaced_is_refused_with_both_hashes(rendered):
 
 def test_another_gl_renderer_is_refused_once_it_is_known(rendered):
     with pytest.raises(ShardError, match="its gl is"):
-        open_manifest(rendered, job().settings("another GL"))
+        open_manifest(rendered, small_job().settings("another GL"))
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path):
@@ -117,7 +97,7 @@ def test_any_image_can_be_made_again_from_its_recorded_values(rendered):
     from render.reference import ReferenceRenderer
     from render.scene import Scene
 
-    this = job()
+    this = small_job()
     batch = open_data_set(rendered).minibatch("intrinsic", 1)
     angles = [float(batch.values[name][2]) for name in ("azimuth", "elevation", "light")]
     coefficients = map_shard(batch.shard)["coefficients"][1, 2]
@@ -141,28 +121,3 @@ def test_the_first_difference_is_put_in_words():
     assert first_difference({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 4}) == "its a.b is 1, asked for is 3"
     assert first_difference({"a": 1}, {"a": 1, "b": 2}) == "its b is None, asked for is 2"
     assert first_difference({"gl": "x"}, {"gl": ""}) == ""
-
-
-SCRIPT = """
-import sys
-sys.path[:0] = {paths!r}
-from pathlib import Path
-from test_job import run
-if __name__ == "__main__":
-    run(Path(sys.argv[1]), workers=2)
-"""
-
-
-def test_kill_9_at_any_moment_costs_unfinished_shards_only(rendered, tmp_path):
-    folder = tmp_path / "killed"
-    script = tmp_path / "go.py"
-    tests = os.path.dirname(os.path.dirname(__file__))
-    script.write_text(SCRIPT.format(paths=[os.path.dirname(__file__), tests, os.path.dirname(tests)]))
-    for pause in (1.0, 2.0, 3.0):
-        process = subprocess.Popen([sys.executable, script, folder], stderr=subprocess.DEVNULL)
-        time.sleep(pause)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    time.sleep(1)  # workers notice that their parent is gone
-    run(folder)
-    assert contents(folder) == contents(rendered)

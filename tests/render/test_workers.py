@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,3 +61,32 @@ def test_a_task_that_kills_every_worker_ends_the_job(tmp_path):
 def test_bad_input_in_a_worker_stays_bad_input(tmp_path):
     with pytest.raises(BadInput, match="task -3 is bad"):
         run(tmp_path, [1, 2, -3])
+
+
+@dataclass
+class Placed(Work):
+    """Says which device it was put on, and waits until three tasks are begun."""
+
+    def start(self):
+        return os.environ["EGL_DEVICE_ID"] if self.folder is None else "the same"
+
+    def wait(self, task, tick):
+        time.sleep(10)
+
+    def run(self, task, tick):
+        (self.folder / f"{task}-on-{os.environ['EGL_DEVICE_ID']}").touch()
+        while len(list(self.folder.iterdir())) < 3:
+            time.sleep(0.01)
+
+
+def test_workers_take_turns_over_the_devices(tmp_path):
+    with Pool(Placed(tmp_path), 3, [{"EGL_DEVICE_ID": "5"}, {"EGL_DEVICE_ID": "2"}]) as pool:
+        pool.run([0, 1, 2], lambda task, result: None, lambda n: None)
+    assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["2", "5", "5"]
+
+
+def test_workers_with_different_opengl_do_not_work_on_one_data_set():
+    with Pool(Placed(None), 2, [{"EGL_DEVICE_ID": "5"}, {"EGL_DEVICE_ID": "2"}]) as pool:
+        assert pool.first_info() == "5"
+        with pytest.raises(Failure, match="different OpenGL renderers, 5 and 2"):
+            pool.run([1, 2], lambda task, result: None, lambda n: None, "wait")
