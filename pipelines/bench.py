@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from pipelines.bench_parity import parity
 from pipelines.bench_render import render
 from render.errors import BadInput, Failure
 from render.files import write_file
@@ -42,6 +43,7 @@ def command() -> None:
 
 
 command.add_command(render)
+command.add_command(parity)
 
 
 @command.command()

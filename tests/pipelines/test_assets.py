@@ -95,6 +95,25 @@ def test_what_is_not_there_is_named(dcign, what):
     assert "nowhere" in err
 
 
+def test_the_two_renderers_are_compared_on_a_sheet(dcign, work):
+    code, out, err = dcign("bench", "parity", "--size", "48", "--n", "1", "-o", "parity.png")
+    assert code == 0, err
+    rows = [line.split() for line in out.splitlines() if line.startswith(("face", "chair"))]
+    assert len(rows) == 8
+    assert all(float(largest) < 3 and float(likeness) > 0.95 for *_, largest, likeness in rows)  # small images
+    assert len(rows_of(work / "parity.png", 48 + 20)) == 8
+
+
+def test_rendering_is_compared_with_naive_loops(dcign, work):
+    words = ("--seconds", "0.2", "--n", "2", "--workers", "1", "--full-mesh", "-o", "render.json")
+    code, out, err = dcign("bench", "render", "--assets", "face.h5", *words)
+    assert code == 0, err
+    measured = json.loads((work / "render.json").read_text())["images_per_second"]
+    assert set(measured["ours"]) == set(measured["pyrender"]) == {"azimuth", "elevation", "light", "intrinsic"}
+    assert all(rate > 0 for rates in measured.values() for rate in rates.values())
+    assert "/ pyrender" in out
+
+
 def test_bench_measures_in_a_process_of_its_own(dcign, work):
     code, out, err = dcign("bench", "assets", "face.h5", "chairs", "-o", "bench.json")
     assert code == 0, err
