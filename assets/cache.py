@@ -40,6 +40,13 @@ def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             raise
 
 
+def keep_newest(pattern: str, count: int) -> None:
+    """Remove all files of `pattern` but the `count` that were written last: those of other versions of the code."""
+    with suppress(OSError):
+        for path in sorted(cache_folder().glob(pattern), key=lambda path: -path.stat().st_mtime)[count:]:
+            path.unlink()
+
+
 def cached_files() -> dict[str, tuple[int, int]]:
     """Kind -> how many files are kept, and their bytes together."""
     found = {}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from assets import head_albedo
-from assets.cache import cache_folder, keep
+from assets.cache import cache_folder, keep, keep_newest
 from assets.gaussian_process import Array
 from assets.head_albedo import LIMBUS_ANGLE, PUPIL_ANGLE
 from assets.head_expressions import expression_modes
@@ -28,6 +28,7 @@ from assets.mesh import Index
 from assets.morphable import Modes, MorphableModel
 from assets.surface_nets import gathered, lattice, symmetric_surface
 
+VERSIONS_KEPT = 3  # of the built model in the cache, 85 MB each
 MODES = 199  # of shape and of albedo each, as in the Basel face model
 SOURCES = (
     "gaussian_process.py",
@@ -69,6 +70,7 @@ def built_in_face_model() -> MorphableModel:
     if stored is None:
         stored = _arrays(build())
         keep(path, lambda file: np.savez(file, **stored))  # type: ignore[arg-type]
+        keep_newest("built-in-face-*.npz", VERSIONS_KEPT)
     return MorphableModel(
         name="built-in",
         triangles=stored["triangles"],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assets import head
+from assets.cache import cache_folder, keep_newest
 from assets.head_shape import EYE_CENTRE, EYE_RADIUS, brow_line
 from assets.head_variation import LID_REACH
 from assets.morphable import MorphableModel
@@ -237,3 +239,15 @@ def test_the_cache_file_is_named_after_the_code_that_fills_it() -> None:
         text = (folder / name).read_text()
         used = {line.split()[1].split(".")[1] + ".py" for line in text.splitlines() if line.startswith("from assets.")}
         assert used - {"mesh.py", "normals.py", "cache.py"} <= set(head.SOURCES), name
+
+
+def test_the_cache_holds_a_few_versions_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache_folder()
+    folder.mkdir(parents=True)
+    for age in range(5):
+        path = folder / f"built-in-face-{age}.npz"
+        path.write_text("")
+        os.utime(path, (1000 - age, 1000 - age))
+    keep_newest("built-in-face-*.npz", 3)
+    assert sorted(path.name for path in folder.iterdir()) == [f"built-in-face-{age}.npz" for age in range(3)]
