@@ -66,7 +66,6 @@ def noise_generator(seed: int, step: int, device: torch.device) -> torch.Generat
     return torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
 
 
-def to_device(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(N, H, W) uint8, a view of a mapped file -> (N, 1, H, W) float32 in [0, 1]; bytes travel, floats do not."""
-    pixels = torch.from_numpy(np.array(images)).to(device, non_blocking=True)
-    return pixels.unsqueeze(1).to(torch.float32) / 255
+def to_float(images: Tensor) -> Tensor:
+    """(N, H, W) uint8 -> (N, 1, H, W) float32 in [0, 1], where they are: bytes travel, floats do not."""
+    return images.unsqueeze(1).to(torch.float32) / 255

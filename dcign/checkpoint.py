@@ -3,10 +3,13 @@
     checkpoint-00000500.safetensors
         model.<parameter>                   weights, float32
         optimiser.<buffer>.<parameter>      optimiser state, float32
-        header 'dcign' (JSON)               format version, step, architecture, code, settings, training data
+        header 'dcign' (JSON)               format version, step, architecture, code, settings, training data, measures
+    best.safetensors                        the one among them with the lowest held-out bound so far
+
+The order of mini-batches and the noise are functions of seed and step, so a generator has no state to be kept.
 
 A checkpoint is written to a temporary name in the same folder, flushed to the disk and moved into place, so a name that
-matches is a whole file unless the disk itself lost bytes; the two newest are kept, and a damaged newest one falls back.
+matches is a whole file unless the disk itself lost bytes; the newest few are kept, and a damaged newest one falls back.
 """
 
 from __future__ import annotations
@@ -27,10 +30,11 @@ from dcign.code import CodeLayout
 from dcign.config import TrainConfig
 from dcign.errors import Failure, RunError
 from dcign.networks import DCIGN, decoder_grid
+from dcign.optim import state_names
 from render.files import write_file
 
 FORMAT = 1
-KEEP = 2  # checkpoints that stay in the folder
+BEST = "best.safetensors"
 _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
 
 
@@ -43,6 +47,7 @@ class Header:
     layout: CodeLayout
     size: int  # side of the images in pixels
     data: dict[str, Any]  # about the training data: object, fingerprint, ...
+    held_out: dict[str, Any] | None = None  # measures of the mini-batches held out, see `dcign.held_out`
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -52,6 +57,7 @@ class Header:
             "code": self.layout.to_json(),
             "config": self.config.to_json(),
             "data": self.data,
+            "held_out": self.held_out,
         }
 
     @classmethod
@@ -61,9 +67,11 @@ class Header:
             raise RunError(f"{path}: expected dcign's format {FORMAT}, found format {found!r}")
         try:
             step, size, data = value["step"], value["architecture"]["size"], value["data"]
+            held_out = value.get("held_out")
             config, layout = TrainConfig.from_json(value["config"]), CodeLayout.from_json(value["code"])
-            if type(step) is not int or type(size) is not int or step < 0 or not isinstance(data, dict):
-                raise RunError("step, size or data is of the wrong type")
+            whole = type(step) is int and type(size) is int and step >= 0
+            if not whole or not isinstance(data, dict) or not isinstance(held_out, dict | None):
+                raise RunError("step, size, data or held_out is of the wrong type")
             if value["architecture"] != {"widths": list(config.widths), "latents": layout.latents, "size": size}:
                 raise RunError("architecture and settings disagree")
             decoder_grid(size)
@@ -71,7 +79,13 @@ class Header:
             raise RunError(f"{path}: lacks or garbles {error}") from None
         except RunError as error:
             raise RunError(f"{path}: {error}") from None
-        return cls(step, config, layout, size, data)
+        return cls(step, config, layout, size, data, held_out)
+
+    @property
+    def bound(self) -> float:
+        """The held-out bound in nats per image; infinite where it was not measured."""
+        found = (self.held_out or {}).get("bound")
+        return float(found) if isinstance(found, int | float) else float("inf")
 
     def build_model(self) -> DCIGN:
         """A model of this architecture, with initial weights."""
@@ -107,9 +121,10 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def save_checkpoint(folder: Path, header: Header, model: Mapping[str, Tensor], optimiser: Mapping[str, Tensor]) -> Path:
-    """Write a checkpoint atomically, then delete all but the newest `KEEP`.
+    """Write a checkpoint atomically, then delete all but the newest `header.config.keep`.
 
-    Raises Failure, leaving the older checkpoints as they are, if a value is NaN or infinite or the disk refuses.
+    If its held-out bound is lower than that of `best.safetensors`, it becomes that too. Raises Failure, leaving the
+    older checkpoints as they are, if a value is NaN or infinite or the disk refuses.
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.items()}
     tensors |= {f"optimiser.{name}": tensor for name, tensor in optimiser.items()}
@@ -118,20 +133,46 @@ def save_checkpoint(folder: Path, header: Header, model: Mapping[str, Tensor], o
     if bad:
         raise Failure(f"{bad[0]} is NaN or infinite after step {header.step}; the checkpoint was not written")
     path = checkpoint_path(folder, header.step)
-    write_file(path, save(tensors, {"dcign": json.dumps(header.to_json())}))
-    for old in list_checkpoints(folder)[KEEP:]:
+    content = save(tensors, {"dcign": json.dumps(header.to_json())})
+    write_file(path, content)
+    if header.bound < best_bound(folder):
+        write_file(folder / BEST, content)  # a copy, not a link: what damages one leaves the other
+    for old in list_checkpoints(folder)[header.config.keep :]:
         old.unlink(missing_ok=True)
     return path
+
+
+def best_bound(folder: Path) -> float:
+    """The held-out bound of the best checkpoint so far; infinite where there is none that can be read."""
+    try:
+        return read_checkpoint_header(folder / BEST).bound
+    except RunError:
+        return float("inf")
+
+
+def read_checkpoint_header(path: Path) -> Header:
+    """What a checkpoint says about itself, without its tensors. RunError names what is wrong."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return _header(path, file)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such checkpoint") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunError(f"{path}: damaged or not a .safetensors checkpoint: {error}") from None
+
+
+def _header(path: Path, file: Any) -> Header:
+    metadata = file.metadata() or {}
+    if "dcign" not in metadata:
+        raise RunError(f"{path}: expected a dcign checkpoint, found a .safetensors file of another program")
+    return Header.from_json(json.loads(metadata["dcign"]), path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read and check a checkpoint: header, names, shapes, dtypes, finite values. RunError names what is wrong."""
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            if "dcign" not in metadata:
-                raise RunError(f"{path}: expected a dcign checkpoint, found a .safetensors file of another program")
-            header = Header.from_json(json.loads(metadata["dcign"]), path)
+            header = _header(path, file)
             check_tensors(path, header, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
@@ -153,7 +194,7 @@ def check_tensors(path: Path, header: Header, found: Mapping[str, Any]) -> None:
     with torch.device("meta"):
         parameters = {name: list(value.shape) for name, value in header.build_model().named_parameters()}
     expected = {f"model.{name}": shape for name, shape in parameters.items()}
-    buffers = ("mean", "square", "average") if header.config.weight_average else ("mean", "square")
+    buffers = state_names(header.config)
     expected |= {f"optimiser.{buffer}.{name}": shape for name, shape in parameters.items() for buffer in buffers}
     for name in sorted(expected.keys() ^ found.keys()):
         state = "is missing" if name in expected else "has no place in the network"

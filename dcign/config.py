@@ -11,28 +11,47 @@ from dcign.errors import RunError
 from dcign.networks import PAPER_WIDTHS
 from render.factors import TABLE
 
-INACTIVE_GRADIENTS = ("invariance", "shared")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
+# The settings that are one of a few words; the first is the default, and the paper's.
+CHOICES = {
+    "procedure": ("clamped", "entangled", "beta-vae", "group-vae"),
+    "clamp": ("mean", "first"),
+    "inactive_gradient": ("invariance", "shared"),
+    "optimizer": ("rmsprop-authors", "rmsprop"),
+    "likelihood": ("bernoulli", "gaussian"),
+    "precision": PRECISIONS,
+    "device": DEVICES,
+}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of a training run; the defaults are the paper's."""
 
-    steps: int = 12_000  # mini-batches to train on, one update each
+    steps: int = 12_000  # updates of the weights, by `accumulate` mini-batches each
     widths: tuple[int, int, int] = PAPER_WIDTHS  # maps of the three encoder layers; the decoder mirrors them
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
-    learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
-    momentum_decay: float = 0.1  # share of the new gradient in the running mean of gradients
-    update_decay: float = 0.01  # share of the new squared gradient in the running mean of squares
-    weight_average: float = 0.0  # share of the averaged weights kept at each step; 0: no average, as the paper
+    procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.posterior`
+    clamp: str = "mean"  # inactive latents become their 'mean', or the 'first' image's, as in the authors' program
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
+    beta: float = 4.0  # factor on the divergence of beta-vae
+    likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.objective`
+    optimizer: str = "rmsprop-authors"  # which reading of the paper's 'rmsprop': see `dcign.optim`
+    learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
+    momentum_decay: float = 0.1  # rmsprop-authors: share of the new gradient in its mean; rmsprop: velocity kept
+    update_decay: float = 0.01  # share of the new squared gradient in the running mean of squares
+    weight_decay: float = 0.01  # L2, of rmsprop
+    weight_average: float = 0.0  # share of the averaged weights kept at each step; 0: no average, as the paper
+    accumulate: int = 1  # mini-batches whose gradients add up to one update
+    held_out: int | None = None  # last mini-batches of each factor kept for measuring; None: a tenth, at most 10
     ratio: tuple[int, ...] = (1, 1, 1, 10)  # mini-batches of each factor in their order; the rest as in the table
     seed: int = 0  # of initial weights, order of mini-batches and sampling noise
     precision: str = "auto"  # of the convolutions: 'fp32', 'bf16', or 'auto': bf16 where the hardware has it
-    checkpoint_every: int = 500  # steps between checkpoints
+    checkpoint_every: int = 500  # steps between checkpoints, with measures of the mini-batches held out
+    keep: int = 2  # newest checkpoints that stay, beside the best
+    picture_every: float = 5.0  # minutes between pictures of reconstructions and sweeps; 0: none
     device: str = "auto"  # 'cpu', 'cuda', or 'auto': a CUDA GPU if there is one
 
     def __post_init__(self) -> None:
@@ -40,24 +59,30 @@ class TrainConfig:
             if not good:
                 raise RunError(f"--{option}: expected {expected}, found {found}")
 
-        whole = (self.steps, self.checkpoint_every, self.seed, *self.widths, *self.ratio)
+        counts = {"steps": 1, "checkpoint-every": 1, "keep": 1, "accumulate": 1, "held-out": 0}  # option -> least
+        numbers = {option: getattr(self, option.replace("-", "_")) for option in counts}
+        numbers = {option: number for option, number in numbers.items() if number is not None}
+        whole = (*numbers.values(), self.seed, *self.widths, *self.ratio)
         if not all(type(number) is int for number in whole):
             raise TypeError(f"expected whole numbers, found {whole}")
-        check(self.steps >= 1, "steps", "at least 1", self.steps)
-        check(self.checkpoint_every >= 1, "checkpoint-every", "at least 1", self.checkpoint_every)
+        for option, number in numbers.items():
+            check(number >= counts[option], option, f"at least {counts[option]}", number)
         good = len(self.widths) == 3 and all(width >= 1 for width in self.widths)
         check(good, "widths", "three numbers of maps, such as 96/64/32", join(self.widths, "/"))
         good = len(self.ratio) <= len(TABLE) and all(share >= 0 for share in self.ratio) and any(self.ratio)
         check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
         check(0 < self.learning_rate < float("inf"), "learning-rate", "a positive number", self.learning_rate)
-        good = 0 <= self.invariance_strength < float("inf")
-        check(good, "invariance-strength", "0 or a positive number", self.invariance_strength)
+        for name in ("invariance_strength", "beta", "weight_decay", "picture_every"):
+            found = getattr(self, name)
+            check(0 <= found < float("inf"), name.replace("_", "-"), "0 or a positive number", found)
+        good = 0 <= self.momentum_decay <= 1 and (self.momentum_decay > 0 or self.optimizer == "rmsprop")
+        check(good, "momentum-decay", "more than 0 (rmsprop: 0 or more), at most 1", self.momentum_decay)
+        check(0 < self.update_decay <= 1, "update-decay", "more than 0, at most 1", self.update_decay)
         check(0 <= self.weight_average < 1, "weight-average", "0 up to, not including, 1", self.weight_average)
         check(0 <= self.seed < 2**63, "seed", "0 or a positive integer", self.seed)
-        choices = (("inactive-gradient", INACTIVE_GRADIENTS), ("precision", PRECISIONS), ("device", DEVICES))
-        for option, known in choices:
-            found = getattr(self, option.replace("-", "_"))
-            check(found in known, option, f"one of {', '.join(known)}", repr(found))
+        for name, known in CHOICES.items():
+            found = getattr(self, name)
+            check(found in known, name.replace("_", "-"), f"one of {', '.join(known)}", repr(found))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""

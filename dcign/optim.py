@@ -1,13 +1,21 @@
-"""The authors' 'rmsprop' (paper, section 4: meta learning rate 0.0005, momentum decay 0.1, weight decay 0.01).
+"""Two readings of the paper's 'rmsprop' (section 4: learning rate 0.0005, momentum decay 0.1, weight decay 0.01).
 
-With g the gradient of the mini-batch sum, b1 the momentum decay, b2 the update decay and t = 1, 2, ... the update:
+With g the gradient summed over a mini-batch, x a parameter and t = 1, 2, ... the update:
 
-    m <- (1 - b1) m + b1 g
+`rmsprop-authors`, the formulas of the authors' program. It is Adam with betas (1 - b1, 1 - b2) and epsilon inside the
+root; what the paper calls 'weight decay' is b2, and no weights decay.
+
+    m <- (1 - b1) m + b1 g                              b1 = momentum decay, b2 = update decay
     v <- (1 - b2) v + b2 g^2
     x <- x - lr sqrt(1 - (1 - b2)^t) / (1 - (1 - b1)^t)  m / sqrt(v + 1e-8)
 
-These are the formulas of the authors' program: Adam with betas (1 - b1, 1 - b2) and epsilon inside the root. What the
-paper calls 'weight decay 0.01' is b2; no weights decay.
+`rmsprop`, the paper's words taken literally: RMSprop (Tieleman and Hinton, 2012) with a momentum of 0.1 and L2 weight
+decay of 0.01.
+
+    g <- g + (weight decay) x
+    v <- (1 - b2) v + b2 g^2
+    u <- (momentum decay) u + g / (sqrt(v) + 1e-8)
+    x <- x - lr u
 
 A running average of the weights may be kept beside them, a step beyond the paper: mini-batches that vary one factor
 each pull the weights to and fro, and their average sees less of it (Polyak and Juditsky, 1992).
@@ -19,21 +27,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-EPSILON = 1e-8  # inside the root
+from dcign.config import TrainConfig
+
+EPSILON = 1e-8
 
 
-class RMSPropAuthors:
-    """Updates named parameters in place from their `.grad`.
+class Optimiser:
+    """Updates named parameters in place from their `.grad`, all of them at once. A few operations, none of which waits.
 
     learning_rate   step size for the gradient summed over a mini-batch
-    momentum_decay  b1, share of the new gradient in m
+    momentum_decay  see the formulas
     update_decay    b2, share of the new squared gradient in v
     weight_average  share of the averaged weights that an update keeps; 0: no average is kept
     """
+
+    BUFFERS: ClassVar[tuple[str, ...]] = ()  # what is kept for each parameter, besides the average
 
     def __init__(
         self,
@@ -47,41 +60,42 @@ class RMSPropAuthors:
         self.names: list[str] = list(named)
         self.parameters: list[Tensor] = list(named.values())
         self.learning_rate, self.momentum_decay, self.update_decay = learning_rate, momentum_decay, update_decay
-        self.mean = [torch.zeros_like(parameter) for parameter in self.parameters]  # m
-        self.square = [torch.zeros_like(parameter) for parameter in self.parameters]  # v
+        self.buffers = {name: [torch.zeros_like(p) for p in self.parameters] for name in self.BUFFERS}
         self.weight_average = weight_average
-        self.average = [parameter.detach().clone() for parameter in self.parameters] if weight_average else []  # a
+        if weight_average:
+            self.buffers["average"] = [parameter.detach().clone() for parameter in self.parameters]  # a
         self.updates = 0  # t
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Set the gradients to zero where they are: a captured step goes on adding to the same memory."""
         for parameter in self.parameters:
-            parameter.grad = None
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        torch._foreach_zero_(self.gradients)
+
+    @property
+    def gradients(self) -> list[Tensor]:
+        """The gradients, one for each parameter."""
+        return [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
 
     @torch.no_grad()
     def step(self) -> None:
-        """One update of every parameter, a few fused operations over all of them at once."""
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        b1, b2 = self.momentum_decay, self.update_decay
+        """One update of every parameter, and of their average."""
         self.updates += 1
-        torch._foreach_lerp_(self.mean, gradients, b1)
-        torch._foreach_mul_(self.square, 1.0 - b2)
-        torch._foreach_addcmul_(self.square, gradients, gradients, b2)
-        root = torch._foreach_add(self.square, EPSILON)
-        torch._foreach_sqrt_(root)
-        correction = math.sqrt(1.0 - (1.0 - b2) ** self.updates) / (1.0 - (1.0 - b1) ** self.updates)
-        torch._foreach_addcdiv_(self.parameters, self.mean, root, -self.learning_rate * correction)
-        if self.average:
+        self._update(self.gradients)
+        if self.weight_average:
             keep = min(self.weight_average, (1 + self.updates) / (10 + self.updates))
-            torch._foreach_lerp_(self.average, self.parameters, 1.0 - keep)
+            torch._foreach_lerp_(self.buffers["average"], self.parameters, 1.0 - keep)
+
+    def _update(self, gradients: list[Tensor]) -> None:
+        raise NotImplementedError
 
     def state(self) -> dict[str, Tensor]:
-        """m, v and a as 'mean.', 'square.' and 'average.<parameter>'; t, the updates, is kept by the caller."""
-        buffers = (("mean", self.mean), ("square", self.square), ("average", self.average))
+        """The buffers as '<buffer>.<parameter>'; t, the updates, is kept by the caller."""
         return {
             f"{buffer}.{name}": value
-            for buffer, values in buffers
-            for name, value in zip(self.names, values, strict=bool(values))
+            for buffer, values in self.buffers.items()
+            for name, value in zip(self.names, values, strict=True)
         }
 
     @torch.no_grad()
@@ -90,3 +104,65 @@ class RMSPropAuthors:
         for name, value in self.state().items():
             value.copy_(state[name])
         self.updates = updates
+
+
+class RMSPropAuthors(Optimiser):
+    """The authors' reading; momentum_decay is b1, the share of the new gradient in m."""
+
+    BUFFERS = ("mean", "square")  # m, v
+
+    def _update(self, gradients: list[Tensor]) -> None:
+        mean, square = self.buffers["mean"], self.buffers["square"]
+        b1, b2 = self.momentum_decay, self.update_decay
+        torch._foreach_lerp_(mean, gradients, b1)
+        torch._foreach_mul_(square, 1.0 - b2)
+        torch._foreach_addcmul_(square, gradients, gradients, b2)
+        root = torch._foreach_add(square, EPSILON)
+        torch._foreach_sqrt_(root)
+        correction = math.sqrt(1.0 - (1.0 - b2) ** self.updates) / (1.0 - (1.0 - b1) ** self.updates)
+        torch._foreach_addcdiv_(self.parameters, mean, root, -self.learning_rate * correction)
+
+
+class RMSProp(Optimiser):
+    """The literal reading; momentum_decay is the share of u kept, weight_decay the L2 factor."""
+
+    BUFFERS = ("square", "velocity")  # v, u
+
+    def __init__(
+        self,
+        named_parameters: Iterable[tuple[str, nn.Parameter]],
+        learning_rate: float = 5e-4,
+        momentum_decay: float = 0.1,
+        update_decay: float = 0.01,
+        weight_average: float = 0.0,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(named_parameters, learning_rate, momentum_decay, update_decay, weight_average)
+        self.weight_decay = weight_decay
+
+    def _update(self, gradients: list[Tensor]) -> None:
+        square, velocity = self.buffers["square"], self.buffers["velocity"]
+        gradients = list(torch._foreach_add(gradients, self.parameters, alpha=self.weight_decay))
+        torch._foreach_mul_(square, 1.0 - self.update_decay)
+        torch._foreach_addcmul_(square, gradients, gradients, self.update_decay)
+        root = torch._foreach_sqrt(square)
+        torch._foreach_add_(root, EPSILON)
+        torch._foreach_mul_(velocity, self.momentum_decay)
+        torch._foreach_addcdiv_(velocity, gradients, root)
+        torch._foreach_add_(self.parameters, velocity, alpha=-self.learning_rate)
+
+
+OPTIMISERS: dict[str, type[Optimiser]] = {"rmsprop-authors": RMSPropAuthors, "rmsprop": RMSProp}
+
+
+def make_optimiser(named_parameters: Iterable[tuple[str, nn.Parameter]], config: TrainConfig) -> Optimiser:
+    """The optimiser that `config` asks for."""
+    settings = (config.learning_rate, config.momentum_decay, config.update_decay, config.weight_average)
+    if config.optimizer == "rmsprop":
+        return RMSProp(named_parameters, *settings, weight_decay=config.weight_decay)
+    return RMSPropAuthors(named_parameters, *settings)
+
+
+def state_names(config: TrainConfig) -> tuple[str, ...]:
+    """The buffers that a checkpoint of `config` holds for each parameter."""
+    return OPTIMISERS[config.optimizer].BUFFERS + (("average",) if config.weight_average else ())

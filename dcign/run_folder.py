@@ -2,7 +2,8 @@
 
 config.json                         settings, graphics code and training data of the run
 stats.jsonl                         one line of measurements every few steps
-checkpoint-<step>.safetensors       see `dcign.checkpoint`
+checkpoint-<step>.safetensors       see `dcign.checkpoint`; best.safetensors too
+progress-<step>.png                 see `dcign.progress_picture`
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from dcign.errors import RunError
 from render.files import write_file
 
 CONFIG, STATS = "config.json", "stats.jsonl"
-MAY_CHANGE = ("steps", "checkpoint_every", "device")  # settings a resumed run may be given anew
+MAY_CHANGE = (
+    "steps",
+    "checkpoint_every",
+    "keep",
+    "picture_every",
+    "device",
+)  # settings a resumed run may be given anew
 
 
 def claim_folder(folder: Path, asked: Header) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,10 +32,10 @@ class Numbers(click.ParamType):
 @click.command(context_settings={"show_default": True})
 @click.argument("shards", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="run", help="Folder of the run.")
-@click.option("--steps", type=click.IntRange(min=1), default=12000, help="Mini-batches to train on, one update each.")
+@click.option("--steps", type=click.IntRange(min=1), default=12000, help="Updates of the weights, one a mini-batch.")
 @click.option(
     "--widths", type=Numbers(3, "/"), default="96/64/32", metavar="A/B/C",
-    help="Maps of the three encoder layers; the decoder mirrors them.",
+    help="Maps of the three encoder layers; the decoder mirrors them. The authors' program has 96/48/24.",
 )  # fmt: skip
 @click.option(
     "--code", metavar="NAME:WIDTH,...",
@@ -47,6 +48,15 @@ class Numbers(click.ParamType):
     f"{', '.join(f'{f.name} ({f.share})' for f in TABLE[4:])}.",
 )  # fmt: skip
 @click.option(
+    "--procedure", type=click.Choice(["clamped", "entangled", "beta-vae", "group-vae"]), default="clamped",
+    help="The paper's; its baseline without clamping; that with a stronger divergence; or inactive posteriors "
+    "multiplied over the mini-batch.",
+)  # fmt: skip
+@click.option(
+    "--clamp", type=click.Choice(["mean", "first"]), default="mean",
+    help="What inactive latents become: their mini-batch mean, or, as in the authors' program, the first image's.",
+)
+@click.option(
     "--invariance-strength", type=float, default=0.01,
     help="Factor on (value - average), the gradient of inactive latents.",
 )  # fmt: skip
@@ -54,11 +64,37 @@ class Numbers(click.ParamType):
     "--inactive-gradient", type=click.Choice(["invariance", "shared"]), default="invariance",
     help="The paper's, or also the mini-batch average of the reconstruction gradient.",
 )  # fmt: skip
+@click.option("--beta", type=float, default=4.0, help="Factor on the divergence, for --procedure beta-vae.")
+@click.option(
+    "--likelihood", type=click.Choice(["bernoulli", "gaussian"]), default="bernoulli",
+    help="Of a pixel: cross-entropy, or squared error with a standard deviation of 0.1.",
+)
+@click.option(
+    "--optimizer", type=click.Choice(["rmsprop-authors", "rmsprop"]), default="rmsprop-authors",
+    help="The paper's 'rmsprop' by the formulas of the authors' program, or by the words of the paper.",
+)
 @click.option("--learning-rate", type=float, default=5e-4, help="Of the gradient summed over a mini-batch.")
+@click.option(
+    "--momentum-decay", type=float, default=0.1,
+    help="rmsprop-authors: share of the new gradient in its running mean. rmsprop: share of the velocity kept.",
+)  # fmt: skip
+@click.option(
+    "--update-decay", type=float, default=0.01,
+    help="Share of the new squared gradient in its running mean; the authors' reading of 'weight decay 0.01'.",
+)  # fmt: skip
+@click.option("--weight-decay", type=float, default=0.01, help="L2, for --optimizer rmsprop.")
 @click.option(
     "--weight-average", type=float, default=0.0, metavar="SHARE",
     help="Keep an average of the weights, SHARE of it at each step, for evaluate and rerender to use; 0: none, as the "
     "paper; 0.998: about the last 500 steps.",
+)  # fmt: skip
+@click.option(
+    "--accumulate", type=click.IntRange(min=1), default=1, metavar="N", show_default="1; under torchrun one a process",
+    help="Mini-batches whose gradients add up to one update.",
+)  # fmt: skip
+@click.option(
+    "--held-out", type=click.IntRange(min=0), metavar="N", show_default="a tenth, at most 10",
+    help="Last mini-batches of each factor that are measured, not trained on.",
 )  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto",
@@ -68,37 +104,34 @@ class Numbers(click.ParamType):
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: a CUDA GPU if there is one."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights, order of mini-batches and noise.")
-@click.option("--checkpoint-every", type=click.IntRange(min=1), default=500, help="Steps between checkpoints.")
+@click.option(
+    "--checkpoint-every", type=click.IntRange(min=1), default=500,
+    help="Steps between checkpoints, each with measures of the mini-batches held out.",
+)  # fmt: skip
+@click.option("--keep", type=click.IntRange(min=1), default=2, help="Newest checkpoints to keep, beside the best.")
+@click.option(
+    "--picture-every", type=float, default=5.0, metavar="MINUTES",
+    help="Between pictures of reconstructions and sweeps, progress-*.png; 0: none.",
+)  # fmt: skip
+@click.option("--tensorboard", is_flag=True, help="Log to OUTPUT/tensorboard too (pip install 'dcign[tensorboard]').")
 @click.pass_context
-def command(
-    ctx: click.Context, shards: Path, output: Path, steps: int, widths: tuple[int, int, int],
-    code: str | None, ratio: tuple[int, ...], invariance_strength: float, inactive_gradient: str, learning_rate: float,
-    weight_average: float, precision: str, device: str, seed: int, checkpoint_every: int,
-) -> None:  # fmt: skip
+def command(ctx: click.Context, shards: Path, output: Path, tensorboard: bool, **settings: Any) -> None:
     """Train a graphics code on the mini-batches of SHARDS (made by `dcign render`) and leave the run in OUTPUT.
 
     Any subset of the factors may be present. Stopped at any moment, the same command resumes; run to the end, it
-    finds nothing left to do; with more --steps it goes on. OUTPUT gets checkpoint-*.safetensors, config.json and
-    stats.jsonl.
+    finds nothing left to do; with more --steps it goes on. OUTPUT gets checkpoint-*.safetensors, best.safetensors (the
+    lowest bound on the mini-batches held out), config.json, stats.jsonl and pictures of the progress.
 
     \b
     Examples:
       dcign train shards/
       dcign train shards/ -o small --widths 24/16/8 --steps 3000
+      torchrun --nproc-per-node 4 --no-python dcign train shards/
     """
     data = open_data_set(shards)
     from dcign.config import TrainConfig  # torch, from here on
     from dcign.training import train
 
-    outcome = train(
-        data,
-        output,
-        TrainConfig(
-            steps=steps, widths=widths, code=code, learning_rate=learning_rate, invariance_strength=invariance_strength,
-            inactive_gradient=inactive_gradient, weight_average=weight_average, ratio=ratio, seed=seed,
-            precision=precision, checkpoint_every=checkpoint_every, device=device,
-        ),
-        say=click.echo,
-    )  # fmt: skip
+    outcome = train(data, output, TrainConfig(**settings), say=click.echo, tensorboard=tensorboard)
     if outcome.signal is not None:
         ctx.exit(128 + outcome.signal)  # so that a script does not go on with half a run

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dcign.batches import MiniBatchOrder, noise_generator, to_device
+from dcign.batches import MiniBatchOrder, noise_generator, to_float
 from dcign.errors import RunError
 
 COUNTS = {"azimuth": 3, "elevation": 4, "light": 5, "intrinsic": 7}
@@ -66,9 +66,10 @@ def test_noise_is_a_pure_function_of_seed_and_step():
 
 
 def test_pixels_become_fractions_without_touching_the_source():
-    source = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    source.setflags(write=False)
-    images = to_device(source, torch.device("cpu"))
+    source = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
+    before = source.clone()
+    images = to_float(source)
+    assert torch.equal(source, before)
     assert images.shape == (1, 1, 16, 16)
     assert images.dtype == torch.float32
-    np.testing.assert_array_equal(images[0, 0].numpy(), source[0].astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(images[0, 0].numpy(), source[0].numpy().astype(np.float32) / np.float32(255))

@@ -15,7 +15,7 @@ import pytest
 import torch
 from shard_fixtures import write_synthetic
 
-from dcign import training
+from dcign import graphs, training
 from dcign.checkpoint import list_checkpoints
 from dcign.config import TrainConfig
 from dcign.errors import Failure, RunError
@@ -23,7 +23,8 @@ from dcign.networks import DCIGN
 from dcign.optim import RMSPropAuthors
 from dcign.precision import has_native_bf16, resolve_precision
 from dcign.run import load_run
-from dcign.training import clamped_step, train
+from dcign.step import gradients
+from dcign.training import train
 from render.shards import open_data_set
 
 ROOT = Path(__file__).parents[2]
@@ -252,10 +253,10 @@ def test_nan_stops_naming_step_and_mini_batch_and_leaves_the_last_checkpoint(
 
     def breaks(*arguments):
         calls.append(1)
-        terms = clamped_step(*arguments)
+        terms = gradients(*arguments)
         return terms * float("nan") if len(calls) == 3 else terms
 
-    monkeypatch.setattr(training, "clamped_step", breaks)
+    monkeypatch.setattr(graphs, "gradients", breaks)
     if device_checks_rarely:  # as on a GPU, where the check comes with the next status or checkpoint
         check = training.Status.check_finite
         monkeypatch.setattr(training.Status, "check_finite", lambda self: len(calls) == 5 and check(self))
@@ -297,7 +298,11 @@ def test_one_step_on_inactive_gradients_alone_shrinks_their_variance():
         torch.nn.init.normal_(parameter, 0, 0.3)
     config = dataclasses.replace(SMALL, invariance_strength=1.0)
     optimiser = RMSPropAuthors(model.encoder.named_parameters(), learning_rate=1e-4)
-    spreads = [float(clamped_step(model, optimiser, images, active, torch.zeros(5, 6), config)[2]) for _ in range(20)]
+    spreads = []
+    for _ in range(20):
+        optimiser.zero_grad()
+        spreads.append(float(gradients(model, images, active, torch.zeros(5, 6), config)[2]))
+        optimiser.step()
     assert all(after < before for before, after in itertools.pairwise(spreads))
 
 
@@ -310,7 +315,9 @@ def test_bf16_follows_fp32(shards, tmp_path):
         model = DCIGN((4, 3, 2), latents=8, size=54)
         optimiser = RMSPropAuthors(model.named_parameters(), learning_rate=2e-3)
         for _ in range(30):
-            terms = clamped_step(model, optimiser, images, active, torch.zeros(6, 8), SMALL, precision)
+            optimiser.zero_grad()
+            terms = gradients(model, images, active, torch.zeros(6, 8), SMALL, precision)
+            optimiser.step()
         results.append(float(terms[0]))
     assert results[1] == pytest.approx(results[0], rel=0.05)
 
