@@ -1,4 +1,4 @@
-"""Degrees <-> latent value, one curve for each extrinsic factor, measured on a data set with known angles.
+"""Degrees <-> latents, one curve for each extrinsic factor, measured on a data set with known angles.
 
 `dcign evaluate` fits the curves and stores them as `calibration.json` in the run folder; `dcign rerender` reads them.
 
@@ -6,6 +6,9 @@ A factor that does not go full circle gets a monotone piecewise linear curve, of
 estimate of the mean latent at each angle; it can be inverted. A factor that does (a chair's azimuth) cannot have one:
 a single number that moves continuously around a circle takes each value at two angles at least. It gets a periodic
 piecewise linear curve, degrees -> mean latent, and no way back.
+
+A factor with a group of two latents or more (`azimuth:2`) gets a piecewise linear curve through their space, periodic
+for a full circle. An angle is read back as that of the curve's nearest point.
 """
 
 from __future__ import annotations
@@ -17,70 +20,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from dcign.curves import Curve, GroupCurve, angle_error
 from dcign.errors import BadInput, RunError
 from render.files import write_file
 
 CALIBRATION_FILE = "calibration.json"
-FORMAT = 1
-MAX_SEGMENTS = 12  # of a monotone curve; 24 around a circle
+FORMAT = 1  # of a file that holds curves of single latents only
+GROUP_FORMAT = 2  # of one with curves of groups, which readers of format 1 would take for damaged
+MAX_SEGMENTS = 12  # 24 around a circle
 DRAWS_PER_SEGMENT = 15  # fewer independent angles than this for a knot, and the curve would follow noise
 MIN_DRAWS = 10
 MIN_SLOPE = 1e-3  # of the average slope: keeps a flat stretch invertible, moves the curve by at most 0.1 % of its rise
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Latent value as a piecewise linear function of an angle.
-
-    degrees, latent   the knots, ascending in degrees; the curve is valid from the first to the last
-    circular          the last knot is the first one turn later, and any angle is valid
-    residual_degrees  root mean square error of the angle read back from the latent; None for a circle
-    explained         share of the latent's variance that the curve explains; near 0 it runs through mere noise
-    images, draws     how many images, and independent angles among them, it was fitted to
-    """
-
-    factor: str
-    degrees: tuple[float, ...]
-    latent: tuple[float, ...]
-    circular: bool
-    residual_degrees: float | None
-    explained: float
-    images: int
-    draws: int
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Lowest and highest valid angle in degrees."""
-        return self.degrees[0], self.degrees[-1]
-
-    def to_latent(self, degrees: ArrayLike) -> NDArray[np.float64]:
-        """Latent values at `degrees` (any shape). BadInput, naming the range, for an angle outside it."""
-        angle = np.asarray(degrees, dtype=np.float64)
-        low, high = self.range
-        if self.circular:
-            angle = low + np.mod(angle - low, high - low)
-        elif np.any(angle < low) or np.any(angle > high) or not np.all(np.isfinite(angle)):
-            worst = angle.flat[int(np.argmax(np.maximum(low - angle, angle - high)))]
-            raise BadInput(
-                f"{self.factor}: {worst:g} degrees is outside the calibrated range {low:g} to {high:g} "
-                "(the angles that the model was tested on); ask for angles within it"
-            )
-        return np.interp(angle, self.degrees, self.latent)
-
-    def to_degrees(self, latent: ArrayLike) -> NDArray[np.float64]:
-        """Angles whose latent value is `latent` (any shape), held at the ends of the range beyond it.
-
-        ValueError for a circular curve, which has no inverse.
-        """
-        if self.circular:
-            raise ValueError(f"{self.factor}: one latent cannot tell the angles of a full circle apart")
-        knots, values = np.asarray(self.degrees), np.asarray(self.latent)
-        if values[0] > values[-1]:
-            knots, values = knots[::-1], values[::-1]
-        return np.interp(np.asarray(latent, dtype=np.float64), values, knots)
 
 
 def fit(
@@ -104,8 +57,7 @@ def fit(
         return None
     if high - low >= 360.0:
         return _fit_circle(factor, angle, code, weight, low)
-    segments = int(np.clip(draws // DRAWS_PER_SEGMENT, 2, MAX_SEGMENTS))
-    knots = np.linspace(low, high, segments + 1)
+    knots = np.linspace(low, high, _line_segments(draws) + 1)
     candidates = [sign * _monotone(knots, angle, sign * code, weight) for sign in (1.0, -1.0)]  # rising, falling
     fits = [_explained(code, np.interp(angle, knots, values), weight) for values in candidates]
     values, explained = candidates[int(np.argmax(fits))], max(fits)
@@ -113,6 +65,40 @@ def fit(
         return None
     curve = Curve(factor, tuple(knots.tolist()), tuple(values.tolist()), False, None, explained, len(angle), draws)
     error = curve.to_degrees(code) - angle
+    return replace(curve, residual_degrees=float(np.sqrt(np.average(error**2, weights=weight))))
+
+
+def fit_group(
+    factor: str,
+    degrees: NDArray[np.floating],
+    latents: NDArray[np.floating],
+    minibatch: NDArray[np.integer],
+    angle_range: tuple[float, float],
+) -> GroupCurve | None:
+    """The curve of one factor through the space of its group of latents, from `degrees` (M,) and `latents` (M, W).
+
+    Least squares for each latent by itself, with the weights, range and reasons for None of `fit`. There is no order to
+    keep in several dimensions: a curve that meets itself shows in `residual_degrees`.
+    """
+    low, high = (float(end) for end in angle_range)
+    angle, codes = np.asarray(degrees, np.float64), np.asarray(latents, np.float64)
+    weight = draw_weights(angle, minibatch)
+    draws = round(weight.sum())
+    if draws < MIN_DRAWS or high <= low or not np.any(np.ptp(codes, axis=0)) or np.ptp(angle) == 0:
+        return None
+    circular = high - low >= 360.0
+    if circular:
+        segments = _circle_segments(draws)
+        hats, knots = _circle_hats(angle, low, segments), low + 360.0 * np.arange(segments + 1) / segments
+    else:
+        knots = np.linspace(low, high, _line_segments(draws) + 1)
+        hats = _line_hats(angle, knots)
+    values = _least_squares(hats, codes, weight)  # (K, W)
+    closed = np.vstack([values, values[:1]]) if circular else values
+    rows = tuple(tuple(row) for row in closed.tolist())
+    explained = _explained(codes, hats @ values, weight)
+    curve = GroupCurve(factor, tuple(knots.tolist()), rows, circular, 0.0, explained, len(angle), draws)
+    error = angle_error(curve.to_degrees(codes), angle, circular)
     return replace(curve, residual_degrees=float(np.sqrt(np.average(error**2, weights=weight))))
 
 
@@ -148,36 +134,67 @@ def _fit_circle(
 ) -> Curve:
     """A periodic piecewise linear curve by least squares, a knot's value being the mean latent around its angle."""
     draws = round(weight.sum())
-    segments = int(np.clip(draws // DRAWS_PER_SEGMENT, 4, 2 * MAX_SEGMENTS))
-    position = np.mod(angle - low, 360.0) / 360.0 * segments  # in knots, [0, segments)
-    left = np.minimum(position.astype(np.int64), segments - 1)
-    share = position - left
-    hats = np.zeros((len(angle), segments))
-    hats[np.arange(len(angle)), left] += 1.0 - share
-    hats[np.arange(len(angle)), (left + 1) % segments] += share
-    # lstsq's minimum-norm answer about the mean: a knot without data sits at the mean latent
-    root = np.sqrt(weight)
-    values = code.mean() + np.linalg.lstsq(root[:, None] * hats, root * (code - code.mean()), rcond=None)[0]
+    segments = _circle_segments(draws)
+    hats = _circle_hats(angle, low, segments)
+    values = _least_squares(hats, code, weight)
     knots = low + 360.0 * np.arange(segments + 1) / segments
     closed = np.append(values, values[0])
     explained = _explained(code, hats @ values, weight)
     return Curve(factor, tuple(knots.tolist()), tuple(closed.tolist()), True, None, explained, len(angle), draws)
 
 
-def _explained(code: NDArray[np.float64], fitted: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
-    spread = np.average((code - np.average(code, weights=weight)) ** 2, weights=weight)
-    return float(np.clip(1.0 - np.average((code - fitted) ** 2, weights=weight) / spread, 0.0, 1.0))
+def _line_segments(draws: int) -> int:
+    return int(np.clip(draws // DRAWS_PER_SEGMENT, 2, MAX_SEGMENTS))
+
+
+def _circle_segments(draws: int) -> int:
+    return int(np.clip(draws // DRAWS_PER_SEGMENT, 4, 2 * MAX_SEGMENTS))
+
+
+def _circle_hats(angle: NDArray[np.float64], low: float, segments: int) -> NDArray[np.float64]:
+    """Share of each of K = `segments` knots around the circle, from `low` on, in the value at each angle: (M, K)."""
+    position = np.mod(angle - low, 360.0) / 360.0 * segments  # in knots, [0, segments)
+    left = np.minimum(position.astype(np.int64), segments - 1)
+    share = position - left
+    hats = np.zeros((len(angle), segments))
+    hats[np.arange(len(angle)), left] += 1.0 - share
+    hats[np.arange(len(angle)), (left + 1) % segments] += share
+    return hats
+
+
+def _line_hats(angle: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of each of `knots` (K,), ascending and evenly spaced, in the value at each angle: (M, K)."""
+    return np.maximum(0.0, 1.0 - np.abs(np.clip(angle, knots[0], knots[-1])[:, None] - knots) / (knots[1] - knots[0]))
+
+
+def _least_squares(
+    hats: NDArray[np.float64], codes: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Values at the knots, (K,) or (K, W), of the piecewise linear curve nearest to `codes` (M,) or (M, W).
+
+    lstsq's minimum-norm answer about the mean: a knot without data sits at the mean latent.
+    """
+    root = np.sqrt(weight).reshape(-1, *[1] * (codes.ndim - 1))
+    mean = codes.mean(axis=0)
+    return mean + np.linalg.lstsq(np.sqrt(weight)[:, None] * hats, root * (codes - mean), rcond=None)[0]
+
+
+def _explained(codes: NDArray[np.float64], fitted: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    """Share of the variance of `codes` (M,) or (M, W), summed over latents, that `fitted` explains, in [0, 1]."""
+    mean = np.average(codes, axis=0, weights=weight)
+    spread = np.sum(np.average((codes - mean) ** 2, axis=0, weights=weight))
+    return float(np.clip(1.0 - np.sum(np.average((codes - fitted) ** 2, axis=0, weights=weight)) / spread, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Calibration:
     """The curves of a run, by factor; `step` is the training step of the weights they were measured on."""
 
-    curves: Mapping[str, Curve]
+    curves: Mapping[str, Curve | GroupCurve]
     step: int
     data_set: Mapping[str, Any]  # folder, split, fingerprint: what it was measured on
 
-    def curve(self, factor: str) -> Curve:
+    def curve(self, factor: str) -> Curve | GroupCurve:
         """The curve of `factor`; BadInput when it could not be measured."""
         if factor not in self.curves:
             known = ", ".join(self.curves) or "no factor at all"
@@ -191,8 +208,9 @@ class Calibration:
 def save(folder: Path, calibration: Calibration) -> Path:
     """Writes `folder/calibration.json` atomically and returns its path."""
     path = folder / CALIBRATION_FILE
+    groups = any(isinstance(curve, GroupCurve) for curve in calibration.curves.values())
     content = {
-        "format": FORMAT,
+        "format": GROUP_FORMAT if groups else FORMAT,
         "step": calibration.step,
         "data_set": dict(calibration.data_set),
         "curves": {name: asdict(curve) for name, curve in calibration.curves.items()},
@@ -211,31 +229,31 @@ def load(folder: Path) -> Calibration:
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}); run `dcign evaluate {folder} SHARDS` again") from None
     try:
-        if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']!r}, expected {FORMAT}")
+        if content["format"] not in (FORMAT, GROUP_FORMAT):
+            raise ValueError(f"format {content['format']!r}, expected {FORMAT} or {GROUP_FORMAT}")
         curves = {name: _read_curve(name, entry) for name, entry in content["curves"].items()}
         return Calibration(curves, int(content["step"]), dict(content["data_set"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a calibration ({error}); run `dcign evaluate {folder} SHARDS` again") from None
 
 
-def _read_curve(name: str, entry: Mapping[str, Any]) -> Curve:
-    """A curve from its JSON form; ValueError unless its knots are finite, ascending and, if not circular, monotone."""
+def _read_curve(name: str, entry: Mapping[str, Any]) -> Curve | GroupCurve:
+    """A curve from its JSON form; ValueError unless its knots are finite and ascending, and those of one latent that
+    does not go round a circle monotone."""
     degrees, latent = np.asarray(entry["degrees"], np.float64), np.asarray(entry["latent"], np.float64)
     circular = bool(entry["circular"])
-    steps = np.diff(latent)
-    fine = degrees.ndim == 1 and degrees.shape == latent.shape and len(degrees) >= 2
+    fine = degrees.ndim == 1 and len(degrees) >= 2 and latent.shape[:1] == degrees.shape
+    fine = fine and (latent.ndim == 1 or (latent.ndim == 2 and latent.shape[1] >= 2))
     fine = fine and bool(np.isfinite(degrees).all() and np.isfinite(latent).all() and np.all(np.diff(degrees) > 0))
-    if not fine or not (circular or np.all(steps > 0) or np.all(steps < 0)):
+    if fine and latent.ndim == 1 and not circular:
+        fine = bool(np.all(np.diff(latent) > 0) or np.all(np.diff(latent) < 0))
+    if not fine:
         raise ValueError(f"the knots of {name} are not a curve")
-    residual = entry["residual_degrees"]
-    return Curve(
-        name,
-        tuple(degrees.tolist()),
-        tuple(latent.tolist()),
-        circular,
-        None if residual is None else float(residual),
-        float(entry["explained"]),
-        int(entry["images"]),
-        int(entry["draws"]),
-    )
+    residual, explained = entry["residual_degrees"], float(entry["explained"])
+    images, draws = int(entry["images"]), int(entry["draws"])
+    knots = tuple(degrees.tolist())
+    if latent.ndim == 2:
+        rows = tuple(tuple(row) for row in latent.tolist())
+        return GroupCurve(name, knots, rows, circular, float(residual), explained, images, draws)
+    error = None if residual is None else float(residual)
+    return Curve(name, knots, tuple(latent.tolist()), circular, error, explained, images, draws)

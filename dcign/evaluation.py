@@ -10,19 +10,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcign import calibration
-from dcign.calibration import Calibration, Curve
+from dcign.calibration import Calibration
 from dcign.code import CodeLayout
+from dcign.curves import Curve, GroupCurve
 from dcign.encoding import Encoding, encode_data_set
-from dcign.manipulate import extrinsic_index
+from dcign.manipulate import extrinsic_groups, own_latents
 from dcign.metrics import circular, invariance, reconstruction, spearman
 from dcign.run import Run
 from render.factors import EXTRINSIC, FACTORS
 from render.shards import DataSet
 
 FORMAT = 1
-WEAK_CURVE = 0.25  # a calibration that explains less of the latent's variance is named in the warnings
+FOLDED = 45.0  # degrees: a group of latents that reads angles of a circle worse is named in the warnings
+WEAK_CURVE = 0.25  # a calibration that explains less of the latents' variance is named in the warnings
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Evaluation:
 
 
 def extrinsic_latents(layout: CodeLayout) -> tuple[str, ...]:
-    """The angles that have a latent of their own: azimuth, elevation and light for faces, azimuth for chairs."""
+    """The angles that have a single latent: by default azimuth, elevation and light for faces, azimuth for chairs."""
     return tuple(name for name in EXTRINSIC if layout.groups.get(name) == 1)
 
 
@@ -49,19 +52,22 @@ def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda 
 
 def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     """Every measure of an encoding. What cannot be computed is None in `measures` and named in its `warnings`."""
-    names = tuple(name for name in extrinsic_latents(run.layout) if name in data.ranges)
-    latents = {name: encoding.codes[:, extrinsic_index(run.layout, name)] for name in names}
+    names = tuple(name for name in extrinsic_groups(run.layout) if name in data.ranges)
+    own = {name: own_latents(run.layout, encoding.codes, name) for name in names}
+    latents = {name: own[name] for name in names if own[name].ndim == 1}
+    # A rank correlation wants one number, so groups of latents have none, and no leak by it. What a group knows of
+    # other factors shows in `invariance`: how far it moves while they vary.
     correlation = spearman.compute(latents, encoding.degrees, encoding.minibatch)
-    curves = {
-        name: calibration.fit(name, encoding.degrees[name], latents[name], encoding.minibatch, data.ranges[name])
-        for name in names
-    }
+    curves = {name: _fit(name, own[name], encoding, data) for name in names}
     known = {name: curve for name, curve in curves.items() if curve is not None}
     source = {"folder": str(data.folder), "split": data.split, "fingerprint": data.fingerprint}
     missing = [name for name in FACTORS if name in run.layout.names and name not in data.factors]
     pixels = reconstruction.compute(encoding.sums)
     holding = {name: _invariance(run.layout, name, encoding) for name in data.factors}
-    around = {name: circular.compute(latents[name], encoding.degrees[name]) for name in names if _is_circle(data, name)}
+    around = {
+        name: circular.compute(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)
+    }
+    groups = {name: _group(own[name], encoding.degrees[name], curves[name]) for name in names if name not in latents}
     measures = {
         "format": FORMAT,
         "run": {"folder": str(run.folder), "step": run.step, "object": run.object, "size": run.size},
@@ -85,6 +91,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
             "independent_draws": correlation.draws,
         },
         "circular_r2": around,
+        "groups": groups,
         "invariance": holding,
         "calibration": {name: None if curve is None else asdict(curve) for name, curve in curves.items()},
         "warnings": [
@@ -96,6 +103,22 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         ],
     }
     return Evaluation(measures, encoding, Calibration(known, run.step, source))
+
+
+def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> Curve | GroupCurve | None:
+    known = (encoding.degrees[name], own, encoding.minibatch, data.ranges[name])
+    return calibration.fit(name, *known) if own.ndim == 1 else calibration.fit_group(name, *known)
+
+
+def _group(
+    own: NDArray[np.floating], degrees: NDArray[np.floating], curve: Curve | GroupCurve | None
+) -> dict[str, float | int | None]:
+    """How well an angle can be read back from its group of latents `own` (M, W); None where nothing could be fitted."""
+    return {
+        "latents": own.shape[1],
+        "circular_r2": None if curve is None else circular.compute_group(own, degrees),
+        "read_back_degrees": None if curve is None else curve.residual_degrees,
+    }
 
 
 def _invariance(layout: CodeLayout, factor: str, encoding: Encoding) -> dict[str, float | int | None]:
@@ -141,7 +164,7 @@ def _data_warnings(run: Run, data: DataSet, missing: list[str]) -> list[str]:
     return lines
 
 
-def _curve_warnings(curves: dict[str, Curve | None]) -> list[str]:
+def _curve_warnings(curves: dict[str, Curve | GroupCurve | None]) -> list[str]:
     lines = []
     for name, curve in curves.items():
         if curve is None:
@@ -149,14 +172,19 @@ def _curve_warnings(curves: dict[str, Curve | None]) -> list[str]:
                 f"{name}: no calibration (too few independent angles, or an angle or a latent that never moves)."
             )
             continue
-        if curve.circular:
+        if not curve.invertible:
             lines.append(
                 f"{name} goes full circle: one latent takes each of its values at two angles or more, so no angle can "
                 "be read back from it, and a turn in degrees cannot show every side; an angle is mapped to the mean "
                 "latent there. |Spearman| depends on where 0 degrees lies: read the circular R² instead."
             )
+        elif curve.circular and curve.residual_degrees is not None and curve.residual_degrees > FOLDED:
+            lines.append(
+                f"{name} is read back from its latents with an error of {curve.residual_degrees:.0f} degrees (RMS; a "
+                "guess has 104): angles that lie far apart have nearly the same latents."
+            )
         if curve.explained < WEAK_CURVE:
             lines.append(
-                f"{name}: its calibration explains only {curve.explained:.0%} of its latent's variance; distrust it."
+                f"{name}: its calibration explains only {curve.explained:.0%} of its latents' variance; distrust it."
             )
     return lines

@@ -1,4 +1,4 @@
-"""The picture of what the code has learnt: inputs, reconstructions and a sweep of each extrinsic latent."""
+"""The picture of what the code has learnt: inputs, reconstructions and a sweep of each angle's latents."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dcign.calibration import Curve
+from dcign.curves import Curve, GroupCurve
 from dcign.encoding import Encoding
-from dcign.evaluation import Evaluation, extrinsic_latents
-from dcign.manipulate import decode, extrinsic_index, sweep
+from dcign.evaluation import Evaluation
+from dcign.manipulate import decode, extrinsic_groups, own_latents, sweep
 from dcign.pictures import Row, Tile, degrees_text, draw_rows
 from dcign.run import Run
 from render.shards import DataSet
@@ -29,7 +29,7 @@ def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:
 
 
 def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Image:
-    """For a few identities: one row for each extrinsic latent with input, reconstruction and its sweep in degrees."""
+    """For a few identities: one row for each angle with latents of its own: input, reconstruction, sweep in degrees."""
     encoding = evaluation.encoding
     rows: list[Row] = []
     for number, place in enumerate(pick(encoding), 1):
@@ -37,17 +37,16 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
         code = encoding.codes[place]
         reconstruction = decode(run, code[None])[0]
         heading = f"{run.object} {number} (identity {encoding.identity[place]})"
-        names = extrinsic_latents(run.layout)
+        names = [name for name in extrinsic_groups(run.layout) if name in encoding.degrees]
         if not names:
             rows.append(Row([Tile(image, "input"), Tile(reconstruction, "decoded")], heading=heading))
         for name in names:
-            value = float(code[extrinsic_index(run.layout, name)])
             curve = evaluation.calibration.curves.get(name)
-            inferred = (
-                "decoded" if curve is None or curve.circular else f"read {degrees_text(float(curve.to_degrees(value)))}"
-            )
-            values, captions = sweep_values(curve, encoding.codes[:, extrinsic_index(run.layout, name)])
-            frames = sweep(run, code, name, values)
+            inferred = "decoded"
+            if curve is not None and curve.invertible:
+                inferred = f"read {degrees_text(float(curve.to_degrees(own_latents(run.layout, code, name))))}"
+            values, captions = sweep_values(curve, own_latents(run.layout, encoding.codes, name))
+            frames = list(sweep(run, code, name, values)) if captions else []
             tiles = [
                 Tile(image, f"true {degrees_text(encoding.degrees[name][place])}"),
                 Tile(reconstruction, inferred),
@@ -57,14 +56,19 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
     return draw_rows(rows, scale=max(1, -(-READABLE // data.size)))
 
 
-def sweep_values(curve: Curve | None, latent: NDArray[np.floating]) -> tuple[NDArray[np.float64], list[str]]:
-    """Latent values and captions of a sweep: over the calibrated range, or without one over 90 % of `latent` (M,)."""
-    if curve is None:
-        low, high = (float(np.quantile(latent, share)) for share in (0.05, 0.95))
-        values = np.linspace(low, high, FRAMES)
-        return values, [f"z = {value:.2g}" for value in values]
-    angles = np.linspace(*curve.range, FRAMES)
-    return curve.to_latent(angles), [degrees_text(angle) for angle in angles]
+def sweep_values(curve: Curve | GroupCurve | None, own: NDArray[np.floating]) -> tuple[NDArray[np.floating], list[str]]:
+    """Values of an angle's latents, (S,) or (S, W), and captions of a sweep over the calibrated range.
+
+    Without a calibration, over 90 % of a single latent `own` (M,), and none of a group (M, W), which has no order.
+    """
+    if curve is not None:
+        angles = np.linspace(*curve.range, FRAMES)
+        return curve.to_latent(angles), [degrees_text(angle) for angle in angles]
+    if own.ndim > 1:
+        return own[:0], []
+    low, high = (float(np.quantile(own, share)) for share in (0.05, 0.95))
+    values = np.linspace(low, high, FRAMES)
+    return values, [f"z = {value:.2g}" for value in values]
 
 
 def image_of(data: DataSet, encoding: Encoding, place: int) -> NDArray[np.float32]:

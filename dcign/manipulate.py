@@ -1,4 +1,4 @@
-"""Change one extrinsic latent, keep all others, decode: what an off-the-shelf graphics engine does with a knob."""
+"""Set the latents of one extrinsic factor, keep all others, decode: what a graphics engine does with a knob."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from dcign.code import CodeLayout
 from dcign.errors import RunError
 from dcign.run import Run
+from render.factors import EXTRINSIC
 
 DECODE_AT_ONCE = 32  # images; keeps memory level however long a sweep is
 
@@ -22,9 +23,31 @@ def extrinsic_index(layout: CodeLayout, factor: str) -> int:
     return int(layout.indices(factor)[0])
 
 
-def set_latent(code: NDArray[np.floating], index: int, values: ArrayLike) -> NDArray[np.float32]:
-    """Copies of `code` (Z,), one for each of `values` (S,), whose latent `index` has that value: (S, Z) float32."""
-    swept = np.repeat(np.asarray(code, np.float32)[None], np.size(values), axis=0)
+def extrinsic_groups(layout: CodeLayout) -> tuple[str, ...]:
+    """The angles that have latents of their own, one or more: azimuth, elevation and light for faces by default."""
+    return tuple(name for name in EXTRINSIC if name in layout.names)
+
+
+def extrinsic_indices(layout: CodeLayout, factor: str) -> NDArray[np.int64]:
+    """Which latents are those of `factor`, (W,) int64. RunError when the code has none, or when it is not an angle."""
+    known = extrinsic_groups(layout)
+    if factor not in known:
+        raise RunError(f"{factor}: this run has no latents for it; it has them for {', '.join(known) or 'no angle'}")
+    return layout.indices(factor)
+
+
+def own_latents(layout: CodeLayout, codes: NDArray[np.floating], factor: str) -> NDArray[np.floating]:
+    """The latents of `factor` out of `codes` (..., Z): (...) where it has one, (..., W) where it has a group."""
+    own = codes[..., extrinsic_indices(layout, factor)]
+    return own[..., 0] if own.shape[-1] == 1 else own
+
+
+def set_latent(code: NDArray[np.floating], index: int | NDArray[np.integer], values: ArrayLike) -> NDArray[np.float32]:
+    """Copies of `code` (Z,), one for each of `values` (S,), whose latent `index` has that value: (S, Z) float32.
+
+    With several indices (W,) and values (S, W), each copy has these latents set together.
+    """
+    swept = np.repeat(np.asarray(code, np.float32)[None], len(np.asarray(values)), axis=0)
     swept[:, index] = np.asarray(values, np.float32)
     return swept
 
@@ -49,8 +72,19 @@ def encode(run: Run, images: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def sweep(run: Run, code: NDArray[np.floating], factor: str, values: ArrayLike) -> NDArray[np.float32]:
-    """Decoded images (S, H, W) in [0, 1] of `code` (Z,) with the latent of `factor` set to each of `values` (S,)."""
-    return decode(run, set_latent(code, extrinsic_index(run.layout, factor), values))
+    """Decoded images (S, H, W) in [0, 1] of `code` (Z,) with the latents of `factor` set to each of `values`.
+
+    `values` is (S,) for a single latent and (S, width) for a group, as `to_latent` of its calibration curve gives them.
+    RunError for a factor without latents of its own, or when `values` are for another number of them.
+    """
+    indices, rows = extrinsic_indices(run.layout, factor), np.asarray(values, np.float32)
+    given = rows.shape[1] if rows.ndim == 2 else 1
+    if given != len(indices):
+        raise RunError(
+            f"{factor}: expected values of {len(indices)} latents, as many as the code of this run has for it, found "
+            f"values of {given} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
+        )
+    return decode(run, set_latent(code, indices, rows.reshape(-1, given)))
 
 
 def _device(run: Run) -> torch.device:

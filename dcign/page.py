@@ -45,21 +45,28 @@ def _sections(document: dict[str, Any], pictures: dict[str, bytes]) -> list[str]
         _figure(
             pictures["sweeps"],
             "For a few objects: the input with its true angle, its reconstruction with the angle read from the code, "
-            "then the same code with one latent set, through the calibration, to the angle over each image. All other "
-            "latents are untouched. Objects are taken at even steps through the set, not by taste.",
+            "then the same code with the latents of one angle set, through the calibration, to what is over each "
+            "image. All other latents are untouched. Objects are taken at even steps through the set, not by taste.",
             broad=True,
         ),
     ]
     if "scatter" in pictures:
+        caption = (
+            "Every image of the set, all else varying too (compare Figure 6 of the paper). The line is the "
+            "calibration: what `dcign rerender` uses to turn degrees into latent values."
+        )
+        if document["groups"]:
+            caption += (
+                " An angle with a group of latents is read back as that of the nearest point of its line, and shown "
+                "against the true one."
+            )
         parts += [
-            "<h2>Inferred latent against true angle</h2>",
-            _figure(
-                pictures["scatter"],
-                "Every image of the set, all else varying too (compare Figure 6 of the paper). The line is the "
-                "calibration: what `dcign rerender` uses to turn degrees into latent values.",
-                broad=False,
-            ),
+            "<h2>Inferred latents against true angles</h2>",
+            _figure(pictures["scatter"], caption, broad=False),
             _calibration_table(document["calibration"]),
+        ]
+    if "spearman" in pictures:
+        parts += [
             "<h2>Who knows what</h2>",
             _figure(
                 pictures["spearman"],
@@ -130,7 +137,7 @@ def _calibration_table(curves: dict[str, Any]) -> str:
                 _cell(share, "number"),
             ]
         )
-    head = ("factor", "calibrated range", "error of the angle read back (RMS)", "variance of the latent explained")
+    head = ("factor", "calibrated range", "error of the angle read back (RMS)", "variance of the latents explained")
     return f'<div class="wide">{_table(head, rows)}</div>'
 
 

@@ -9,10 +9,10 @@ from importlib import metadata
 from pathlib import Path
 
 from dcign import charts
-from dcign.evaluation import Evaluation, extrinsic_latents
+from dcign.evaluation import Evaluation
 from dcign.examples import draw_examples
 from dcign.headline import headlines
-from dcign.manipulate import extrinsic_index
+from dcign.manipulate import extrinsic_groups, own_latents
 from dcign.page import html
 from dcign.pictures import png
 from dcign.run import Run
@@ -23,16 +23,16 @@ from render.shards import DataSet
 def write_report(run: Run, data: DataSet, evaluation: Evaluation, folder: Path, command: str) -> Path:
     """Writes report.json, report.html, sweeps.png, scatter.png and spearman.png into `folder`, each atomically.
 
+    A code without latents of an angle's own has no scatter.png, one without single ones no spearman.png.
     `command` is the command line to show. Returns the path of the page. Failure when the disk refuses.
     """
     measures = evaluation.measures
-    names = extrinsic_latents(run.layout)
-    latents = {name: evaluation.encoding.codes[:, extrinsic_index(run.layout, name)] for name in names}
+    codes, degrees = evaluation.encoding.codes, evaluation.encoding.degrees
+    latents = {n: own_latents(run.layout, codes, n) for n in extrinsic_groups(run.layout) if n in degrees}
     pictures = {"sweeps": png(draw_examples(run, data, evaluation))}
-    if names:
-        degrees = {name: evaluation.encoding.degrees[name] for name in names}
-        curves = {name: evaluation.calibration.curves.get(name) for name in names}
-        pictures["scatter"] = charts.scatter(degrees, latents, curves, measures["spearman"]["own"])
+    if latents:
+        pictures["scatter"] = charts.scatter(degrees, latents, evaluation.calibration.curves, measures)
+    if measures["spearman"]["matrix"]:
         pictures["spearman"] = charts.heat_map(measures["spearman"]["matrix"])
     lines = headlines(measures)
     document = {

@@ -34,7 +34,7 @@ from render.shards import open_data_set
 def command(run: Path, shards: Path, output: Path | None, split: str, device: str) -> None:
     """Measure RUN on the images in SHARDS, and write report.json, report.html and the pictures in it.
 
-    Also stores calibration.json in RUN: which latent value stands for which angle. `dcign rerender` needs it.
+    Also stores calibration.json in RUN: which latent values stand for which angle. `dcign rerender` needs it.
 
     \b
     Example:

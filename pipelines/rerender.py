@@ -15,7 +15,7 @@ from dcign.calibration import Calibration
 from dcign.config import DEVICES
 from dcign.errors import BadInput
 from dcign.images import BACKGROUND, load_grey
-from dcign.manipulate import encode, sweep
+from dcign.manipulate import encode, extrinsic_indices, sweep
 from dcign.pictures import Row, Tile, degrees_text, draw_rows, gif, png
 from dcign.precision import resolve_device
 from dcign.run import Run, load_run
@@ -37,8 +37,8 @@ def command(run: Path, image: Path, output: Path, device: str, **angles: str | N
     """Re-pose or re-light the object of one IMAGE file with a trained RUN.
 
     IMAGE may have any size and mode: its centred square is taken, grey and resized. Each of --azimuth, --elevation
-    and --light gives a sweep (a row of the strip) in which that latent alone is set, so give one or more of them. RUN
-    needs a calibration: `dcign evaluate` stores it.
+    and --light gives a sweep (a row of the strip) in which the latents of that angle alone are set, so give one or
+    more of them. RUN needs a calibration: `dcign evaluate` stores it.
 
     \b
     Example:
@@ -68,8 +68,10 @@ def rerender(
 ) -> dict[str, NDArray[np.float32]]:
     """The object of `picture` (H, W) at each target: factor -> angles (S,) in degrees gives factor -> images (S, H, W).
 
-    BadInput for an angle outside the calibrated range, RunError for a factor without a latent of its own.
+    BadInput for an angle outside the calibrated range, RunError for a factor without latents of its own.
     """
+    for name in targets:
+        extrinsic_indices(run.layout, name)  # before a calibration is missed that cannot be
     values = {name: curves.curve(name).to_latent(angles) for name, angles in targets.items()}
     code = encode(run, picture[None])[0]
     return {name: sweep(run, code, name, values[name]) for name in targets}

@@ -12,14 +12,19 @@ from dcign.config import TrainConfig
 from render.factors import DEFAULT_RANGES
 
 
-def write_untrained(folder: Path, *, size=54, object="face", fingerprint="none", step=7, seed=0, gain=30.0) -> Path:
-    """Write `folder` with a checkpoint of a 4/3/2-map network; `gain` makes its codes and pictures vary visibly."""
+def write_untrained(
+    folder: Path, *, size=54, object="face", code=None, fingerprint="none", step=7, seed=0, gain=30.0
+) -> Path:
+    """Write `folder` with a checkpoint of a 4/3/2-map network; `gain` makes its codes and pictures vary visibly.
+
+    `code` is the layout of the graphics code, such as azimuth:2,rest:8; the paper's for the object by default.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     header = Header(
         step,
         TrainConfig(widths=(4, 3, 2)),
-        CodeLayout.for_object(object),
+        CodeLayout.for_object(object) if code is None else CodeLayout.parse(code),
         size,
         {
             "object": object,

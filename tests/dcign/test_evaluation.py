@@ -136,6 +136,65 @@ def test_a_chair_has_one_extrinsic_latent_and_a_circular_measure(tmp_path):
     assert measures["invariance"]["elevation"]["latents"] == 1
 
 
+class Turning(Oracle):
+    """Told the angles in the order of the data set: azimuth as a point of an ellipse, then elevation and nothing."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.angles = [data.minibatch(name, i).values for name in data.factors for i in range(data.count(name))]
+
+    def encode(self, images):
+        true = {name: torch.tensor(np.array(values)) for name, values in self.angles.pop(0).items()}
+        turn = torch.deg2rad(true["azimuth"] + 40)
+        code = torch.zeros(len(images), 200)
+        code[:, :3] = torch.stack([3 * torch.cos(turn), torch.sin(turn) - 7, true["elevation"]], 1)
+        return code, torch.zeros_like(code)
+
+
+def test_two_latents_for_the_azimuth_read_it_back_all_round(tmp_path):
+    folder = write_synthetic(tmp_path / "s", counts=dict.fromkeys(COUNTS, 12), split="test", object="chair")
+    data = open_data_set(folder, "test")
+    layout = CodeLayout.parse("azimuth:2,elevation:1,rest:197")
+    run = Run(tmp_path, Turning(data), layout, TrainConfig(), 11, {"object": "chair", "fingerprint": data.fingerprint})
+    evaluation = evaluate(run, data)
+    measures = strict(evaluation.measures)
+    group = measures["groups"]["azimuth"]
+    assert group["latents"] == 2
+    assert group["circular_r2"] == pytest.approx(1.0)
+    assert group["read_back_degrees"] == measures["calibration"]["azimuth"]["residual_degrees"] < 8
+    assert list(measures["spearman"]["matrix"]) == ["elevation"]
+    assert measures["spearman"]["largest_leak"]["latent"] == "elevation"
+    assert measures["circular_r2"] == {}
+    assert measures["invariance"]["elevation"]["latents"] == 199
+    assert not any("full circle" in line for line in measures["warnings"])
+    curve = evaluation.calibration.curve("azimuth")
+    asked = np.deg2rad(np.array([-180, 0, 150]) + 40.0)
+    np.testing.assert_allclose(
+        curve.to_latent([180, 0, -210]), np.stack([3 * np.cos(asked), np.sin(asked) - 7], 1), atol=0.6
+    )
+
+
+def test_two_latents_that_confuse_the_sides_are_named(tmp_path):
+    counts = dict.fromkeys(COUNTS, 12)
+    data = open_data_set(write_synthetic(tmp_path / "s", counts=counts, split="test", object="chair"), "test")
+    model = Turning(data)
+    for angles in model.angles:
+        angles["azimuth"] = np.abs(np.array(angles["azimuth"]) - 180)  # left as right
+    layout = CodeLayout.parse("azimuth:2,rest:198")
+    run = Run(tmp_path, model, layout, TrainConfig(), 11, {"object": "chair", "fingerprint": data.fingerprint})
+    warnings = evaluate(run, data).measures["warnings"]
+    assert [line for line in warnings if line.startswith("azimuth is read back from its latents with an error of")]
+
+
+def test_a_group_whose_angle_hardly_varies_has_no_figures(tmp_path):
+    data = open_data_set(write_synthetic(tmp_path / "s", counts={"intrinsic": 2}, split="test", object="chair"), "test")
+    run = load_run(write_untrained(tmp_path / "run", object="chair", code="azimuth:2,rest:8"))
+    measures = strict(evaluate(run, data).measures)
+    assert measures["calibration"]["azimuth"] is None
+    assert measures["groups"]["azimuth"] == {"latents": 2, "circular_r2": None, "read_back_degrees": None}
+    assert any(line.startswith("azimuth: no calibration") for line in measures["warnings"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"size": 70}, "54 x 54.*70 x 70.*--size 54"), ({"object": "chair"}, "faces.*chairs.*--object face")],

@@ -32,6 +32,42 @@ def test_a_sweep_through_the_inferred_value_shows_the_reconstruction_there(run):
     assert np.abs(frames[0] - frames[2]).max() > 0.01
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return load_run(write_untrained(tmp_path_factory.mktemp("pair"), object="chair", code="light:1,azimuth:2,rest:5"))
+
+
+def test_a_sweep_of_a_group_sets_its_latents_together_and_nothing_else(pair):
+    code = np.random.default_rng(3).normal(size=8).astype(np.float32)
+    values = np.random.default_rng(4).normal(0, 20, (40, 2))
+    expected = np.repeat(code[None], 40, 0)
+    expected[:, 1:3] = values
+    np.testing.assert_array_equal(manipulate.sweep(pair, code, "azimuth", values), manipulate.decode(pair, expected))
+
+
+@pytest.mark.parametrize(
+    ("factor", "values", "message"),
+    [
+        ("azimuth", np.zeros(4), "azimuth: expected values of 2 latents.* found values of 1 "),
+        ("azimuth", np.zeros((4, 3)), "expected values of 2 latents.* found values of 3 "),
+        ("light", np.zeros((4, 2)), "light: expected values of 1 latents.* found values of 2 "),
+        ("elevation", np.zeros(4), "elevation: .* no latents for it; it has them for azimuth, light"),
+        ("rest", np.zeros((4, 5)), "rest: .* no latents for it"),
+    ],
+)
+def test_values_for_another_number_of_latents_are_refused(pair, factor, values, message):
+    with pytest.raises(RunError, match=message):
+        manipulate.sweep(pair, np.zeros(8, np.float32), factor, values)
+
+
+def test_own_latents_are_a_column_or_the_columns_of_the_group(pair):
+    codes = np.arange(24.0).reshape(3, 8)
+    assert manipulate.extrinsic_groups(pair.layout) == ("azimuth", "light")
+    assert manipulate.own_latents(pair.layout, codes, "light").tolist() == [0, 8, 16]
+    assert manipulate.own_latents(pair.layout, codes, "azimuth").tolist() == [[1, 2], [9, 10], [17, 18]]
+    assert manipulate.own_latents(pair.layout, codes[1], "azimuth").tolist() == [9, 10]
+
+
 def test_encode_and_decode_are_those_of_the_model_however_many_images(run):
     images = np.random.default_rng(2).uniform(size=(40, 54, 54)).astype(np.float32)
     with torch.inference_mode():

@@ -82,6 +82,46 @@ def test_circular_association_agrees_with_mardias_formula():
     assert circular.compute(code, np.rad2deg(angle)) == pytest.approx(oracle)
 
 
+def plane(angle):
+    return np.stack([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))], axis=1)
+
+
+def test_a_rotated_squashed_shifted_circle_tells_all_of_the_angle_and_noise_nothing():
+    angle = RNG.uniform(0, 360, 500)
+    mixed = plane(angle - 77) @ np.array([[2.0, -1e-5], [0.3, 1e-6]]) + [1e3, -3]
+    assert circular.compute_group(mixed, angle) == pytest.approx(1.0)
+    assert circular.compute_group(RNG.normal(size=(500, 2)), angle) < 0.03
+
+
+def test_one_axis_of_the_circle_tells_half_of_the_angle_however_often_it_is_there():
+    angle = np.arange(0, 360, 0.5)
+    cosine = plane(angle)[:, :1]
+    for latents in (cosine, np.hstack([cosine, -3 * cosine]), np.hstack([cosine, np.ones_like(cosine)])):
+        assert circular.compute_group(latents, angle) == pytest.approx(0.5)
+    noisy = cosine[:, 0] + RNG.normal(0, 0.5, len(angle))
+    assert circular.compute_group(noisy[:, None], angle) == pytest.approx(circular.compute(noisy, angle) / 2)
+
+
+def test_noise_takes_the_share_from_a_circle_that_the_theory_of_errors_in_variables_says():
+    angle = np.arange(0, 360, 0.05)
+    noisy = plane(angle) + RNG.normal(0, 0.5, (len(angle), 2))  # each axis: variance 1/2, noise 1/4
+    assert circular.compute_group(noisy, angle) == pytest.approx(0.5 / (0.5 + 0.25), abs=0.02)
+
+
+def test_an_angle_on_part_of_a_circle_is_told_by_a_straight_line():
+    angle = RNG.uniform(-30, 30, 500)
+    latents = np.stack([angle, RNG.normal(size=500)], axis=1)
+    assert circular.compute_group(latents, angle) > 0.97
+
+
+def test_a_group_or_angle_that_never_moves_or_too_few_images_have_no_circular_share():
+    angle = RNG.uniform(0, 360, 50)
+    assert circular.compute_group(np.ones((50, 2)), angle) is None
+    assert circular.compute_group(plane(angle), np.ones(50)) is None
+    assert circular.compute_group(plane(angle)[:3], angle[:3]) is None
+    assert circular.compute_group(plane(angle)[:4], angle[:4]) == pytest.approx(1.0)
+
+
 def test_streamed_errors_equal_those_of_the_whole_array():
     images = RNG.integers(0, 256, (37, 8, 8), dtype=np.uint8)
     guesses = RNG.uniform(size=(37, 8, 8)).astype(np.float32)

@@ -37,17 +37,20 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture(scope="module", params=["face", "chair"])
-def written(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
+def write(folder, object, code=None):
     counts = dict.fromkeys(("azimuth", "elevation", "light", "intrinsic"), 3)
-    shards = write_synthetic(folder / "shards", counts=counts, split="test", object=request.param)
-    run = load_run(write_untrained(folder / "a <run>", object=request.param))
+    shards = write_synthetic(folder / "shards", counts=counts, split="test", object=object)
+    run = load_run(write_untrained(folder / "a <run>", object=object, code=code))
     data = open_data_set(shards, "test")
     out = folder / "out"
     out.mkdir()
     write_report(run, data, evaluate(run, data), out, "dcign evaluate 'a <run>' shards")
     return out
+
+
+@pytest.fixture(scope="module", params=["face", "chair"])
+def written(request, tmp_path_factory):
+    return write(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def test_the_report_and_its_pictures_are_all_there_is(written):
@@ -92,17 +95,37 @@ def test_embedded_pictures_are_the_png_files_beside_it(written):
             assert min(image.size) > 100
 
 
+@pytest.mark.parametrize(
+    ("code", "panels", "others"),
+    [
+        ("azimuth:2,rest:8", 2, set()),  # the plane of the two latents, and the angle read back
+        ("azimuth:3,elevation:1,rest:4", 2, {"spearman.png"}),
+        ("rest:4", 0, set()),
+    ],
+)
+def test_groups_of_latents_are_drawn_and_what_they_do_not_have_is_left_out(tmp_path, code, panels, others):
+    out = write(tmp_path, "chair", code)
+    assert {path.name for path in out.glob("*.png")} == {"sweeps.png", *others, *(["scatter.png"] if panels else [])}
+    if panels:
+        with Image.open(out / "scatter.png") as image:
+            assert round(image.width / image.height / (4.2 / 3.9)) == panels
+    text = (out / "report.html").read_text()
+    assert ("read-back error of azimuth, degrees" in text) == bool(panels)
+    assert ("Who knows what" in text) == bool(others)
+
+
 def test_every_headline_number_is_on_the_page(written):
     text = (written / "report.html").read_text()
     for line in json.loads((written / "report.json").read_text())["headline"]:
         assert line["name"] in text
 
 
-def measures(own, leak, ratio, object="face"):
+def measures(own, leak, ratio, object="face", groups=None):
     return {
         "run": {"object": object},
         "spearman": {"own": own, "largest_leak": leak},
         "circular_r2": {},
+        "groups": groups or {},
         "reconstruction": {"mse": 0.01, "mean_image_mse": 0.05, "ratio": ratio},
     }
 
@@ -117,6 +140,24 @@ def test_chairs_have_no_aims_but_the_papers_figure():
     lines = headlines(measures({"azimuth": 0.4}, None, 0.1, object="chair"))
     assert {line.reached for line in lines} == {None}
     assert "0.000277" in next(line for line in lines if line.name == "reconstruction MSE").aim
+
+
+def test_both_readings_of_the_papers_chair_figure_stand_beside_it():
+    lines = {line.name: line for line in headlines(measures({"azimuth": 0.4}, None, 0.1, object="chair"))}
+    plain, third = lines["reconstruction MSE"], lines["reconstruction MSE / 3"]
+    assert (plain.value, third.value) == (0.01, pytest.approx(0.01 / 3))
+    assert plain.aim == third.aim
+    assert "0.00027722" in third.aim
+    assert "reconstruction MSE / 3" not in {line.name for line in headlines(measures({}, None, 0.1))}
+
+
+def test_a_group_of_latents_has_its_circular_share_and_its_error_in_degrees_at_the_top():
+    group = {"azimuth": {"latents": 2, "circular_r2": 0.8, "read_back_degrees": None}}
+    lines = headlines(measures({}, None, 0.1, object="chair", groups=group))
+    assert [(line.name, line.value) for line in lines[:2]] == [
+        ("circular R² of azimuth from its 2 latents", 0.8),
+        ("read-back error of azimuth, degrees", None),
+    ]
 
 
 @pytest.mark.parametrize(("angle", "text"), [(-60.0, "−60°"), (12.34, "12.3°"), (-0.01, "0°"), (90, "90°")])

@@ -5,12 +5,15 @@ from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
 from dcign import calibration, manipulate
-from dcign.calibration import Calibration, Curve
+from dcign.calibration import Calibration
+from dcign.curves import Curve, GroupCurve
 from dcign.errors import BadInput
 from dcign.images import load_grey
 from dcign.run import load_run
 from pipelines.rerender import parse_angles
 from render.shards import open_data_set
+
+SQUARE = ((30.0, 0.0), (0.0, 30.0), (-30.0, 0.0), (0.0, -30.0), (30.0, 0.0))
 
 
 def curve(factor, low, high):
@@ -24,6 +27,10 @@ def work(tmp_path_factory):
     calibration.save(write_untrained(folder / "run", step=7), Calibration(curves, 7, {}))
     calibration.save(write_untrained(folder / "older", step=9), Calibration(curves, 7, {}))
     write_untrained(folder / "uncalibrated")
+    square = GroupCurve("azimuth", (0.0, 90.0, 180.0, 270.0, 360.0), SQUARE, True, 3.0, 0.9, 100, 100)
+    pair = write_untrained(folder / "pair", object="chair", code="azimuth:2,rest:8")
+    calibration.save(pair, Calibration({"azimuth": square}, 7, {}))
+    calibration.save(write_untrained(folder / "single", object="chair"), Calibration({"azimuth": square}, 7, {}))
     face = (
         open_data_set(write_synthetic(folder / "s", counts={"azimuth": 1}), "train").minibatch("azimuth", 0).images[0]
     )
@@ -55,6 +62,21 @@ def test_a_strip_shows_the_input_and_each_angle_decoded_with_its_latent_set(dcig
         expected[0] = value  # set to the calibration, not shifted
         frame = np.round(manipulate.decode(run, expected[None])[0] * 255).astype(np.uint8)
         assert tiles_in(picture, frame) >= 1, angle
+
+
+def test_a_chair_turns_through_its_two_latents_together(dcign, work):
+    code, out, err = dcign("rerender", "pair", "face.png", "--azimuth", "-180:150:12", "-o", "turn.png")
+    assert (code, err) == (0, "")
+    assert "12 images" in out
+    with Image.open(work / "turn.png") as strip:
+        picture = np.asarray(strip.convert("L"))
+    run = load_run(work / "pair")
+    own = manipulate.encode(run, load_grey(work / "face.png", 54, 1.0)[None])[0]
+    for latents in ((-30, 0), (0, -30), (20, -10), (30, 0), (-20, 10)):  # at -180, -90, -30, 0 and 150 degrees
+        expected = own.copy()
+        expected[:2] = latents
+        frame = np.round(manipulate.decode(run, expected[None])[0] * 255).astype(np.uint8)
+        assert tiles_in(picture, frame) >= 1, latents
 
 
 def test_several_factors_become_rows_and_one_angle_a_single_image(dcign, work):
@@ -122,6 +144,11 @@ def test_ill_formed_angles_are_refused_by_option(text):
             "-95 degrees is outside the calibrated range -90 to 90",
         ),
         (["run", "face.png", "--light", "0", "-o", "x.png"], "light: this run has no calibration"),
+        (["pair", "face.png", "--elevation", "0", "-o", "x.png"], "elevation: this run has no latents for it"),
+        (
+            ["single", "face.png", "--azimuth", "0", "-o", "x.png"],
+            "azimuth: expected values of 1 latents, as many as the code of this run has for it, found values of 2",
+        ),
         (["run", "face.png", "--azimuth", "1:2", "-o", "x.png"], "--azimuth: expected A:B:STEPS"),
         (["run", "face.png", "--azimuth", "0", "-o", "x.bmp"], ".png or .gif"),
         (["run", "face.png", "--azimuth", "0", "-o", "no/where/x.png"], "there is no folder no/where"),
