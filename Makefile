@@ -9,7 +9,7 @@ setup: ## make .venv and install what is missing (done by the others too)
 	@scripts/setup
 
 demo: setup ## the main job on the built-in face model; leaves demo/report.html
-	.venv/bin/dcign demo -o demo
+	.venv/bin/dcign run demo -o demo
 
 test: setup ## all tests
 	PYOPENGL_PLATFORM=egl .venv/bin/python -m pytest

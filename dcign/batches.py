@@ -68,4 +68,4 @@ def noise_generator(seed: int, step: int, device: torch.device) -> torch.Generat
 
 def to_float(images: Tensor) -> Tensor:
     """(N, H, W) uint8 -> (N, 1, H, W) float32 in [0, 1], where they are: bytes travel, floats do not."""
-    return images.unsqueeze(1).to(torch.float32) / 255
+    return images.unsqueeze(1).to(torch.float32).div_(255)

@@ -16,6 +16,7 @@ from dcign.batches import to_float
 from dcign.code import CodeLayout
 from dcign.errors import RunError
 from dcign.evaluation import extrinsic_latents
+from dcign.feeding import as_tensor
 from dcign.manipulate import extrinsic_index
 from dcign.metrics import spearman
 from dcign.networks import DCIGN
@@ -67,7 +68,7 @@ def observing(model: DCIGN) -> Iterator[None]:
 
 def images_of(minibatch: MiniBatch, device: torch.device) -> Tensor:
     """Its images on the device, (N, 1, H, W) float32 in [0, 1]."""
-    return to_float(torch.from_numpy(np.array(minibatch.images)).to(device))
+    return to_float(as_tensor(minibatch.images).to(device))
 
 
 def diagnose(

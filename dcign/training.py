@@ -119,7 +119,7 @@ def _train(
     stop = torch.zeros(1, device=device)
     step, stopping = start, False
     with (
-        open_feed(data, (order.at(place) for place in places), device) as feed,
+        open_feed(data, (order.at(place) for place in places), device, progress=progress) as feed,
         Monitor(
             folder, asked, data, held_out, model, optimiser, device, precision, tensorboard, ranks.first
         ) as monitor,

@@ -1,1 +1,1 @@
-"""What a person runs: the `dcign` command, its recipes and the demo."""
+"""What a person runs: the `dcign` command, and its recipes."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from pipelines.bench_load import load
 from pipelines.bench_parity import parity
 from pipelines.bench_render import render
 from render.errors import BadInput, Failure
@@ -44,6 +45,7 @@ def command() -> None:
 
 command.add_command(render)
 command.add_command(parity)
+command.add_command(load)
 
 
 @command.command()

@@ -21,7 +21,8 @@ COMMANDS = {
     "evaluate": ("pipelines.evaluate", "Measure a run on test shards; write report.json and report.html."),
     "rerender": ("pipelines.rerender", "Re-pose and re-light the object of one image."),
     "bench": ("pipelines.bench", "Measure time and memory on this machine."),
-    "demo": ("pipelines.demo", "Run the main job on the built-in face model, start to end."),
+    "run": ("pipelines.run", "Render, train and measure by a recipe, start to end."),
+    "runs": ("pipelines.runs", "List training runs with their best figures."),
     "doctor": ("pipelines.doctor", "Say what this machine has, and what to install."),
 }
 

@@ -53,7 +53,9 @@ class Numbers(click.ParamType):
     "multiplied over the mini-batch.",
 )  # fmt: skip
 @click.option(
-    "--clamp", type=click.Choice(["mean", "first"]), default="mean",
+    "--clamp",
+    type=click.Choice(["mean", "first"]),
+    default="mean",
     help="What inactive latents become: their mini-batch mean, or, as in the authors' program, the first image's.",
 )
 @click.option(
@@ -66,11 +68,15 @@ class Numbers(click.ParamType):
 )  # fmt: skip
 @click.option("--beta", type=float, default=4.0, help="Factor on the divergence, for --procedure beta-vae.")
 @click.option(
-    "--likelihood", type=click.Choice(["bernoulli", "gaussian"]), default="bernoulli",
+    "--likelihood",
+    type=click.Choice(["bernoulli", "gaussian"]),
+    default="bernoulli",
     help="Of a pixel: cross-entropy, or squared error with a standard deviation of 0.1.",
 )
 @click.option(
-    "--optimizer", type=click.Choice(["rmsprop-authors", "rmsprop"]), default="rmsprop-authors",
+    "--optimizer",
+    type=click.Choice(["rmsprop-authors", "rmsprop"]),
+    default="rmsprop-authors",
     help="The paper's 'rmsprop' by the formulas of the authors' program, or by the words of the paper.",
 )
 @click.option("--learning-rate", type=float, default=5e-4, help="Of the gradient summed over a mini-batch.")

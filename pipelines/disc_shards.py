@@ -1,0 +1,58 @@
+"""Shards of lit balls that move and grow with the factors: something to learn from without a renderer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.factors import DEFAULT_RANGES, EXTRINSIC, MAIN, draw_values, generator
+from render.job import tasks_of
+from render.manifest import Entry, Manifest
+from render.shard_file import write_shard
+
+PEOPLE = 1000  # different sizes of the ball
+
+
+def write_discs(folder: Path, count: int, size: int = 150, images: int = 20) -> None:
+    """Write `count` training mini-batches of each main factor into `folder`, in shards as large as `dcign render`'s."""
+    ranges = {name: list(limits) for name, limits in DEFAULT_RANGES["face"].items()}
+    settings = {
+        "object": "face", "assets": {"name": "discs", "models": {}}, "size": size, "batch_size": images,
+        "ranges": ranges, "seed": 0, "camera": {}, "shading": {}, "renderer": "none", "gl": "none",
+    }  # fmt: skip
+    manifest = Manifest(settings)
+    for task in (task for factor in MAIN for task in tasks_of(factor, "train", count)):
+        drawn = [_minibatch(task.factor, index, images) for index in range(task.first, task.first + task.count)]
+        arrays: dict[str, Any] = {name: np.stack([values[name] for values in drawn]) for name in drawn[0]}
+        arrays["images"] = np.stack([draw_discs(values, size) for values in drawn])
+        written = write_shard(folder / task.name, arrays)
+        manifest.shards[task.name] = Entry(*written, task.factor, task.split, task.index, task.first, task.count)
+    manifest.write(folder)
+
+
+def _minibatch(factor: str, index: int, images: int) -> dict[str, NDArray[Any]]:
+    """Values of a mini-batch in which only `factor` varies: (N,) float32 degrees each, and identity (N,) int64."""
+    rng = generator(0, "train", factor, index, "discs")
+    values: dict[str, NDArray[Any]] = {}
+    for name in EXTRINSIC:
+        drawn = draw_values(*DEFAULT_RANGES["face"][name], images, rng).astype(np.float32)
+        values[name] = drawn if name == factor else drawn[:1].repeat(images)
+    people = rng.integers(PEOPLE, size=images)
+    values["identity"] = people if factor == "intrinsic" else people[:1].repeat(images)
+    return values
+
+
+def draw_discs(values: dict[str, NDArray[Any]], size: int) -> NDArray[np.uint8]:
+    """One ball for each of N values, (N, size, size): azimuth and elevation place it, light shades it."""
+    azimuth, elevation, light, person = (
+        values[name].astype(np.float32)[:, None, None] for name in (*EXTRINSIC, "identity")
+    )
+    rows, columns = np.mgrid[0:size, 0:size].astype(np.float32) / (size - 1) * 2 - 1
+    radius = 0.35 + 0.25 * person / PEOPLE
+    x, y = (columns - azimuth / 180) / radius, (rows + elevation / 60) / radius  # (N, size, size) by broadcasting
+    depth = np.sqrt(np.maximum(1 - x * x - y * y, 0))
+    lit = np.maximum(x * np.sin(np.radians(light)) + depth * np.cos(np.radians(light)), 0)
+    return np.where(depth > 0, 255 * (0.3 + 0.6 * lit), 0).astype(np.uint8)

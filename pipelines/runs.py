@@ -1,0 +1,71 @@
+"""`dcign runs`: the training runs below a folder, each with its best figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dcign.run_list import RunSummary, find_runs, summarise
+from render.factors import EXTRINSIC
+
+
+@click.command(name="runs", context_settings={"show_default": True})
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(folders: tuple[Path, ...], as_json: bool) -> None:
+    """List the training runs at and below FOLDERS (by default here), one line each, the newest first.
+
+    Bound and |Spearman| are measured while training, on mini-batches held out, at the step with the lowest bound (nats
+    per image); MSE and leak are from the report of `dcign evaluate`. Hidden folders are passed over.
+
+    \b
+    Example:
+      dcign runs
+      dcign runs demo/ experiments/ --json
+    """
+    notes: list[str] = []
+    found = dict.fromkeys(run for top in folders or (Path("."),) for run in find_runs(top))
+    runs = [run for folder in found if (run := summarise(folder, notes.append)) is not None]
+    runs.sort(key=lambda run: run.changed, reverse=True)
+    if as_json:
+        click.echo(json.dumps({"runs": [run.to_json() for run in runs], "notes": notes}, indent=1, allow_nan=False))
+        return
+    if runs:
+        for line in table(runs):
+            click.echo(line)
+    else:
+        click.echo(f"No training runs in {', '.join(map(str, folders)) or 'this folder'}.")
+    for note in notes:
+        click.echo(f"Note: {printable(note)}", err=True)
+
+
+def table(runs: list[RunSummary]) -> list[str]:
+    """A heading and a line for each run; a column of |Spearman| for each factor that any of them has."""
+    factors = [name for name in EXTRINSIC if any(name in run.spearman for run in runs)]
+    heading = ["run", "object", "procedure", "widths", "steps", "images/s", "bound"]
+    rows = [[*heading, *(f"|{name}|" for name in factors), "MSE", "leak"]]
+    for run in runs:
+        known = [
+            printable(str(run.folder)),
+            printable(run.object) or "-",
+            run.procedure,
+            run.widths,
+            f"{run.step:,} / {run.steps:,}",
+        ]
+        held_out = [number(run.images_per_second, ".0f"), number(run.bound, ".1f")]
+        ranks = [number(run.spearman.get(name), ".3f") for name in factors]
+        rows.append([*known, *held_out, *ranks, number(run.mse, ".5f"), number(run.leak, ".3f")])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def number(value: float | None, form: str) -> str:
+    """'-' for what is not known."""
+    return "-" if value is None else format(value, form)
+
+
+def printable(text: str) -> str:
+    """Text from file names and files, safe for a terminal."""
+    return text if text.isprintable() else repr(text)
