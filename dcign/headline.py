@@ -93,8 +93,8 @@ def _group(name: str, group: dict[str, Any]) -> list[Headline]:
             group["circular_r2"],
             "",
             None,
-            "Share of the sine and cosine of the angle that least squares on the latents explains; 1: the angle can be "
-            "read off all round, 1/2: from one side only.",
+            "Share of the sine and cosine of the angle that least squares on the latents explains. 1: the angle can be "
+            "read off all round; 1/2: along one axis of the circle only.",
         ),
         Headline(
             f"read-back error of {name}, degrees",

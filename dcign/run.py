@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from dcign.checkpoint import newest_checkpoint
+from dcign.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
 from dcign.code import CodeLayout
 from dcign.config import TrainConfig
 from dcign.errors import RunError
@@ -24,7 +24,7 @@ class Run:
     model: DCIGN  # in evaluation mode, parameters without gradients, on the device asked for
     layout: CodeLayout
     config: TrainConfig
-    step: int  # mini-batches trained on
+    step: int  # updates done
     data: dict[
         str, Any
     ]  # about the training data: object, size, fingerprint, factors, counts, ranges (degrees), seed, folder
@@ -40,12 +40,22 @@ class Run:
         return self.model.size
 
 
-def load_run(folder: Path, device: str | torch.device = "cpu") -> Run:
-    """Open the newest readable checkpoint of a run folder; RunError says what is wrong with it otherwise.
+def load_run(path: Path, device: str | torch.device = "cpu") -> Run:
+    """Open the newest readable checkpoint of a run folder, or the checkpoint at `path`; RunError says what is wrong.
 
     A newer checkpoint that cannot be read is passed over with a line on stderr.
     """
-    folder = Path(folder)
+    path = Path(path)
+    folder = path.parent if path.suffix == ".safetensors" else path
+    checkpoint = load_checkpoint(path) if folder != path else _newest(path)
+    header = checkpoint.header
+    model = header.build_model()
+    model.load_state_dict(checkpoint.trained)
+    model.to(device).eval().requires_grad_(False)
+    return Run(folder, model, header.layout, header.config, header.step, header.data)
+
+
+def _newest(folder: Path) -> Checkpoint:
     if not folder.is_dir():
         raise RunError(f"{folder}: expected a folder written by `dcign train`, found {_what(folder)}")
     found = newest_checkpoint(folder)
@@ -54,11 +64,7 @@ def load_run(folder: Path, device: str | torch.device = "cpu") -> Run:
     checkpoint, problems = found
     for problem in problems:
         print(f"Warning: {problem}; using the checkpoint of step {checkpoint.header.step}", file=sys.stderr)
-    header = checkpoint.header
-    model = header.build_model()
-    model.load_state_dict(checkpoint.trained)
-    model.to(device).eval().requires_grad_(False)
-    return Run(folder, model, header.layout, header.config, header.step, header.data)
+    return checkpoint
 
 
 def _what(path: Path) -> str:

@@ -34,7 +34,7 @@ from render.shards import open_data_set
 def command(run: Path, shards: Path, output: Path | None, split: str, device: str) -> None:
     """Measure RUN on the images in SHARDS, and write report.json, report.html and the pictures in it.
 
-    Also stores calibration.json in RUN: which latent values stand for which angle. `dcign rerender` needs it.
+    RUN is a folder, of which the newest checkpoint is taken, or a checkpoint, such as run/best.safetensors. Also stores calibration.json in RUN: which latent values stand for which angle. `dcign rerender` needs it.
 
     \b
     Example:
@@ -47,11 +47,11 @@ def command(run: Path, shards: Path, output: Path | None, split: str, device: st
     model = load_run(run, place)
     data = open_data_set(shards, split)
     check_match(model, data)  # before anything is written
-    folder = make_folder(run if output is None else output)
+    folder = make_folder(model.folder if output is None else output)
     images = data.batch_size * sum(data.count(factor) for factor in data.factors)
     with progress_bar("evaluate", images, "image") as bar:
         evaluation = evaluate(model, data, bar.update)
-    calibration.save(run, evaluation.calibration)
+    calibration.save(model.folder, evaluation.calibration)
     page = write_report(model, data, evaluation, folder, shlex.join(["dcign", *sys.argv[1:]]))  # the page comes last
     for line in headlines(evaluation.measures):
         click.echo(summary(line))

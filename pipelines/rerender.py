@@ -50,7 +50,7 @@ def command(run: Path, image: Path, output: Path, device: str, **angles: str | N
         raise BadInput("expected at least one of --azimuth, --elevation and --light, such as --azimuth -60:60:9")
     check_output(output)
     model = load_run(run, resolve_device(device))
-    curves = calibration.load(run)
+    curves = calibration.load(model.folder)
     if curves.step != model.step:
         click.echo(
             f"Warning: {run} was calibrated at step {curves.step} and is at step {model.step} now; "
