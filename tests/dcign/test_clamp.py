@@ -58,17 +58,47 @@ def test_shared_inactive_gradients_add_the_mean_of_the_incoming_ones(strength):
     torch.testing.assert_close(found[:, ~ACTIVE], expected[:, ~ACTIVE])
 
 
+def test_first_replaces_inactive_values_by_the_first_image_s():
+    v = values()
+    out = clamp(v, ACTIVE, first=True)
+    assert torch.equal(out[:, ACTIVE], v[:, ACTIVE])
+    assert torch.equal(out[:, ~ACTIVE], v[:1, ~ACTIVE].expand(N, -1))
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.01, 10.0])
+def test_first_pulls_towards_the_average_all_the_same(strength):
+    v = values()
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, first=True)), v)
+    torch.testing.assert_close(found[:, ~ACTIVE], strength * (v - v.mean(0))[:, ~ACTIVE])
+    plain = gradient_of(decoder, clamp(v, ACTIVE, first=True))
+    assert torch.equal(found[:, ACTIVE], plain[:, ACTIVE])
+
+
+def test_first_shared_gives_the_first_image_all_that_flows_back():
+    v, strength = values(), 0.5
+    incoming = gradient_of(decoder, clamp(v, ACTIVE, first=True))
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, True, True)), v)
+    pull = strength * (v - v.mean(0))
+    torch.testing.assert_close(found[1:, ~ACTIVE], pull[1:, ~ACTIVE])
+    torch.testing.assert_close(found[0, ~ACTIVE], (pull[0] + incoming.sum(0))[~ACTIVE])
+
+
+@pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
-def test_finite_differences_agree(shared):
+def test_finite_differences_agree(shared, first):
     """The modified gradient is the gradient of a scalar: objective + strength / 2 x sum (inactive - mean)^2.
 
-    Without `shared`, the objective sees the inactive means as constants.
+    Without `shared`, the objective sees what replaces the inactive values as constants.
     """
     v, strength, step = values(), 0.3, 1e-6
-    constants = v.mean(0)
+
+    def common(leaf):
+        return leaf[0] if first else leaf.mean(0)
+
+    constants = common(v)
 
     def scalar(leaf):
-        means = leaf.mean(0) if shared else constants
+        means = common(leaf) if shared else constants
         invariance = (leaf - leaf.mean(0))[:, ~ACTIVE].square().sum()
         return decoder(torch.where(ACTIVE, leaf, means)) + strength / 2 * invariance
 
@@ -77,7 +107,7 @@ def test_finite_differences_agree(shared):
         nudge = torch.zeros_like(v)
         nudge[tuple(place)] = step
         expected[tuple(place)] = (scalar(v + nudge) - scalar(v - nudge)) / (2 * step)
-    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, shared)), v)
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, shared, first)), v)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -95,11 +125,12 @@ def test_descent_on_inactive_gradients_alone_shrinks_their_variance():
     assert (after.var(0) < before.var(0)).all()
 
 
+@pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
-def test_a_batch_of_one_is_not_pulled(shared):
+def test_a_batch_of_one_is_not_pulled(shared, first):
     v = values(rows=1)
-    assert torch.equal(clamp(v, ACTIVE, 0.5, shared), v)
-    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, 0.5, shared)), v)
+    assert torch.equal(clamp(v, ACTIVE, 0.5, shared, first), v)
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, 0.5, shared, first)), v)
     expected = gradient_of(decoder, v)
     assert torch.equal(found[:, ACTIVE], expected[:, ACTIVE])
     if shared:  # the mean is the value itself
@@ -108,11 +139,12 @@ def test_a_batch_of_one_is_not_pulled(shared):
         assert found[:, ~ACTIVE].abs().max() == 0
 
 
+@pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
-def test_with_all_latents_active_nothing_changes(shared):
+def test_with_all_latents_active_nothing_changes(shared, first):
     v, everything = values(), torch.ones(Z, dtype=torch.bool)
-    assert torch.equal(clamp(v, everything, 0.5, shared), v)
-    found = gradient_of(lambda leaf: decoder(clamp(leaf, everything, 0.5, shared)), v)
+    assert torch.equal(clamp(v, everything, 0.5, shared, first), v)
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, everything, 0.5, shared, first)), v)
     assert torch.equal(found, gradient_of(decoder, v))
 
 

@@ -1,9 +1,10 @@
 """The objective against the definitions and against torch.distributions."""
 
+import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from dcign.objective import divergence, reconstruction, sample
+from dcign.objective import GAUSSIAN_DEVIATION, divergence, reconstruction, sample
 
 
 def test_reconstruction_is_the_summed_bernoulli_cross_entropy():
@@ -15,6 +16,38 @@ def test_reconstruction_is_the_summed_bernoulli_cross_entropy():
     torch.testing.assert_close(
         reconstruction(logits, ink).double(), -Bernoulli(logits=logits).log_prob(ink).sum(), rtol=1e-6, atol=1e-6
     )
+
+
+def test_the_gaussian_reconstruction_is_that_of_torch_distributions(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "float", lambda self: self)  # keep float64
+    logits = torch.randn(3, 1, 4, 4, dtype=torch.float64, requires_grad=True)
+    images = torch.rand(3, 1, 4, 4, dtype=torch.float64)
+    found = reconstruction(logits, images, "gaussian")
+    (gradient,) = torch.autograd.grad(found, logits)
+    expected = -Normal(torch.sigmoid(logits), GAUSSIAN_DEVIATION).log_prob(images).sum()
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, *torch.autograd.grad(expected, logits), rtol=1e-10, atol=1e-12)
+
+
+def test_a_gaussian_reconstruction_is_least_at_the_images_themselves():
+    images = torch.tensor([[[[0.25, 0.75]]]])
+    least = reconstruction(torch.logit(images), images, "gaussian")
+    assert float(least) == pytest.approx(-float(Normal(0.0, GAUSSIAN_DEVIATION).log_prob(torch.zeros(2)).sum()))
+    for nudge in (-0.1, 0.1):
+        assert reconstruction(torch.logit(images) + nudge, images, "gaussian") > least
+
+
+def test_a_share_of_the_divergence_scales_each_latent_s_part():
+    mean, logvar, share = torch.randn(4, 6), torch.randn(4, 6), torch.tensor([0.0, 0.25, 0.5, 1.0, 2.0, 4.0])
+    each = kl_divergence(Normal(mean, torch.exp(logvar / 2)), Normal(0.0, 1.0)).sum(0)
+    torch.testing.assert_close(divergence(mean, logvar, share), (each * share).sum())
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_reconstruction_sums_over_images(likelihood):
+    logits, images = torch.randn(3, 1, 4, 4), torch.rand(3, 1, 4, 4)
+    each = [reconstruction(logits[row : row + 1], images[row : row + 1], likelihood) for row in range(3)]
+    torch.testing.assert_close(reconstruction(logits, images, likelihood), torch.stack(each).sum())
 
 
 def test_reconstruction_stays_finite_at_large_logits():

@@ -1,0 +1,72 @@
+"""Settings: what is refused, and that they survive JSON."""
+
+import json
+
+import pytest
+
+from dcign.config import CHOICES, TrainConfig
+from dcign.errors import RunError
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_an_unknown_word_is_refused_with_the_option_and_the_words_it_takes(name):
+    for word in ("sideways", "", CHOICES[name][0].upper(), 0, None):
+        with pytest.raises(RunError) as caught:
+            TrainConfig(**{name: word})
+        for part in ("--" + name.replace("_", "-"), *CHOICES[name], repr(word)):
+            assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_known_word_is_taken_and_the_default_comes_first(name):
+    assert getattr(TrainConfig(), name) == CHOICES[name][0]
+    for word in CHOICES[name]:
+        assert getattr(TrainConfig(**{name: word}), name) == word
+
+
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        ({"momentum_decay": 0.0}, "--momentum-decay"),  # the authors' m would never move
+        ({"momentum_decay": 0.0, "optimizer": "rmsprop-authors"}, "--momentum-decay"),
+        ({"momentum_decay": -0.1, "optimizer": "rmsprop"}, "--momentum-decay"),
+        ({"momentum_decay": 1.1}, "--momentum-decay"),
+        ({"momentum_decay": float("nan")}, "--momentum-decay"),
+        ({"update_decay": 0.0}, "--update-decay"),
+        ({"learning_rate": 0.0}, "--learning-rate"),
+        ({"learning_rate": float("inf")}, "--learning-rate"),
+        ({"learning_rate": float("nan")}, "--learning-rate"),
+        ({"beta": -1.0}, "--beta"),
+        ({"beta": float("nan")}, "--beta"),
+        ({"weight_decay": -0.01}, "--weight-decay"),
+        ({"invariance_strength": -1.0}, "--invariance-strength"),
+        ({"weight_average": 1.0}, "--weight-average"),
+        ({"picture_every": -1.0}, "--picture-every"),
+        ({"accumulate": 0}, "--accumulate"),
+        ({"held_out": -1}, "--held-out"),
+        ({"steps": 0}, "--steps"),
+        ({"keep": 0}, "--keep"),
+        ({"checkpoint_every": 0}, "--checkpoint-every"),
+        ({"seed": -1}, "--seed"),
+        ({"seed": 2**63}, "--seed"),
+        ({"widths": (96, 64)}, "--widths"),
+        ({"widths": (96, 0, 32)}, "--widths"),
+        ({"ratio": (0, 0)}, "--ratio"),
+        ({"ratio": (1, -1)}, "--ratio"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_its_option(settings, option):
+    with pytest.raises(RunError, match=f"^{option}: expected .*, found "):
+        TrainConfig(**settings)
+
+
+def test_the_literal_rmsprop_may_have_no_momentum():
+    assert TrainConfig(optimizer="rmsprop", momentum_decay=0.0).momentum_decay == 0
+
+
+def test_settings_survive_json():
+    config = TrainConfig(procedure="group-vae", widths=(3, 2, 1), held_out=3, optimizer="rmsprop", code="azimuth:2")
+    assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    for broken in ([], {"procedures": "clamped"}, {"steps": 1.5}, {"widths": 3}, {"keep": True}):
+        with pytest.raises(RunError, match="training settings"):
+            TrainConfig.from_json(broken)
