@@ -9,12 +9,14 @@
 The order of mini-batches and the noise are functions of seed and step, so a generator has no state to be kept.
 
 A checkpoint is written to a temporary name in the same folder, flushed to the disk and moved into place, so a name that
-matches is a whole file unless the disk itself lost bytes; the newest few are kept, and a damaged newest one falls back.
+matches is a whole file unless the disk itself lost bytes; the newest few are kept, and a damaged newest one falls back,
+to the best one if no other is left.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ from render.files import write_file
 
 FORMAT = 1
 BEST = "best.safetensors"
+LARGEST_SIZE, LARGEST_CODE = 4096, 65536  # pixels and latents that a file may ask for
 _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
 
 
@@ -42,7 +45,7 @@ _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
 class Header:
     """What a checkpoint says about itself, beside its tensors."""
 
-    step: int  # mini-batches trained on
+    step: int  # updates done
     config: TrainConfig
     layout: CodeLayout
     size: int  # side of the images in pixels
@@ -70,8 +73,9 @@ class Header:
             held_out = value.get("held_out")
             config, layout = TrainConfig.from_json(value["config"]), CodeLayout.from_json(value["code"])
             whole = type(step) is int and type(size) is int and step >= 0
+            whole = whole and size <= LARGEST_SIZE and layout.latents <= LARGEST_CODE
             if not whole or not isinstance(data, dict) or not isinstance(held_out, dict | None):
-                raise RunError("step, size, data or held_out is of the wrong type")
+                raise RunError("step, size, data or held_out is of the wrong type or too large")
             if value["architecture"] != {"widths": list(config.widths), "latents": layout.latents, "size": size}:
                 raise RunError("architecture and settings disagree")
             decoder_grid(size)
@@ -85,7 +89,7 @@ class Header:
     def bound(self) -> float:
         """The held-out bound in nats per image; infinite where it was not measured."""
         found = (self.held_out or {}).get("bound")
-        return float(found) if isinstance(found, int | float) else float("inf")
+        return float(found) if isinstance(found, int | float) and math.isfinite(found) else math.inf
 
     def build_model(self) -> DCIGN:
         """A model of this architecture, with initial weights."""
@@ -121,9 +125,10 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def save_checkpoint(folder: Path, header: Header, model: Mapping[str, Tensor], optimiser: Mapping[str, Tensor]) -> Path:
-    """Write a checkpoint atomically, then delete all but the newest `header.config.keep`.
+    """Write a checkpoint atomically, then delete all but the newest `header.config.keep` up to it.
 
-    If its held-out bound is lower than that of `best.safetensors`, it becomes that too. Raises Failure, leaving the
+    Later ones are leftovers that could not be read when the run was resumed: they go too. If its held-out bound is
+    lower than that of `best.safetensors`, it becomes that as well, first. Raises Failure, leaving the
     older checkpoints as they are, if a value is NaN or infinite or the disk refuses.
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.items()}
@@ -134,10 +139,12 @@ def save_checkpoint(folder: Path, header: Header, model: Mapping[str, Tensor], o
         raise Failure(f"{bad[0]} is NaN or infinite after step {header.step}; the checkpoint was not written")
     path = checkpoint_path(folder, header.step)
     content = save(tensors, {"dcign": json.dumps(header.to_json())})
-    write_file(path, content)
     if header.bound < best_bound(folder):
         write_file(folder / BEST, content)  # a copy, not a link: what damages one leaves the other
-    for old in list_checkpoints(folder)[header.config.keep :]:
+    write_file(path, content)
+    names = list_checkpoints(folder)
+    present = names.index(path)
+    for old in names[:present] + names[present + header.config.keep :]:
         old.unlink(missing_ok=True)
     return path
 
@@ -147,7 +154,7 @@ def best_bound(folder: Path) -> float:
     try:
         return read_checkpoint_header(folder / BEST).bound
     except RunError:
-        return float("inf")
+        return math.inf
 
 
 def read_checkpoint_header(path: Path) -> Header:
@@ -165,7 +172,11 @@ def _header(path: Path, file: Any) -> Header:
     metadata = file.metadata() or {}
     if "dcign" not in metadata:
         raise RunError(f"{path}: expected a dcign checkpoint, found a .safetensors file of another program")
-    return Header.from_json(json.loads(metadata["dcign"]), path)
+    try:
+        value = json.loads(metadata["dcign"])
+    except RecursionError:
+        raise RunError(f"{path}: expected a header of a few levels, found a deeper one") from None
+    return Header.from_json(value, path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -206,14 +217,15 @@ def check_tensors(path: Path, header: Header, found: Mapping[str, Any]) -> None:
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint, list[str]] | None:
-    """The newest checkpoint that can be read, and a line for each newer one that cannot.
+    """The newest checkpoint that can be read, and a line for each newer one that cannot; the best one at last.
 
     None if the folder holds no checkpoint; RunError if it holds some and none can be read.
     """
     problems: list[str] = []
-    for path in list_checkpoints(folder):
+    best = folder / BEST
+    for path in [*list_checkpoints(folder), *([best] if best.is_file() else [])]:
         try:
-            return load_checkpoint(path), problems
+            return load_checkpoint(path), problems or ([f"{folder}: only {BEST} is left"] if path == best else [])
         except RunError as error:
             problems.append(str(error))
     if problems:

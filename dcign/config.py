@@ -11,6 +11,8 @@ from dcign.errors import RunError
 from dcign.networks import PAPER_WIDTHS
 from render.factors import TABLE
 
+LARGEST_WIDTH = 4096  # maps of a layer
+LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.batches`
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
@@ -29,7 +31,7 @@ CHOICES = {
 class TrainConfig:
     """Settings of a training run; the defaults are the paper's."""
 
-    steps: int = 12_000  # updates of the weights, by `accumulate` mini-batches each
+    steps: int = 12_000  # updates of the weights
     widths: tuple[int, int, int] = PAPER_WIDTHS  # maps of the three encoder layers; the decoder mirrors them
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
     procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.posterior`
@@ -67,10 +69,12 @@ class TrainConfig:
             raise TypeError(f"expected whole numbers, found {whole}")
         for option, number in numbers.items():
             check(number >= counts[option], option, f"at least {counts[option]}", number)
-        good = len(self.widths) == 3 and all(width >= 1 for width in self.widths)
-        check(good, "widths", "three numbers of maps, such as 96/64/32", join(self.widths, "/"))
+        good = len(self.widths) == 3 and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
+        expected = f"three numbers of maps up to {LARGEST_WIDTH}, such as 96/64/32"
+        check(good, "widths", expected, join(self.widths, "/"))
         good = len(self.ratio) <= len(TABLE) and all(share >= 0 for share in self.ratio) and any(self.ratio)
         check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
+        check(sum(self.ratio) <= LARGEST_BLOCK, "ratio", f"shares that sum to {LARGEST_BLOCK} at most", sum(self.ratio))
         check(0 < self.learning_rate < float("inf"), "learning-rate", "a positive number", self.learning_rate)
         for name in ("invariance_strength", "beta", "weight_decay", "picture_every"):
             found = getattr(self, name)

@@ -87,6 +87,6 @@ class Monitor:
         if not self.first or not minutes or not (last or time.monotonic() - self.drawn >= 60 * minutes):
             return
         picture = draw_progress(self.looked_at, self.header.layout, self.data, self.held_out, self.device)
-        write_file(self.folder / f"progress-{step:08d}.png", png(picture))
+        write_file(self.folder / "progress.png", png(picture))
         self.board.picture(step, picture)
         self.drawn = time.monotonic()

@@ -65,6 +65,7 @@ class Optimiser:
         if weight_average:
             self.buffers["average"] = [parameter.detach().clone() for parameter in self.parameters]  # a
         self.updates = 0  # t
+        self.updating = False  # whether an update is half done
 
     def zero_grad(self) -> None:
         """Set the gradients to zero where they are: a captured step goes on adding to the same memory."""
@@ -81,11 +82,13 @@ class Optimiser:
     @torch.no_grad()
     def step(self) -> None:
         """One update of every parameter, and of their average."""
+        self.updating = True
         self.updates += 1
         self._update(self.gradients)
         if self.weight_average:
             keep = min(self.weight_average, (1 + self.updates) / (10 + self.updates))
             torch._foreach_lerp_(self.buffers["average"], self.parameters, 1.0 - keep)
+        self.updating = False
 
     def _update(self, gradients: list[Tensor]) -> None:
         raise NotImplementedError

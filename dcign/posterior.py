@@ -24,12 +24,16 @@ from dcign.config import TrainConfig
 
 @dataclass(frozen=True)
 class Posterior:
-    """What the code is sampled from: mean, logvar and noise (N, Z), and `share` (Z,) of each latent's divergence."""
+    """What the code is sampled from: mean, logvar and noise (N, Z).
+
+    share (Z,) says how much of its divergence each latent pays; the objective takes `weight` times their sum.
+    """
 
     mean: Tensor
     logvar: Tensor
     noise: Tensor
     share: Tensor
+    weight: float = 1.0
 
 
 def posterior(mean: Tensor, logvar: Tensor, noise: Tensor, active: Tensor, config: TrainConfig) -> Posterior:
@@ -53,8 +57,8 @@ def posterior(mean: Tensor, logvar: Tensor, noise: Tensor, active: Tensor, confi
             torch.where(active, noise, noise[:1]),
             torch.where(active, 1.0, 1.0 / len(mean)),
         )
-    beta = config.beta if config.procedure == "beta-vae" else 1.0
-    return Posterior(mean, logvar, noise, torch.full_like(mean[0], beta))
+    weight = config.beta if config.procedure == "beta-vae" else 1.0
+    return Posterior(mean, logvar, noise, torch.ones_like(mean[0]), weight)
 
 
 def multiply(mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:

@@ -102,16 +102,22 @@ class RankLost(Failure):
 def open_ranks(device: torch.device) -> Iterator[Ranks]:
     """Joins the processes that torchrun started, as its environment variables say; or just this one."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1 or "MASTER_ADDR" not in os.environ:
+    if count == 1:
         yield Ranks(device)
         return
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        if name not in os.environ:
+            raise RunError(f"WORLD_SIZE is {count}, but {name} is not set: start the processes with torchrun")
     rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
     if device.type == "cuda":
         if local >= torch.cuda.device_count():
             raise RunError(f"torchrun: {local + 1} processes on a machine with {torch.cuda.device_count()} GPUs")
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise Failure(f"rank {rank} could not join the other {count - 1} processes: {_short(error)}") from None
     try:
         yield Ranks(device, rank, count)
     finally:

@@ -3,33 +3,32 @@
 config.json                         settings, graphics code and training data of the run
 stats.jsonl                         one line of measurements every few steps
 checkpoint-<step>.safetensors       see `dcign.checkpoint`; best.safetensors too
-progress-<step>.png                 see `dcign.progress_picture`
+progress.png                        see `dcign.progress_picture`
 """
 
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dcign.checkpoint import Header, list_checkpoints, newest_checkpoint
+from dcign.checkpoint import Header, newest_checkpoint
 from dcign.config import TrainConfig, join
-from dcign.errors import RunError
+from dcign.errors import Failure, RunError
 from render.files import write_file
 
 CONFIG, STATS = "config.json", "stats.jsonl"
-MAY_CHANGE = (
-    "steps",
-    "checkpoint_every",
-    "keep",
-    "picture_every",
-    "device",
-)  # settings a resumed run may be given anew
+# Settings that a resumed run may be given anew
+MAY_CHANGE = ("steps", "checkpoint_every", "keep", "picture_every", "device")
 
 
 def claim_folder(folder: Path, asked: Header) -> None:
-    """Make the folder a run of `asked`, or check that it is one already; RunError changes nothing."""
+    """Make the folder a run's, or check that it is that of `asked` already; RunError changes nothing."""
     if folder.exists() and not folder.is_dir():
         raise RunError(f"-o {folder}: expected a folder for the run, found a file")
     started = read_header(folder)
@@ -43,10 +42,27 @@ def claim_folder(folder: Path, asked: Header) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"-o {folder}: the folder cannot be made: {error.strerror}") from None
-    for stale in folder.glob(".*.tmp"):
-        stale.unlink()
-    if started is None:
-        write_header(folder, asked)
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Keep a run's folder to this process until the end, which a `kill -9` is too; RunError if another one has it.
+
+    Removes what an interrupted write has left. Where the file system knows no locks, nobody is kept out.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"-o {folder}: another process is training this run; wait for it, or stop it") from None
+        except OSError:
+            pass
+        for stale in folder.glob(".*.tmp"):
+            stale.unlink()
+        yield
+    finally:
+        os.close(handle)
 
 
 def read_header(folder: Path) -> Header | None:
@@ -58,10 +74,8 @@ def read_header(folder: Path) -> Header | None:
         except ValueError as error:
             raise RunError(f"{path}: expected the settings of a training run as JSON, found {error}") from None
         return Header.from_json(value, path)
-    if folder.is_dir() and list_checkpoints(folder):
-        found = newest_checkpoint(folder)
-        return found[0].header if found else None
-    return None
+    found = newest_checkpoint(folder) if folder.is_dir() else None
+    return found[0].header if found else None
 
 
 def write_header(folder: Path, header: Header) -> None:
@@ -75,12 +89,21 @@ def check_same_run(folder: Path, started: Header, asked: Header) -> None:
     for field in dataclasses.fields(TrainConfig):
         if field.name in MAY_CHANGE:
             continue
+        if field.name == "precision" and started.config.precision == "auto":  # of runs before this was settled
+            continue
         was, wanted = getattr(started.config, field.name), getattr(asked.config, field.name)
         if was != wanted:
             option = "--" + field.name.replace("_", "-")
             raise RunError(
                 f"{option}: the run in {folder} has {_text(field.name, was)}, this command asks for "
                 f"{_text(field.name, wanted)}; resume with {option} {_text(field.name, was)} or name another -o"
+            )
+    before, now = started.data.get("counts") or {}, asked.data.get("counts") or {}
+    for factor, count in before.items():
+        if now.get(factor, 0) < count:
+            raise RunError(
+                f"{asked.data.get('folder')}: expected the {count} mini-batches of {factor} that {folder} is trained "
+                f"on, found {now.get(factor, 0)}; others would be held out now"
             )
     was, found = started.data.get("fingerprint"), asked.data.get("fingerprint")
     if was != found:
@@ -109,9 +132,13 @@ def rewind_stats(folder: Path, step: int) -> None:
 
 
 def append_stats(folder: Path, line: dict[str, Any]) -> None:
-    """Add one line to `stats.jsonl`."""
-    with open(folder / STATS, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    """Add one line to `stats.jsonl`; Failure naming it if the disk refuses."""
+    path = folder / STATS
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise Failure(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _text(name: str, value: object) -> str:

@@ -16,6 +16,10 @@ from render.shards import DataSet
 TERMS = ("reconstruction", "kl", "inactive_variance")  # of `dcign.step.gradients`, in their order
 
 
+class NotFinite(Failure):
+    """The objective or its gradient became NaN or infinite."""
+
+
 class Status:
     """Terms of the steps since the last line, summed by factor, (F, 3) on the device.
 
@@ -36,16 +40,18 @@ class Status:
         """A table (F, 3) of zeros for the terms of one update."""
         return torch.zeros(self.sums.shape, device=self.sums.device)
 
-    def add(self, step: int, terms: Tensor) -> None:
-        """Count the terms (F, 3) of the update `step`, summed over its mini-batches."""
+    def add(self, step: int, terms: Tensor, gradients: list[Tensor]) -> None:
+        """Count the terms (F, 3) of the update `step`, summed over its mini-batches, and look at its gradients."""
         self.sums += terms
         for factor, _ in self._minibatches_of(step):
             self.minibatches[factor] += 1
-        bad = torch.where(torch.isfinite(terms).all(), float("inf"), float(step)).to(torch.float64)
+        norms = torch.stack(list(torch._foreach_norm(gradients)))
+        good = torch.isfinite(terms).all() & torch.isfinite(norms).all()
+        bad = torch.where(good, float("inf"), float(step)).to(torch.float64)
         self.first_bad = torch.minimum(self.first_bad, bad)
 
     def check_finite(self) -> None:
-        """Raise Failure naming the first step whose objective was NaN or infinite. Waits for the device."""
+        """Raise NotFinite naming the first step whose objective was NaN or infinite. Waits for the device."""
         step = float(self.first_bad)
         if step == float("inf"):
             return
@@ -53,7 +59,7 @@ class Status:
             f"mini-batch {index} of {factor} ({self.data.minibatch(factor, index).shard})"
             for factor, index in self._minibatches_of(int(step))
         )
-        raise Failure(
+        raise NotFinite(
             f"the objective became NaN or infinite at step {int(step) + 1}, {where}; "
             f"the last checkpoint in {self.folder} is as it was; try a new run with a lower --learning-rate"
         )

@@ -41,7 +41,7 @@ def gradients(
     kl = divergence(seen.mean, seen.logvar, seen.share)
     # 7. ... where `clamp` replaces the gradients of the clamped latents with their difference from the mean,
     # 8. and backpropagation goes on through the encoder with the modified gradient.
-    (error + kl).backward()
+    (error + seen.weight * kl).backward()
     return torch.stack((error.detach(), kl.detach(), inactive_variance(mean.detach(), active)))
 
 

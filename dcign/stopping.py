@@ -1,31 +1,43 @@
-"""SIGTERM and Ctrl-C, noted while a step is finished and its checkpoint written."""
+"""SIGTERM, SIGHUP and Ctrl-C, noted while a step is finished and its checkpoint written."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+SECOND_THOUGHTS = 1.0  # seconds after which another Ctrl-C is one more wish, not the echo of the first
 
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in the list it gives, so that a step is finished first; a second one acts at once."""
+    """Collect stop signals in the list it gives, so that a step is finished and saved first.
+
+    A second Ctrl-C, more than SECOND_THOUGHTS later, acts at once. Others are only noted: launchers and terminals send
+    the same one twice. A hang-up is left alone where it is ignored (nohup).
+    """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    caught = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = {number: signal.getsignal(number) for number in caught}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    first = 0.0
 
     def note(number: int, frame: object) -> None:
+        nonlocal first
+        if number == signal.SIGINT and received and time.monotonic() - first > SECOND_THOUGHTS:
+            raise KeyboardInterrupt
+        first = first or time.monotonic()
         received.append(number)
-        for again in before:
-            signal.signal(again, before[again])
 
     for number in before:
         signal.signal(number, note)
     try:
         yield received
     finally:
-        for number in before:
-            signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)

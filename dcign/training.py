@@ -6,7 +6,8 @@ import dataclasses
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ from dcign.monitor import Monitor
 from dcign.networks import DCIGN
 from dcign.optim import Optimiser, make_optimiser
 from dcign.precision import resolve_device, resolve_precision
-from dcign.ranks import RankLost, Ranks, open_ranks
-from dcign.run_folder import check_same_run, claim_folder, rewind_stats, write_header
+from dcign.ranks import Ranks, open_ranks
+from dcign.run_folder import check_same_run, claim_folder, hold_folder, rewind_stats, write_header
 from dcign.status import Status, summary
 from dcign.stopping import stop_signals
 from render.shards import DataSet
@@ -58,15 +59,15 @@ def train(
     becomes NaN or infinite. SIGTERM and Ctrl-C write a checkpoint and return. On one CPU and number of threads the
     result does not depend on interruptions, bit for bit. Under torchrun all its processes train this one run.
     """
-    with open_ranks(resolve_device(config.device)) as ranks:
+    with open_ranks(resolve_device(config.device)) as ranks, ExitStack() as held:
         if ranks.first:
-            return _train(data, folder, config, say, progress, tensorboard, ranks)
-        return _train(data, folder, config, lambda line: None, False, False, ranks)
+            return _train(data, folder, config, say, progress, tensorboard, ranks, held)
+        return _train(data, folder, config, lambda line: None, False, False, ranks, held)
 
 
 def _train(
     data: DataSet, folder: Path, config: TrainConfig, say: Callable[[str], None], progress: bool, tensorboard: bool,
-    ranks: Ranks,
+    ranks: Ranks, held: ExitStack,
 ) -> Outcome:  # fmt: skip
     # --- machine
     device = ranks.device
@@ -75,6 +76,8 @@ def _train(
         prepare_cpu()
     else:
         torch.backends.cudnn.benchmark = True  # shapes never change
+        torch.backends.cudnn.allow_tf32 = False  # fp32 is fp32
+    config = dataclasses.replace(config, precision=precision)  # a run keeps it, on whatever machine it goes on
     if config.accumulate == 1:
         config = dataclasses.replace(config, accumulate=ranks.count)  # one mini-batch a rank
     if config.accumulate % ranks.count:
@@ -97,7 +100,7 @@ def _train(
     optimiser = make_optimiser(model.named_parameters(), config)
 
     # --- resume
-    start = ranks.on_first(lambda: resume(folder, asked, model, optimiser, say))
+    start = ranks.on_first(lambda: resume(folder, asked, model, optimiser, held, say))
     if start >= config.steps:
         say(f"{folder} is trained: step {start} of {config.steps}. Ask for more --steps to go on.")
         return Outcome(start)
@@ -125,6 +128,7 @@ def _train(
         ) as monitor,
         _progress_bar(start, config, data.batch_size, progress) as bar,
         stop_signals() as received,
+        _saving_at_least(monitor, status, optimiser),
     ):
         while step < config.steps and not stopping:
             optimiser.zero_grad()
@@ -139,13 +143,9 @@ def _train(
                 noise = torch.randn(batch, generator=noise_generator(config.seed, place, device), device=device)
                 terms[status.row[factor]] += step_3_to_8(images, active[factor], noise)
             stop.fill_(bool(received))
-            try:
-                ranks.sum([*optimiser.gradients, terms, stop])
-            except RankLost:
-                monitor.save(step)  # what all had agreed on
-                raise
+            ranks.sum([*optimiser.gradients, terms, stop])
             optimiser.step()
-            status.add(step, terms)
+            status.add(step, terms, optimiser.gradients)
             step += 1
             bar.update(config.accumulate * data.batch_size)
 
@@ -171,6 +171,22 @@ def _train(
         return Outcome(step, received[0] if received else signal.SIGTERM)
     say(f"{folder} is trained: step {step} of {config.steps}.")
     return Outcome(step)
+
+
+@contextmanager
+def _saving_at_least(monitor: Monitor, status: Status, optimiser: Optimiser) -> Iterator[None]:
+    """Save the last whole update when the loop ends in an error: a rank or a shard that has gone, a full disk.
+
+    Not when the objective was no longer finite, nor in the middle of an update, nor if that fails too.
+    """
+    try:
+        yield
+    except Exception:
+        with suppress(Exception):
+            status.check_finite()
+            if not optimiser.updating:
+                monitor.save(optimiser.updates)
+        raise
 
 
 def _progress_bar(start: int, config: TrainConfig, batch_size: int, shown: bool) -> tqdm[Any]:
@@ -203,9 +219,15 @@ def describe(data: DataSet) -> dict[str, Any]:
     }
 
 
-def resume(folder: Path, asked: Header, model: DCIGN, optimiser: Optimiser, say: Callable[[str], None]) -> int:
-    """Make the folder the run's, load its newest readable checkpoint; returns its step, 0 if there is none yet."""
+def resume(
+    folder: Path, asked: Header, model: DCIGN, optimiser: Optimiser, held: ExitStack, say: Callable[[str], None]
+) -> int:
+    """Make the folder the run's, load its newest readable checkpoint; returns its step, 0 if there is none yet.
+
+    The folder is kept to this process until `held` ends.
+    """
     claim_folder(folder, asked)
+    held.enter_context(hold_folder(folder))
     found = newest_checkpoint(folder)
     step = 0
     if found is not None:

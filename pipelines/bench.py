@@ -15,6 +15,7 @@ import click
 from pipelines.bench_load import load
 from pipelines.bench_parity import parity
 from pipelines.bench_render import render
+from pipelines.bench_train import train
 from render.errors import BadInput, Failure
 from render.files import write_file
 
@@ -46,6 +47,7 @@ def command() -> None:
 command.add_command(render)
 command.add_command(parity)
 command.add_command(load)
+command.add_command(train)
 
 
 @command.command()

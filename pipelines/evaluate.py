@@ -34,7 +34,8 @@ from render.shards import open_data_set
 def command(run: Path, shards: Path, output: Path | None, split: str, device: str) -> None:
     """Measure RUN on the images in SHARDS, and write report.json, report.html and the pictures in it.
 
-    RUN is a folder, of which the newest checkpoint is taken, or a checkpoint, such as run/best.safetensors. Also stores calibration.json in RUN: which latent values stand for which angle. `dcign rerender` needs it.
+    RUN is a folder, of which the newest checkpoint is taken, or a checkpoint, such as run/best.safetensors. Also stores
+    calibration.json beside it: which latent values stand for which angle. `dcign rerender` needs it.
 
     \b
     Example:

@@ -32,7 +32,7 @@ class Numbers(click.ParamType):
 @click.command(context_settings={"show_default": True})
 @click.argument("shards", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="run", help="Folder of the run.")
-@click.option("--steps", type=click.IntRange(min=1), default=12000, help="Updates of the weights, one a mini-batch.")
+@click.option("--steps", type=click.IntRange(min=1), default=12000, help="Updates of the weights.")
 @click.option(
     "--widths", type=Numbers(3, "/"), default="96/64/32", metavar="A/B/C",
     help="Maps of the three encoder layers; the decoder mirrors them. The authors' program has 96/48/24.",
@@ -117,7 +117,7 @@ class Numbers(click.ParamType):
 @click.option("--keep", type=click.IntRange(min=1), default=2, help="Newest checkpoints to keep, beside the best.")
 @click.option(
     "--picture-every", type=float, default=5.0, metavar="MINUTES",
-    help="Between pictures of reconstructions and sweeps, progress-*.png; 0: none.",
+    help="Between pictures of reconstructions and sweeps, progress.png; 0: none.",
 )  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Log to OUTPUT/tensorboard too (pip install 'dcign[tensorboard]').")
 @click.pass_context

@@ -204,3 +204,81 @@ def test_load_run_names_what_is_no_run(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="found a file"):
         load_run(tmp_path / "file")
+
+
+def write_measured(folder, step, bound, keep=2, seed=0):
+    head = Header(step, TrainConfig(widths=(3, 2, 2), keep=keep), LAYOUT, 54, DATA, {"bound": bound})
+    return save_checkpoint(folder, head, *tensors(head, seed))
+
+
+def test_the_best_stays_however_old_it_is_and_goes_when_it_is_beaten(tmp_path):
+    for step, bound in ((1, 9.0), (2, 5.0), (3, 7.0), (4, None), (5, float("nan")), (6, 6.0)):
+        write_measured(tmp_path, step, bound)
+    assert [load_checkpoint(path).header.step for path in list_checkpoints(tmp_path)] == [6, 5]
+    best = tmp_path / "best.safetensors"
+    assert (load_checkpoint(best).header.step, load_checkpoint(best).header.bound) == (2, 5.0)
+    assert load_run(best).step == 2
+    assert load_run(tmp_path).step == 6
+    write_measured(tmp_path, 7, 4.5)
+    assert best.read_bytes() == checkpoint_path(tmp_path, 7).read_bytes()
+
+
+def test_a_damaged_best_is_replaced(tmp_path):
+    write_measured(tmp_path, 1, 5.0)
+    (tmp_path / "best.safetensors").write_bytes(b"half")
+    write_measured(tmp_path, 2, 8.0)
+    assert load_checkpoint(tmp_path / "best.safetensors").header.step == 2
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_keep_says_how_many_stay(tmp_path, keep):
+    for step in range(1, 6):
+        write_measured(tmp_path, step, None, keep)
+    assert [load_checkpoint(path).header.step for path in list_checkpoints(tmp_path)] == list(range(5, 5 - keep, -1))
+
+
+def test_damaged_newer_ones_never_push_out_what_was_written_after_going_back(tmp_path):
+    for step in (5, 10, 15, 20):
+        write_measured(tmp_path, step, None, keep=4)
+    for step in (15, 20):
+        checkpoint_path(tmp_path, step).write_bytes(b"half")
+    found, problems = newest_checkpoint(tmp_path)
+    assert found.header.step == 10
+    assert len(problems) == 2
+    write_measured(tmp_path, 11, None)
+    assert [load_checkpoint(path).header.step for path in list_checkpoints(tmp_path)] == [11, 10]
+
+
+def test_the_best_is_the_last_resort(tmp_path):
+    path = write_measured(tmp_path, 5, 3.0, keep=1)
+    path.write_bytes(path.read_bytes()[:-50])
+    found, problems = newest_checkpoint(tmp_path)
+    assert found.header.step == 5
+    assert "damaged" in problems[0]
+    path.unlink()
+    found, problems = newest_checkpoint(tmp_path)
+    assert found.header.step == 5
+    assert "only best.safetensors is left" in problems[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document["config"].update(widths=[10**30, 1, 1]),
+        lambda document: document["config"].update(ratio=[1, 1, 1, 10**9]),
+        lambda document: document["architecture"].update(size=16 * 10**9 - 90),
+        lambda document: document.update(code=[["azimuth", 10**12]]),
+    ],
+)
+def test_a_header_that_asks_for_the_impossible_is_refused_before_memory_is_spent(tmp_path, change):
+    path = write(tmp_path)
+    rewrite(path, lambda values, document: change(document))
+    with pytest.raises(RunError, match=r"checkpoint-00000005\.safetensors"):
+        load_checkpoint(path)
+
+
+def test_a_header_of_endless_brackets_is_refused(tmp_path):
+    path = write(tmp_path)
+    save_file({"x": torch.zeros(1)}, path, {"dcign": "[" * 100_000})
+    with pytest.raises(RunError, match=r"levels|damaged"):
+        load_checkpoint(path)

@@ -130,8 +130,9 @@ def oracle(model, config, active=ACTIVE, batch=None, held=None):
     elif config.procedure == "group-vae":
         kl = each[:, active].sum() + each[0, ~active].sum()
     else:
-        kl = each.sum() * (config.beta if config.procedure == "beta-vae" else 1.0)
-    return error + kl + pull, error.detach(), kl.detach()
+        kl = each.sum()
+    weight = config.beta if config.procedure == "beta-vae" else 1.0
+    return error + weight * kl + pull, error.detach(), kl.detach()
 
 
 def oracle_gradients(model, config, **changes):

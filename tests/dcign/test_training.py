@@ -15,7 +15,7 @@ import torch
 from shard_fixtures import write_synthetic
 
 from dcign import graphs, training
-from dcign.checkpoint import list_checkpoints
+from dcign.checkpoint import list_checkpoints, load_checkpoint
 from dcign.config import TrainConfig
 from dcign.errors import Failure, RunError
 from dcign.networks import DCIGN
@@ -240,6 +240,117 @@ def test_a_folder_of_other_things_is_refused_untouched(shards, tmp_path):
     (tmp_path / "run" / "config.json").write_text("{broken")
     with pytest.raises(RunError, match=r"config\.json"):
         go(shards, tmp_path / "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_echo_of_a_signal_does_not_kill(shards, tmp_path, number):
+    process = start(shards, tmp_path / "run", 100_000)
+    wait_for(lambda: (tmp_path / "run" / "checkpoint-00000005.safetensors").exists())
+    for again in (number, signal.SIGTERM, signal.SIGINT, number):
+        process.send_signal(again)
+    process.communicate(timeout=60)
+    assert process.returncode in (128 + number, 128 + signal.SIGTERM, 128 + signal.SIGINT)
+    assert load_run(tmp_path / "run").step >= 5
+
+
+def test_a_folder_is_trained_by_one_process_at_a_time(shards, tmp_path):
+    process = start(shards, tmp_path / "run", 100_000)
+    wait_for(lambda: (tmp_path / "run" / "checkpoint-00000005.safetensors").exists())
+    temporary = tmp_path / "run" / ".something.tmp"
+    temporary.write_text("of the other")
+    with pytest.raises(RunError, match="another process is training this run"):
+        go(shards, tmp_path / "run", steps=100_000)
+    assert temporary.exists()
+    process.kill()
+    process.communicate()
+    step = load_run(tmp_path / "run").step
+    assert go(shards, tmp_path / "run", steps=step + 1)[0].step == step + 1
+    assert not temporary.exists()
+
+
+def test_an_error_that_is_not_of_the_training_saves_the_last_update(shards, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dcign.monitor.append_stats", full)
+    with pytest.raises(OSError, match="No space left"):
+        go(shards, tmp_path / "run", steps=60, checkpoint_every=1000)
+    assert load_run(tmp_path / "run").step == 50  # where the first line was due
+    monkeypatch.undo()
+    go(shards, tmp_path / "run", steps=60, checkpoint_every=1000)
+    go(shards, tmp_path / "whole", steps=60, checkpoint_every=1000)
+    assert newest(tmp_path / "run") == newest(tmp_path / "whole")
+
+
+def test_measures_of_held_out_mini_batches_come_with_checkpoints(tmp_path):
+    shards = write_synthetic(tmp_path / "shards")
+    go(shards, tmp_path / "run", held_out=1, checkpoint_every=8, steps=24, weight_average=0.9)
+    lines = [line for line in stats(tmp_path / "run") if "held_out" in line]
+    assert [line["step"] for line in lines] == [8, 16, 24]
+    bounds = {line["step"]: line["held_out"]["bound"] for line in lines}
+    assert set(lines[0]["held_out"]["factors"]) == {"azimuth", "elevation", "light", "intrinsic"}
+    best = load_run(tmp_path / "run" / "best.safetensors")
+    assert best.step == min(bounds, key=bounds.get)
+    assert load_checkpoint(list_checkpoints(tmp_path / "run")[0]).header.bound == bounds[24]
+    assert "progress.png" in [path.name for path in (tmp_path / "run").iterdir()]
+
+
+def test_held_out_mini_batches_are_never_trained_on(tmp_path, monkeypatch):
+    shards = write_synthetic(tmp_path / "shards")
+    seen = set()
+    opened = training.open_feed
+
+    def watched(data, places, *rest, **more):
+        places = list(places)
+        seen.update(places)
+        return opened(data, places, *rest, **more)
+
+    monkeypatch.setattr(training, "open_feed", watched)
+    go(shards, tmp_path / "run", held_out=1, steps=60)
+    assert {index for _, index in seen} == {0, 1, 2}
+    with pytest.raises(RunError, match="--held-out: expected 0 to 3"):
+        go(shards, tmp_path / "other", held_out=4)
+
+
+def test_shards_that_have_become_fewer_are_refused(tmp_path):
+    shards = write_synthetic(tmp_path / "s", counts={"azimuth": 4, "light": 2})
+    go(shards, tmp_path / "run", steps=3)
+    fewer = write_synthetic(tmp_path / "fewer", counts={"azimuth": 3, "light": 2})
+    with pytest.raises(RunError, match="expected the 4 mini-batches of azimuth"):
+        go(fewer, tmp_path / "run", steps=6)
+    more = write_synthetic(tmp_path / "more", counts={"azimuth": 5, "light": 2})
+    _, said = go(more, tmp_path / "run", steps=6)
+    assert "now holds {'azimuth': 5, 'light': 2} mini-batches" in said
+
+
+def test_a_run_keeps_the_precision_it_began_with(shards, tmp_path):
+    go(shards, tmp_path / "run", steps=2, precision="auto")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert config["precision"] == resolve_precision("auto", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("procedure", ["clamped", "entangled", "beta-vae", "group-vae"])
+@pytest.mark.parametrize("optimizer", ["rmsprop-authors", "rmsprop"])
+def test_every_procedure_and_optimiser_trains_and_is_opened(shards, tmp_path, procedure, optimizer):
+    go(shards, tmp_path, steps=3, procedure=procedure, optimizer=optimizer, clamp="first", likelihood="gaussian")
+    run = load_run(tmp_path)
+    assert (run.config.procedure, run.config.optimizer) == (procedure, optimizer)
+
+
+def test_a_gradient_that_is_not_finite_is_blamed_on_its_own_step(shards, tmp_path, monkeypatch):
+    calls = []
+
+    def breaks(model, *arguments):
+        calls.append(1)
+        terms = gradients(model, *arguments)
+        if len(calls) == 3:
+            next(model.parameters()).grad.view(-1)[0] = float("inf")
+        return terms
+
+    monkeypatch.setattr(graphs, "gradients", breaks)
+    with pytest.raises(Failure, match=r"NaN or infinite at step 3, mini-batch"):
+        go(shards, tmp_path, steps=9)
+    assert not list_checkpoints(tmp_path)
 
 
 @pytest.mark.parametrize("device_checks_rarely", [False, True])

@@ -26,6 +26,20 @@ def test_four_phases_equal_the_plain_form_forward_and_backward(inputs, outputs, 
         assert (plain - fast).abs().max() <= 1e-5 * plain.abs().max()
 
 
+def test_the_bias_of_a_single_map_is_summed_as_accurately_as_in_float64():
+    """Its gradient is one sum over every pixel of every image, whose terms nearly cancel."""
+    generator = torch.Generator().manual_seed(0)
+    x, weight = torch.randn(20, 4, 60, 60, generator=generator), torch.randn(1, 4, 7, 7, generator=generator)
+    incoming = torch.randn(20, 1, 114, 114, generator=generator)
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        bias = torch.zeros(1, dtype=dtype, requires_grad=True)
+        y = four_phase_upconv(x.to(dtype), weight.to(dtype), bias, phase_map().to(dtype))
+        (y * (incoming - incoming.mean()).to(dtype)).sum().backward()
+        found[dtype] = float(bias.grad)
+    assert found[torch.float32] == pytest.approx(found[torch.float64], abs=2e-3)  # of terms that add up to 2e5
+
+
 def test_every_tap_lands_once_in_each_phase():
     phases = phase_map()
     assert set(phases.unique().tolist()) == {0.0, 1.0}

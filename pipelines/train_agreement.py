@@ -1,0 +1,84 @@
+"""Whether the plain training and ours are one training: gradients of a step, and losses of the first steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dcign.batches import to_float
+from dcign.step import gradients
+from pipelines.choices import RecordChoices, RepeatChoices
+from pipelines.train_loops import Setting, Training
+
+
+def curve(setting: Setting, program: str, steps: int) -> list[float]:
+    """The bound of each of the first steps, in nats an image; program 'plain' or 'fp32'."""
+    training = Training(setting)
+    with exact_float32():
+        if program == "plain":
+            bounds = list(islice(training.plain_steps(), steps))
+        else:
+            bounds = [float(terms[:, :2].sum()) for terms in islice(training.steps("fp32"), steps)]
+    return [bound / training.data.batch_size for bound in bounds]
+
+
+def gradient_differences(setting: Setting, exact: bool = False) -> dict[str, Any]:
+    """How far apart the gradients of the first step are, by parameter: norm of the difference / norm.
+
+    'ours to plain' in fp32, with the choices of ReLUs and max-pools alike (`pipelines.choices`); 'turned' is the number
+    of choices that rounding would turn over, and 'with turned' the difference with them. With `exact` also
+    'plain to float64' and 'ours to float64', the rounding of either: against the plain program in float64.
+    """
+    training = Training(setting)
+    factor, index = training.order.at(0)
+    images = to_float(torch.from_numpy(training.data.minibatch(factor, index).images.copy()).to(training.device))
+    active, noise = training.active[factor], training.noise(0)
+    model = training.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    names = [name for name, _ in model.named_parameters()]
+
+    def plain(dtype: torch.dtype, choices: AbstractContextManager[object]) -> list[Tensor]:
+        model = training.plain_model().to(dtype)
+        with choices:
+            bound, pull = model(images.to(dtype), active, noise.to(dtype), training.config.invariance_strength)
+        (bound + pull).backward()
+        return _gradients(model)
+
+    with exact_float32():
+        with RecordChoices() as ours_chose:
+            gradients(model, images, active, noise, training.config, "fp32")
+        ours = _gradients(model)
+        alike = RepeatChoices(ours_chose)
+        theirs = plain(torch.float32, alike)
+        found: dict[str, Any] = {
+            "ours to plain": _differences(names, ours, theirs),
+            "turned": alike.turned,
+            "with turned": _differences(names, ours, plain(torch.float32, nullcontext())),
+        }
+        if exact:
+            truth = plain(torch.float64, RepeatChoices(ours_chose))
+            found["plain to float64"] = _differences(names, theirs, truth)
+            found["ours to float64"] = _differences(names, ours, truth)
+    return found
+
+
+def _gradients(model: torch.nn.Module) -> list[Tensor]:
+    return [parameter.grad.double() for parameter in model.parameters() if parameter.grad is not None]
+
+
+def _differences(names: list[str], found: list[Tensor], expected: list[Tensor]) -> dict[str, float]:
+    return {
+        name: float((a - b).norm() / b.norm().clamp(min=1e-30))
+        for name, a, b in zip(names, found, expected, strict=True)
+    }
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Without TF32, which CUDA convolutions otherwise use for float32."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
+        yield
