@@ -50,7 +50,7 @@ def fold(weight: Tensor, phases: Tensor) -> Tensor:
 def four_phase_upconv(x: Tensor, weight: Tensor, bias: Tensor, phases: Tensor) -> Tensor:
     """The same function as `plain_upconv`, with a third of the multiplications. `phases` is `phase_map()`."""
     kernels = fold(weight, phases)
-    if len(bias) == 1:  # pixels: the gradient of their bias is one long sum that nearly cancels, which autograd does best
+    if len(bias) == 1:  # the gradient of this one is a long sum that nearly cancels: autograd does it best
         return functional.pixel_shuffle(functional.conv2d(x, kernels), 2) + bias
     y = functional.conv2d(x, kernels, bias.repeat_interleave(4))  # (N, 4 Cout, h - 3, w - 3)
     return functional.pixel_shuffle(y, 2)

@@ -11,7 +11,7 @@ from shard_fixtures import write_synthetic
 
 from dcign.feeding import open_feed
 from pipelines import load_loops
-from pipelines.bench_load import load, write_random
+from pipelines.bench.load import load, write_random
 from render.errors import Failure, ShardError
 from render.job import MINIBATCHES_PER_SHARD
 from render.shards import open_data_set

@@ -17,13 +17,13 @@ from dcign.networks import DCIGN
 from dcign.step import gradients
 from dcign.training import train as train_run
 from dcign.upconv import UpConv
-from pipelines.bench_train import compare_curves, floor, train
-from pipelines.choices import RecordChoices, RepeatChoices
-from pipelines.disc_shards import write_discs
-from pipelines.operations import layers, operations
-from pipelines.plain_training import PlainDCIGN
-from pipelines.train_agreement import curve, gradient_differences
-from pipelines.train_loops import Setting, Training
+from pipelines.bench.choices import RecordChoices, RepeatChoices
+from pipelines.bench.disc_shards import write_discs
+from pipelines.bench.operations import layers, operations
+from pipelines.bench.plain_training import PlainDCIGN
+from pipelines.bench.train import compare_curves, floor, train
+from pipelines.bench.train_agreement import curve, gradient_differences
+from pipelines.bench.train_loops import Setting, Training
 from render.errors import BadInput
 from render.shards import open_data_set
 
@@ -90,7 +90,7 @@ def test_the_document_compares_gradients_and_losses(document):
 
 @pytest.mark.parametrize("factor", ["azimuth", "intrinsic"])
 def test_gradients_of_the_plain_program_are_ours(shards, factor, monkeypatch):
-    monkeypatch.setattr("pipelines.train_loops.MiniBatchOrder.at", lambda self, step: (factor, 1))
+    monkeypatch.setattr("pipelines.bench.train_loops.MiniBatchOrder.at", lambda self, step: (factor, 1))
     found = gradient_differences(Setting(shards, "cpu", WIDTHS), exact=True)
     for pair in ("ours to plain", "plain to float64", "ours to float64"):
         assert max(found[pair].values()) < ROUNDING
@@ -99,7 +99,7 @@ def test_gradients_of_the_plain_program_are_ours(shards, factor, monkeypatch):
 
 
 def test_a_wrong_clamp_would_be_seen(shards, monkeypatch):
-    monkeypatch.setattr("pipelines.plain_training.clamp", lambda values, active, strength: (values, 0.0))
+    monkeypatch.setattr("pipelines.bench.plain_training.clamp", lambda values, active, strength: (values, 0.0))
     assert max(gradient_differences(Setting(shards, "cpu", WIDTHS))["ours to plain"].values()) > 0.1
 
 

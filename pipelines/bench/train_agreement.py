@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dcign.batches import to_float
 from dcign.step import gradients
-from pipelines.choices import RecordChoices, RepeatChoices
-from pipelines.train_loops import Setting, Training
+from pipelines.bench.choices import RecordChoices, RepeatChoices
+from pipelines.bench.train_loops import Setting, Training
 
 
 def curve(setting: Setting, program: str, steps: int) -> list[float]:
@@ -30,8 +30,8 @@ def curve(setting: Setting, program: str, steps: int) -> list[float]:
 def gradient_differences(setting: Setting, exact: bool = False) -> dict[str, Any]:
     """How far apart the gradients of the first step are, by parameter: norm of the difference / norm.
 
-    'ours to plain' in fp32, with the choices of ReLUs and max-pools alike (`pipelines.choices`); 'turned' is the number
-    of choices that rounding would turn over, and 'with turned' the difference with them. With `exact` also
+    'ours to plain' in fp32, with the choices of ReLUs and max-pools alike (`pipelines.bench.choices`); 'turned' is the
+    number of choices that rounding would turn over, and 'with turned' the difference with them. With `exact` also
     'plain to float64' and 'ours to float64', the rounding of either: against the plain program in float64.
     """
     training = Training(setting)

@@ -81,7 +81,7 @@ def write_random(folder: Path, count: int) -> None:
 
 
 def _measure(folder: Path, device: str, seconds: float) -> dict[str, Any]:
-    from pipelines import load_loops as loops  # torch
+    from pipelines.bench import load_loops as loops  # torch
 
     data, on = open_data_set(folder), loops.resolve_device(device)
     size = sum(len((folder / name).read_bytes()) for name, e in data.manifest.shards.items() if e.split == data.split)

@@ -30,9 +30,9 @@ from dcign.optim import make_optimiser
 from dcign.precision import has_native_bf16, resolve_device
 from dcign.status import Status
 from dcign.training import STATUS_EVERY
-from pipelines.load_loops import NaiveShards
-from pipelines.peaks import copy_bandwidth, finish, matrix_peak
-from pipelines.plain_training import AuthorsRMSProp, PlainDCIGN, plain_steps
+from pipelines.bench.load_loops import NaiveShards
+from pipelines.bench.peaks import copy_bandwidth, finish, matrix_peak
+from pipelines.bench.plain_training import AuthorsRMSProp, PlainDCIGN, plain_steps
 from render.shards import open_data_set
 
 PLAIN = "plain"

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from pipelines.disc_shards import write_discs
-from pipelines.operations import floor_seconds, layers, least_bytes, operations
+from pipelines.bench.disc_shards import write_discs
+from pipelines.bench.operations import floor_seconds, layers, least_bytes, operations
 from pipelines.train import Numbers
 from render.errors import Failure
 from render.files import write_file
@@ -97,8 +97,8 @@ def _compare(
     from dcign.code import CodeLayout  # torch, from here on
     from dcign.config import TrainConfig
     from dcign.networks import decoder_grid
-    from pipelines import train_agreement as agreeing
-    from pipelines import train_loops as loops
+    from pipelines.bench import train_agreement as agreeing
+    from pipelines.bench import train_loops as loops
 
     for each in (widths, curve_widths or widths):
         TrainConfig(widths=each)  # refuse what cannot be trained before anything is measured

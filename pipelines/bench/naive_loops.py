@@ -1,7 +1,7 @@
 """The loops that users write today, one image at a time: what `dcign bench render` compares with.
 
-Run as `python -m pipelines.naive_loops LIBRARY FACTOR PATH SECONDS`, in a process of its own; prints images a second.
-Each draws grey 150 x 150 pictures of one face of the model at PATH with one light, as our renderers do.
+Run as `python -m pipelines.bench.naive_loops LIBRARY FACTOR PATH SECONDS`, in a process of its own; prints images a
+second. Each draws grey 150 x 150 pictures of one face of the model at PATH with one light, as our renderers do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`dcign bench`: measured figures, each taken in a process of its own, for docs/results.md."""
+"""`dcign bench assets`: seconds and peak memory of opening face models and chairs, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,6 @@ from typing import Any
 
 import click
 
-from pipelines.bench_load import load
-from pipelines.bench_parity import parity
-from pipelines.bench_render import render
-from pipelines.bench_train import train
 from render.errors import BadInput, Failure
 from render.files import write_file
 
@@ -34,23 +30,7 @@ print(json.dumps({"seconds": seconds, "peak_bytes": peak, "models": len(catalog.
 """
 
 
-@click.group(context_settings={"show_default": True})
-def command() -> None:
-    """Measure time and memory on this machine.
-
-    \b
-    Example:
-      dcign bench render -o render.json
-    """
-
-
-command.add_command(render)
-command.add_command(parity)
-command.add_command(load)
-command.add_command(train)
-
-
-@command.command()
+@click.command(context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
 def assets(paths: tuple[Path, ...], output: Path | None) -> None:
@@ -66,7 +46,7 @@ def assets(paths: tuple[Path, ...], output: Path | None) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         if not paths:
-            from pipelines.full_size_models import write_full_size
+            from pipelines.bench.full_size_models import write_full_size
 
             click.echo("Writing synthetic Basel models of the full size.")
             paths = write_full_size(Path(folder))
