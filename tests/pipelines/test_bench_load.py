@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from shard_fixtures import write_synthetic
 
 from dcign.feeding import open_feed
-from pipelines import load_loops
+from pipelines.bench import load_loops
 from pipelines.bench.load import load, write_random
 from render.errors import Failure, ShardError
 from render.job import MINIBATCHES_PER_SHARD
