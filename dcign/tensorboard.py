@@ -44,18 +44,20 @@ class Board:
 def open_board(folder: Path, wanted: bool, start: int = 0) -> Board:
     """The board of the run in `folder`, trained up to step `start`; one that does nothing unless `wanted`.
 
-    What an interrupted run logged beyond `start` is hidden: those steps are made again. RunError when TensorBoard is
-    not installed.
+    What an interrupted run logged beyond `start` is hidden: those steps are made again. RunError as `writer_class`.
     """
-    if not wanted:
-        return Board(None)
+    return Board(writer_class()(str(folder / FOLDER), purge_step=start + 1) if wanted else None)
+
+
+def writer_class() -> type[SummaryWriter]:
+    """What writes the log; RunError when TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise RunError(
             f"--tensorboard: expected the package tensorboard, found none ({error}); pip install 'dcign[tensorboard]'"
         ) from None
-    return Board(SummaryWriter(str(folder / FOLDER), purge_step=start + 1))
+    return SummaryWriter
 
 
 def curves(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

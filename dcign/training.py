@@ -32,6 +32,7 @@ from dcign.ranks import Ranks, open_ranks
 from dcign.run_folder import check_same_run, claim_folder, hold_folder, rewind_stats, write_header
 from dcign.status import Status, summary
 from dcign.stopping import stop_signals
+from dcign.tensorboard import writer_class
 from render.shards import DataSet
 
 STATUS_EVERY = 50  # steps between lines of stats.jsonl
@@ -82,6 +83,9 @@ def _train(
         config = dataclasses.replace(config, accumulate=ranks.count)  # one mini-batch a rank
     if config.accumulate % ranks.count:
         raise RunError(f"--accumulate: expected a multiple of the {ranks.count} processes, found {config.accumulate}")
+
+    if tensorboard:
+        writer_class()  # before anything is written
 
     # --- data
     layout = CodeLayout.parse(config.code) if config.code else CodeLayout.for_object(data.object)
