@@ -134,13 +134,11 @@ class RMSProp(Optimiser):
     def __init__(
         self,
         named_parameters: Iterable[tuple[str, nn.Parameter]],
-        learning_rate: float = 5e-4,
-        momentum_decay: float = 0.1,
-        update_decay: float = 0.01,
-        weight_average: float = 0.0,
+        *positional: float,
         weight_decay: float = 0.01,
+        **settings: float,
     ) -> None:
-        super().__init__(named_parameters, learning_rate, momentum_decay, update_decay, weight_average)
+        super().__init__(named_parameters, *positional, **settings)
         self.weight_decay = weight_decay
 
     def _update(self, gradients: list[Tensor]) -> None:
