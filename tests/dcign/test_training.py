@@ -31,12 +31,17 @@ CODE = "azimuth:1,elevation:1,light:1,intrinsic:5"
 SMALL = TrainConfig(steps=24, widths=(6, 5, 4), code=CODE, ratio=(1, 1, 1, 2), precision="fp32", checkpoint_every=5)
 
 
+STARTED = []  # processes, so that none outlives its test
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+    while STARTED:
+        STARTED.pop().kill()
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +128,15 @@ def start(shards, folder, steps):
         "outcome = train(open_data_set(Path(sys.argv[1])), Path(sys.argv[2]), config, progress=False)\n"
         "sys.exit(128 + outcome.signal if outcome.signal else 0)\n"
     )
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", program, str(shards), str(folder)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+    STARTED.append(process)
+    return process
 
 
 def wait_for(condition, seconds=60.0):
