@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from dcign.code import CodeLayout
 from dcign.curves import Curve, GroupCurve, angle_error
 from dcign.errors import BadInput, RunError
+from dcign.knobs import Knobs, stored_knobs
 from render.files import write_file
 
 CALIBRATION_FILE = "calibration.json"
@@ -193,6 +195,11 @@ class Calibration:
     curves: Mapping[str, Curve | GroupCurve]
     step: int
     data_set: Mapping[str, Any]  # folder, split, fingerprint: what it was measured on
+    found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # knobs that training did not name: see Knobs
+
+    def knobs(self, layout: CodeLayout) -> Knobs:
+        """Which latents the curves are of."""
+        return stored_knobs(layout, self.found)
 
     def curve(self, factor: str) -> Curve | GroupCurve:
         """The curve of `factor`; BadInput when it could not be measured."""
@@ -214,6 +221,9 @@ def save(folder: Path, calibration: Calibration) -> Path:
         "step": calibration.step,
         "data_set": dict(calibration.data_set),
         "curves": {name: asdict(curve) for name, curve in calibration.curves.items()},
+        **(
+            {"found": {name: list(latents) for name, latents in calibration.found.items()}} if calibration.found else {}
+        ),
     }
     write_file(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     return path
@@ -232,7 +242,8 @@ def load(folder: Path) -> Calibration:
         if content["format"] not in (FORMAT, GROUP_FORMAT):
             raise ValueError(f"format {content['format']!r}, expected {FORMAT} or {GROUP_FORMAT}")
         curves = {name: _read_curve(name, entry) for name, entry in content["curves"].items()}
-        return Calibration(curves, int(content["step"]), dict(content["data_set"]))
+        found = {str(name): tuple(map(int, latents)) for name, latents in content.get("found", {}).items()}
+        return Calibration(curves, int(content["step"]), dict(content["data_set"]), found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a calibration ({error}); run `dcign evaluate {folder} SHARDS` again") from None
 

@@ -44,7 +44,7 @@ def scatter(
     for axes, draw in zip(np.atleast_1d(figure.subplots(1, len(panels))).flat, panels, strict=True):
         draw(axes)
         axes.grid(alpha=0.25)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def _single(
@@ -139,10 +139,10 @@ def heat_map(table: Table) -> bytes:
         text = "–" if np.isnan(value) else f"{value:.2f}"
         axes.text(j, i, text, ha="center", va="center", color="white" if value > 0.55 else INK, fontsize=12)
     figure.colorbar(image, ax=axes, label="|Spearman|")
-    return _png(figure)
+    return figure_png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def figure_png(figure: Figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,9 @@ from dcign.errors import RunError, ShardError
 from dcign.manipulate import decode, encode
 from dcign.metrics.reconstruction import ReconstructionSums
 from dcign.run import Run
-from render.shards import DataSet, MiniBatch
+from render.shards import DataSet
+
+AT_ONCE = 20  # images; a mini-batch's worth
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Encoding:
     identity   (M,) int64
     minibatch  (M,) int64, running number of the mini-batch of each image
     kinds      (M,) str, the factor that varies in it
+    errors     (M,) float64, mean squared error of each image decoded from its mean, grey values in [0, 1]
     sums       of pixels and squared errors (`dcign.metrics.reconstruction`)
     """
 
@@ -32,6 +35,7 @@ class Encoding:
     identity: NDArray[np.int64]
     minibatch: NDArray[np.int64]
     kinds: NDArray[np.str_]
+    errors: NDArray[np.float64]
     sums: ReconstructionSums
 
 
@@ -49,13 +53,6 @@ def check_match(run: Run, data: DataSet) -> None:
         )
 
 
-def all_minibatches(data: DataSet) -> Iterator[MiniBatch]:
-    """Every mini-batch of the data set, factor by factor."""
-    for factor in data.factors:
-        for index in range(data.count(factor)):
-            yield data.minibatch(factor, index)
-
-
 def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Encoding:
     """Encodes every image of `data` and decodes it from its mean, mini-batch by mini-batch.
 
@@ -65,15 +62,15 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
     check_match(run, data)
     run.model.eval()
     sums = ReconstructionSums()
-    codes, identity, numbers, kinds = [], [], [], []
+    codes, identity, numbers, kinds, errors = [], [], [], [], []
     degrees: dict[str, list[NDArray[np.float32]]] = {name: [] for name in data.ranges}
-    for number, minibatch in enumerate(all_minibatches(data)):
+    for number, minibatch in enumerate(data.minibatches()):
         count = len(minibatch.images)
         means = encode(run, minibatch.images.astype(np.float32) / 255.0)
         reconstructions = decode(run, means)
         if not np.isfinite(reconstructions).all():
             raise RunError(f"{run.folder}: the decoder gives pixels that are not finite numbers; the training diverged")
-        sums.add(np.asarray(minibatch.images), reconstructions)
+        errors.append(sums.add(np.asarray(minibatch.images), reconstructions))
         for name, values in minibatch.values.items():
             angles = np.array(values, dtype=np.float32)
             if not np.isfinite(angles).all():
@@ -90,5 +87,19 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
         np.concatenate(identity),
         np.concatenate(numbers),
         np.concatenate(kinds),
+        np.concatenate(errors),
         sums,
     )
+
+
+def encode_images(
+    run: Run, images: NDArray[np.uint8], advance: Callable[[int], object] = lambda images: None
+) -> NDArray[np.float32]:
+    """Means of the codes, (M, Z) float32, of `images` (M, H, W), a few at a time. RunError if they are not finite."""
+    run.model.eval()
+    codes = np.empty((len(images), run.layout.latents), np.float32)
+    for first in range(0, len(images), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        codes[some] = encode(run, images[some].astype(np.float32) / 255.0)
+        advance(len(images[some]))
+    return codes

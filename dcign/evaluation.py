@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 
 from dcign import calibration
 from dcign.calibration import Calibration
-from dcign.code import CodeLayout
 from dcign.curves import Curve, GroupCurve
 from dcign.encoding import Encoding, encode_data_set
-from dcign.manipulate import extrinsic_groups, own_latents
+from dcign.intervals import intervals
+from dcign.knobs import NAMING, Knobs, find_knobs, named_knobs
 from dcign.metrics import circular, invariance, reconstruction, spearman
+from dcign.overlap import trained_on
 from dcign.run import Run
-from render.factors import EXTRINSIC, FACTORS
+from render.factors import FACTORS
 from render.shards import DataSet
 
 FORMAT = 1
 FOLDED = 45.0  # degrees: a group of latents that reads angles of a circle worse is named in the warnings
+NAMED = 5  # identities named in a warning
 WEAK_CURVE = 0.25  # a calibration that explains less of the latents' variance is named in the warnings
 
 
@@ -35,11 +37,7 @@ class Evaluation:
     measures: dict[str, Any]
     encoding: Encoding
     calibration: Calibration
-
-
-def extrinsic_latents(layout: CodeLayout) -> tuple[str, ...]:
-    """The angles that have a single latent: by default azimuth, elevation and light for faces, azimuth for chairs."""
-    return tuple(name for name in EXTRINSIC if layout.groups.get(name) == 1)
+    knobs: Knobs
 
 
 def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Evaluation:
@@ -52,36 +50,46 @@ def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda 
 
 def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     """Every measure of an encoding. What cannot be computed is None in `measures` and named in its `warnings`."""
-    names = tuple(name for name in extrinsic_groups(run.layout) if name in data.ranges)
-    own = {name: own_latents(run.layout, encoding.codes, name) for name in names}
+    knobs, known = _knobs(run, encoding), trained_on(run, data)
+    identities = len(np.unique(encoding.identity))
+    names = tuple(name for name in knobs.groups if name in data.ranges)
+    own = {name: knobs.own(encoding.codes, name) for name in names}
     latents = {name: own[name] for name in names if own[name].ndim == 1}
     # A rank correlation wants one number, so groups of latents have none, and no leak by it. What a group knows of
     # other factors shows in `invariance`: how far it moves while they vary.
     correlation = spearman.compute(latents, encoding.degrees, encoding.minibatch)
     curves = {name: _fit(name, own[name], encoding, data) for name in names}
-    known = {name: curve for name, curve in curves.items() if curve is not None}
+    fitted = {name: curve for name, curve in curves.items() if curve is not None}
     source = {"folder": str(data.folder), "split": data.split, "fingerprint": data.fingerprint}
     missing = [name for name in FACTORS if name in run.layout.names and name not in data.factors]
     pixels = reconstruction.compute(encoding.sums)
-    holding = {name: _invariance(run.layout, name, encoding) for name in data.factors}
+    inactive = {name: _inactive(run, knobs, name) for name in data.factors}
+    holding = {name: _invariance(inactive[name], name, encoding) for name in data.factors}
     around = {
         name: circular.compute(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)
     }
     groups = {name: _group(own[name], encoding.degrees[name], curves[name]) for name in names if name not in latents}
     measures = {
         "format": FORMAT,
-        "run": {"folder": str(run.folder), "step": run.step, "object": run.object, "size": run.size},
+        "run": {
+            "folder": str(run.folder),
+            "step": run.step,
+            "object": run.object,
+            "size": run.size,
+            "procedure": run.config.procedure,
+        },
         "data_set": {
             **source,
             "object": data.object,
             "size": data.size,
             "images": len(encoding.codes),
-            "identities": len(np.unique(encoding.identity)),
+            "identities": identities,
             "batch_size": data.batch_size,
             "minibatches": {name: data.count(name) for name in data.factors},
             "missing_factors": missing,
             "ranges": {name: list(ends) for name, ends in data.ranges.items()},
-            "seen_in_training": _seen(run, data),
+            "seen_in_training": _seen(run, data, known),
+            "trained_on": None if known is None else len(known),
         },
         "reconstruction": pixels,
         "spearman": {
@@ -93,16 +101,20 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         "circular_r2": around,
         "groups": groups,
         "invariance": holding,
+        "knobs": {"found": knobs.found, "latents": {name: knobs.groups[name].tolist() for name in knobs.groups}},
+        "intervals": intervals(encoding, own, fitted, pixels["mean_image_mse"], inactive),
         "calibration": {name: None if curve is None else asdict(curve) for name, curve in curves.items()},
         "warnings": [
-            *_data_warnings(run, data, missing),
+            *_data_warnings(run, data, known, identities, missing),
+            *_knob_warnings(run, knobs),
             *correlation.warnings,
             *_curve_warnings(curves),
             *(f"{name}: too few images or latents for the variance of inactive latents." for name in _nulls(holding)),
             *(["All images are the same: no ratio to the mean-image predictor."] if pixels["ratio"] is None else []),
         ],
     }
-    return Evaluation(measures, encoding, Calibration(known, run.step, source))
+    found = {name: tuple(latents.tolist()) for name, latents in knobs.groups.items()} if knobs.found else {}
+    return Evaluation(measures, encoding, Calibration(fitted, run.step, source, found), knobs)
 
 
 def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> Curve | GroupCurve | None:
@@ -121,9 +133,22 @@ def _group(
     }
 
 
-def _invariance(layout: CodeLayout, factor: str, encoding: Encoding) -> dict[str, float | int | None]:
+def _knobs(run: Run, encoding: Encoding) -> Knobs:
+    if run.config.procedure in NAMING:
+        return named_knobs(run.layout)
+    return find_knobs(run.layout, encoding.codes, encoding.kinds, encoding.minibatch)
+
+
+def _inactive(run: Run, knobs: Knobs, factor: str) -> NDArray[np.int64]:
+    """The latents that `factor` must not move."""
+    if knobs.found:
+        own = knobs.groups.get(factor, knobs.rest)
+        return np.setdiff1d(np.arange(run.layout.latents), own)
+    return np.flatnonzero(~run.layout.active(factor))
+
+
+def _invariance(inactive: NDArray[np.int64], factor: str, encoding: Encoding) -> dict[str, float | int | None]:
     """Within-mini-batch variance of the latents that `factor` must not move, beside that over the whole set."""
-    inactive = np.flatnonzero(~layout.active(factor))
     chosen = encoding.kinds == factor
     result = invariance.compute(encoding.codes[chosen], encoding.minibatch[chosen], inactive)
     total = invariance.total_variance(encoding.codes, inactive)
@@ -140,28 +165,43 @@ def _is_circle(data: DataSet, factor: str) -> bool:
     return high - low >= 360.0
 
 
-def _seen(run: Run, data: DataSet) -> str:
-    """Whether the run was trained on these: 'no', 'possibly' (some of the identities) or 'images' (these very images).
+def _seen(run: Run, data: DataSet, known: list[int] | None) -> str:
+    """Whether the run was trained on these: 'no', 'possibly', on 'some' of the identities, or on these 'images'."""
+    if data.split == "train" and run.data.get("fingerprint") == data.fingerprint:
+        return "images"
+    if known:
+        return "some"
+    return "possibly" if data.split == "train" and known is None else "no"
 
-    Identities of the two splits never overlap, within a data set and between those of one collection of models.
-    """
-    if data.split != "train":
-        return "no"
-    return "images" if run.data.get("fingerprint") == data.fingerprint else "possibly"
 
-
-def _data_warnings(run: Run, data: DataSet, missing: list[str]) -> list[str]:
+def _data_warnings(run: Run, data: DataSet, known: list[int] | None, identities: int, missing: list[str]) -> list[str]:
     lines = []
-    if data.split == "train":
-        known = _seen(run, data) == "images"
-        what = "These are the very images" if known else "The identities of these images may be among those"
+    seen = _seen(run, data, known)
+    if seen in ("images", "possibly"):
+        what = "These are the very images" if seen == "images" else "The identities of these images may be among those"
         lines.append(f"{what} the run was trained on (--split train): nothing here shows generalisation.")
+    if seen == "some" and known:
+        names = ", ".join(map(str, known[:NAMED])) + (", ..." if len(known) > NAMED else "")
+        lines.append(
+            f"The run was trained on {len(known)} of the {identities} identities of these images ({names}): what is "
+            "said here is not all about unseen ones."
+        )
     if missing:
         lines.append(
             f"No mini-batches of {', '.join(missing)} in these shards: what is said of these factors comes from the "
             "mini-batches of others, in which they hold still."
         )
     return lines
+
+
+def _knob_warnings(run: Run, knobs: Knobs) -> list[str]:
+    if not knobs.found:
+        return []
+    chosen = "; ".join(f"{name}: z[{', '.join(map(str, latents))}]" for name, latents in knobs.groups.items())
+    return [
+        f"Training with --procedure {run.config.procedure} gives no latent a meaning. The latents of largest variance "
+        f"within mini-batches of an angle stand in for it here, found on these very images ({chosen or 'none'})."
+    ]
 
 
 def _curve_warnings(curves: dict[str, Curve | GroupCurve | None]) -> list[str]:

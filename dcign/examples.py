@@ -9,7 +9,7 @@ from PIL import Image
 from dcign.curves import Curve, GroupCurve
 from dcign.encoding import Encoding
 from dcign.evaluation import Evaluation
-from dcign.manipulate import decode, extrinsic_groups, own_latents, sweep
+from dcign.manipulate import decode, sweep
 from dcign.pictures import Row, Tile, degrees_text, draw_rows
 from dcign.run import Run
 from render.shards import DataSet
@@ -30,23 +30,23 @@ def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:
 
 def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Image:
     """For a few identities: one row for each angle with latents of its own: input, reconstruction, sweep in degrees."""
-    encoding = evaluation.encoding
+    encoding, knobs = evaluation.encoding, evaluation.knobs
     rows: list[Row] = []
     for number, place in enumerate(pick(encoding), 1):
         image = image_of(data, encoding, int(place))
         code = encoding.codes[place]
         reconstruction = decode(run, code[None])[0]
         heading = f"{run.object} {number} (identity {encoding.identity[place]})"
-        names = [name for name in extrinsic_groups(run.layout) if name in encoding.degrees]
+        names = [name for name in knobs.groups if name in encoding.degrees]
         if not names:
             rows.append(Row([Tile(image, "input"), Tile(reconstruction, "decoded")], heading=heading))
         for name in names:
             curve = evaluation.calibration.curves.get(name)
             inferred = "decoded"
             if curve is not None and curve.invertible:
-                inferred = f"read {degrees_text(float(curve.to_degrees(own_latents(run.layout, code, name))))}"
-            values, captions = sweep_values(curve, own_latents(run.layout, encoding.codes, name))
-            frames = list(sweep(run, code, name, values)) if captions else []
+                inferred = f"read {degrees_text(float(curve.to_degrees(knobs.own(code, name))))}"
+            values, captions = sweep_values(curve, knobs.own(encoding.codes, name))
+            frames = list(sweep(run, knobs, code, name, values)) if captions else []
             tiles = [
                 Tile(image, f"true {degrees_text(encoding.degrees[name][place])}"),
                 Tile(reconstruction, inferred),

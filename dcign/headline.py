@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dcign.metrics.bootstrap import Estimate
+
 PAPER_CHAIR_MSE = 2.7722e-4  # paper, section 4.2
 # What the demo must reach on unseen identities of the built-in face (docs/results.md).
 FACE_AIMS = {"azimuth": 0.95, "elevation": 0.6, "light": 0.8}
@@ -13,19 +15,25 @@ LARGEST_LEAK, LARGEST_RATIO = 0.3, 0.25
 
 @dataclass(frozen=True)
 class Headline:
-    """One line of the table at the top; `reached` is None where there is no aim or no value."""
+    """One line of the table at the top; `reached` is None where there is no aim or no value.
+
+    `low`, `high`: the 95 % interval, where there is one.
+    """
 
     name: str
     value: float | None
     aim: str
     reached: bool | None
     meaning: str
+    low: float | None = None
+    high: float | None = None
 
 
 def headlines(measures: dict[str, Any]) -> list[Headline]:
     """The few numbers to read first, with the aim of each where one is known."""
     face = measures["run"]["object"] == "face"
-    lines = []
+    lines, known = [], measures["intervals"]
+    ranks = known["spearman"]
     for name, value in measures["spearman"]["own"].items():
         aim = FACE_AIMS.get(name) if face else None
         lines.append(
@@ -35,11 +43,13 @@ def headlines(measures: dict[str, Any]) -> list[Headline]:
                 "" if aim is None else f"at least {aim:g}",
                 None if aim is None or value is None else value >= aim,
                 f"1: the latent orders images exactly by their true {name}; 0: it does not follow it.",
+                *_ends(ranks.get(name, {}).get(name)),
             )
         )
     for name, value in measures["circular_r2"].items():
         meaning = "Share of the latent's variance that a sinusoid of the angle explains; right for a full circle."
-        lines.append(Headline(f"circular R² of z_{name} with {name}", value, "", None, meaning))
+        ends = _ends(known["circular_r2"].get(name))
+        lines.append(Headline(f"circular R² of z_{name} with {name}", value, "", None, meaning, *ends))
     for name, group in measures["groups"].items():
         lines += _group(name, group)
     leak = measures["spearman"]["largest_leak"]
@@ -48,9 +58,8 @@ def headlines(measures: dict[str, Any]) -> list[Headline]:
             f"|Spearman| of z_{leak['latent']} with true {leak['factor']}: what a latent knows of another's factor."
         )
         reached = leak["value"] <= LARGEST_LEAK if face else None
-        lines.append(
-            Headline("largest leak", leak["value"], f"at most {LARGEST_LEAK:g}" if face else "", reached, meaning)
-        )
+        goal, ends = f"at most {LARGEST_LEAK:g}" if face else "", _ends(ranks[leak["latent"]][leak["factor"]])
+        lines.append(Headline("largest leak", leak["value"], goal, reached, meaning, *ends))
     pixels = measures["reconstruction"]
     paper = f"paper: {PAPER_CHAIR_MSE:.5g} (its own 150 chairs)"
     lines.append(
@@ -60,6 +69,7 @@ def headlines(measures: dict[str, Any]) -> list[Headline]:
             "" if face else paper,
             None,
             "Mean squared error over all pixels of all images, grey values in [0, 1], decoded from the means.",
+            *_ends(known["mse"]),
         )
     )
     if not face:
@@ -79,9 +89,14 @@ def headlines(measures: dict[str, Any]) -> list[Headline]:
             f"at most {LARGEST_RATIO:g}" if face else "",
             None if ratio is None or not face else ratio <= LARGEST_RATIO,
             "0: perfect; 1: no better than the mean image.",
+            *_ends(known["ratio"]),
         )
     )
     return lines
+
+
+def _ends(estimate: Estimate | None) -> tuple[float | None, float | None]:
+    return (None, None) if estimate is None else (estimate["low"], estimate["high"])
 
 
 def _group(name: str, group: dict[str, Any]) -> list[Headline]:

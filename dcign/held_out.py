@@ -15,9 +15,8 @@ from torch import Tensor
 from dcign.batches import to_float
 from dcign.code import CodeLayout
 from dcign.errors import RunError
-from dcign.evaluation import extrinsic_latents
 from dcign.feeding import as_tensor
-from dcign.manipulate import extrinsic_index
+from dcign.knobs import named_knobs
 from dcign.metrics import spearman
 from dcign.networks import DCIGN
 from dcign.objective import divergence, reconstruction, sample
@@ -147,8 +146,9 @@ def _correlations(
     layout: CodeLayout, data: DataSet, minibatches: list[MiniBatch], means: NDArray[np.float32]
 ) -> tuple[dict[str, float | None], float | None]:
     """|Spearman| of each single extrinsic latent with its own factor, and the largest with another's."""
-    names = [name for name in extrinsic_latents(layout) if name in data.ranges]
-    latents = {name: means[:, extrinsic_index(layout, name)] for name in names}
+    knobs = named_knobs(layout)
+    names = [name for name in knobs.single if name in data.ranges]
+    latents = {name: knobs.own(means, name) for name in names}
     if not all(np.isfinite(latent).all() for latent in latents.values()):
         return dict.fromkeys(names), None
     values = {name: np.concatenate([minibatch.values[name] for minibatch in minibatches]) for name in data.ranges}

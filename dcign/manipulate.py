@@ -6,40 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from dcign.code import CodeLayout
 from dcign.errors import RunError
+from dcign.knobs import Knobs
 from dcign.run import Run
-from render.factors import EXTRINSIC
 
 DECODE_AT_ONCE = 32  # images; keeps memory level however long a sweep is
-
-
-def extrinsic_index(layout: CodeLayout, factor: str) -> int:
-    """Which latent is the knob of `factor`. RunError when the code has no single latent for it."""
-    single = [name for name, width in layout.groups.items() if width == 1]
-    if factor not in single:
-        known = ", ".join(single) or "no factor at all"
-        raise RunError(f"{factor}: this run has no single latent for it; it has one for {known}")
-    return int(layout.indices(factor)[0])
-
-
-def extrinsic_groups(layout: CodeLayout) -> tuple[str, ...]:
-    """The angles that have latents of their own, one or more: azimuth, elevation and light for faces by default."""
-    return tuple(name for name in EXTRINSIC if name in layout.names)
-
-
-def extrinsic_indices(layout: CodeLayout, factor: str) -> NDArray[np.int64]:
-    """Which latents are those of `factor`, (W,) int64. RunError when the code has none, or when it is not an angle."""
-    known = extrinsic_groups(layout)
-    if factor not in known:
-        raise RunError(f"{factor}: this run has no latents for it; it has them for {', '.join(known) or 'no angle'}")
-    return layout.indices(factor)
-
-
-def own_latents(layout: CodeLayout, codes: NDArray[np.floating], factor: str) -> NDArray[np.floating]:
-    """The latents of `factor` out of `codes` (..., Z): (...) where it has one, (..., W) where it has a group."""
-    own = codes[..., extrinsic_indices(layout, factor)]
-    return own[..., 0] if own.shape[-1] == 1 else own
 
 
 def set_latent(code: NDArray[np.floating], index: int | NDArray[np.integer], values: ArrayLike) -> NDArray[np.float32]:
@@ -71,13 +42,13 @@ def encode(run: Run, images: NDArray[np.floating]) -> NDArray[np.float32]:
     return means
 
 
-def sweep(run: Run, code: NDArray[np.floating], factor: str, values: ArrayLike) -> NDArray[np.float32]:
+def sweep(run: Run, knobs: Knobs, code: NDArray[np.floating], factor: str, values: ArrayLike) -> NDArray[np.float32]:
     """Decoded images (S, H, W) in [0, 1] of `code` (Z,) with the latents of `factor` set to each of `values`.
 
     `values` is (S,) for a single latent and (S, width) for a group, as `to_latent` of its calibration curve gives them.
     RunError for a factor without latents of its own, or when `values` are for another number of them.
     """
-    indices, rows = extrinsic_indices(run.layout, factor), np.asarray(values, np.float32)
+    indices, rows = knobs.latents(factor), np.asarray(values, np.float32)
     given = rows.shape[1] if rows.ndim == 2 else 1
     if given != len(indices):
         raise RunError(

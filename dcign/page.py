@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
+from dcign.evidence.section import Section
 from dcign.headline import Headline
+from dcign.html_parts import Chapter, Td, captioned, cell, chapter, command_block, figure, number, page, table
+
+SEEN = {
+    "no": "unseen identities",
+    "possibly": "identities that may have been trained on",
+    "images": "the training images themselves",
+}
 
 
-def html(document: dict[str, Any], lines: Sequence[Headline], pictures: dict[str, bytes]) -> str:
-    """The page of report.json's content `document`; `pictures` name -> PNG file (sweeps, scatter, spearman)."""
+def html(
+    document: dict[str, Any],
+    lines: Sequence[Headline],
+    pictures: dict[str, bytes],
+    sections: Sequence[Section],
+    command: str,
+) -> str:
+    """The page of report.json's content `document`; `pictures` name -> PNG file (sweeps, scatter, spearman).
+
+    `sections` follow these pictures in their order. `command`, the command line that makes them, stands below each.
+    """
     run, data = document["run"], document["data_set"]
-    seen = {
-        "no": "unseen identities",
-        "possibly": "identities that may have been trained on",
-        "images": "the training images themselves",
-    }
     subtitle = (
-        f"{data['images']:,} images of {data['identities']:,} {run['object']}s, {seen[data['seen_in_training']]}, "
+        f"{data['images']:,} images of {data['identities']:,} {run['object']}s, {SEEN[data['seen_in_training']]}, "
         f"{run['size']} x {run['size']}; {run['step']:,} training steps; {document['made']['time']}"
     )
-    warnings = "".join(f"<li>{escape(line)}</li>" for line in document["warnings"])
-    template = resources.files("dcign").joinpath("report.html.template").read_text(encoding="utf-8")
-    return Template(template).substitute(
-        title=escape(f"DC-IGN: {Path(run['folder']).name or run['folder']} on {data['split']} images"),
-        subtitle=escape(subtitle),
-        warnings=f'<ul class="warnings">{warnings}</ul>' if warnings else "",
-        headline=_headline_table(lines),
-        sections="\n".join(_sections(document, pictures)),
-        command=escape(document["made"]["command"]),
-        facts=_facts(document),
+    return page(
+        f"DC-IGN: {Path(run['folder']).name or run['folder']} on {data['split']} images",
+        subtitle,
+        document["warnings"],
+        [
+            Chapter("What it reached", _headline_table(lines)),
+            *_chapters(document, pictures, command),
+            *(chapter(section, command) for section in sections),
+            *_skipped(document["evidence"]),
+        ],
+        command_block(command) + _facts(document),
     )
 
 
-def _sections(document: dict[str, Any], pictures: dict[str, bytes]) -> list[str]:
-    """The parts of the page between headline and footer, in order; add a figure here."""
-    parts = [
-        "<h2>Turning one knob at a time</h2>",
-        _figure(
-            pictures["sweeps"],
-            "For a few objects: the input with its true angle, its reconstruction with the angle read from the code, "
-            "then the same code with the latents of one angle set, through the calibration, to what is over each "
-            "image. All other latents are untouched. Objects are taken at even steps through the set, not by taste.",
-            broad=True,
-        ),
-    ]
+def _chapters(document: dict[str, Any], pictures: dict[str, bytes], command: str) -> list[Chapter]:
+    """What every report shows, in order, before the sections of evidence."""
+    caption = (
+        "For a few objects: the input with its true angle, its reconstruction with the angle read from the code, "
+        "then the same code with the latents of one angle set, through the calibration, to what is over each "
+        "image. All other latents are untouched. Objects are taken at even steps through the set, not by taste."
+    )
+    parts = [Chapter("Turning one knob at a time", figure(pictures["sweeps"], caption, command, broad=True))]
     if "scatter" in pictures:
         caption = (
             "Every image of the set, all else varying too (compare Figure 6 of the paper). The line is the "
@@ -60,98 +66,70 @@ def _sections(document: dict[str, Any], pictures: dict[str, bytes]) -> list[str]
                 " An angle with a group of latents is read back as that of the nearest point of its line, and shown "
                 "against the true one."
             )
-        parts += [
-            "<h2>Inferred latents against true angles</h2>",
-            _figure(pictures["scatter"], caption, broad=False),
-            _calibration_table(document["calibration"]),
-        ]
+        curves = document["calibration"]
+        shown = figure(pictures["scatter"], caption, command, broad=len(curves) > 1) + _calibration_table(curves)
+        parts.append(Chapter("Inferred latents against true angles", shown))
     if "spearman" in pictures:
-        parts += [
-            "<h2>Who knows what</h2>",
-            _figure(
-                pictures["spearman"],
-                "|Spearman| of each extrinsic latent with each true factor, over all images. What is dark away from a "
-                "latent's own factor is leakage.",
-                broad=False,
-            ),
-        ]
-    parts += [
-        "<h2>Do the other latents hold still?</h2>",
-        "<p>While one factor varies within a mini-batch, the latents that it must not move should stay where they are. "
-        "Variance within such mini-batches, beside the variance of the same latents over the whole set; the ratio is 0 "
-        "for a perfect code and near 1 for one that ignores the rule.</p>",
-        _invariance_table(document["invariance"]),
-    ]
+        caption = (
+            "|Spearman| of each extrinsic latent with each true factor, over all images. What is dark away from a "
+            "latent's own factor is leakage."
+        )
+        parts.append(Chapter("Who knows what", figure(pictures["spearman"], caption, command)))
+    parts.append(Chapter("Do the other latents hold still?", _invariance_table(document["invariance"])))
     return parts
 
 
-def _figure(picture: bytes, caption: str, broad: bool) -> str:
-    data = base64.b64encode(picture).decode("ascii")
-    kind = ' class="broad"' if broad else ""
-    image = f'<img{kind} alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-    return f'<figure><div class="wide">{image}</div><figcaption>{escape(caption)}</figcaption></figure>'
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "not defined"
-    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.3g}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> str:
-    """A table of ready-made cells (`<td>...</td>`)."""
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
-    return f'<table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _cell(text: str, kind: str = "") -> str:
-    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
+def _skipped(evidence: Mapping[str, Any]) -> list[Chapter]:
+    """What other reports show and this one does not, and why."""
+    reasons = {name: found["skipped"] for name, found in evidence.items() if "skipped" in found}
+    if not reasons:
+        return []
+    rows = [(name.replace("_", " "), [cell(reason)]) for name, reason in reasons.items()]
+    return [Chapter("Not measured", table(("evidence", "why"), rows, "named"))]
 
 
 def _headline_table(lines: Sequence[Headline]) -> str:
     rows = []
     for line in lines:
         verdict = {None: "", True: "reached", False: "missed"}[line.reached]
-        aim = f'<td>{escape(line.aim)} <span class="{"good" if line.reached else "bad"}">{verdict}</span></td>'
-        rows.append(
-            [f"<th>{escape(line.name)}</th>", _cell(_number(line.value), "number"), aim, _cell(line.meaning, "soft")]
-        )
-    return _table(("measure", "value", "aim", "what it says"), rows, "headline")
+        mark = f' <span class="{"good" if line.reached else "bad"}">{verdict}</span>' if verdict else ""
+        cells = [Td(number(line.value), "number"), Td(escape(line.aim) + mark), cell(line.meaning, "soft")]
+        rows.append((line.name, cells))
+    return table(("measure", "value", "aim", "what it says"), rows, "headline")
 
 
 def _calibration_table(curves: dict[str, Any]) -> str:
     rows = []
     for name, curve in curves.items():
         if curve is None:
-            rows.append([f"<th>{escape(name)}</th>", _cell("none"), _cell("", "number"), _cell("", "number")])
+            rows.append((name, [cell("none"), cell("", "number"), cell("", "number")]))
             continue
         low, high = curve["degrees"][0], curve["degrees"][-1]
         error = "no way back on a circle" if curve["residual_degrees"] is None else f"{curve['residual_degrees']:.1f}°"
         share = f"{curve['explained']:.0%}"
-        rows.append(
-            [
-                f"<th>{escape(name)}</th>",
-                _cell(f"{low:g}° to {high:g}°"),
-                _cell(error, "number"),
-                _cell(share, "number"),
-            ]
-        )
+        rows.append((name, [cell(f"{low:g}° to {high:g}°"), cell(error, "number"), cell(share, "number")]))
     head = ("factor", "calibrated range", "error of the angle read back (RMS)", "variance of the latents explained")
-    return f'<div class="wide">{_table(head, rows)}</div>'
+    return table(head, rows, "named")
 
 
 def _invariance_table(holding: dict[str, Any]) -> str:
     rows = [
-        [
-            f"<th>{escape(name)}</th>",
-            *(_cell(_number(entry[key]), "number") for key in ("within", "total", "ratio")),
-            _cell(f"{entry['latents']} latents, {entry['minibatches']} mini-batches"),
-        ]
+        (
+            name,
+            [
+                *(cell(entry[key], "number") for key in ("within", "total", "ratio")),
+                cell(f"{entry['latents']} latents, {entry['minibatches']} mini-batches"),
+            ],
+        )
         for name, entry in holding.items()
     ]
     head = ("mini-batches of", "variance within", "over the whole set", "ratio", "mean over")
-    return f'<div class="wide">{_table(head, rows)}</div>'
+    caption = (
+        "While one factor varies within a mini-batch, the latents that it must not move should stay where they are. "
+        "Variance within such mini-batches, beside the variance of the same latents over the whole set; the ratio is 0 "
+        "for a perfect code and near 1 for one that ignores the rule."
+    )
+    return captioned(table(head, rows, "named"), caption)
 
 
 def _facts(document: dict[str, Any]) -> str:
@@ -168,4 +146,4 @@ def _facts(document: dict[str, Any]) -> str:
         "versions": ", ".join(f"{name} {value}" for name, value in made["versions"].items()),
         "time": made["time"],
     }
-    return _table((), [[f"<th>{escape(name)}</th>", _cell(value)] for name, value in facts.items()])
+    return table((), [(name, [cell(value)]) for name, value in facts.items()], "facts")

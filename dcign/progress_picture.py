@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcign.code import CodeLayout
-from dcign.evaluation import extrinsic_latents
 from dcign.examples import READABLE
 from dcign.held_out import held_out_minibatches, images_of, observing
-from dcign.manipulate import extrinsic_index, set_latent
+from dcign.knobs import named_knobs
+from dcign.manipulate import set_latent
 from dcign.networks import DCIGN
 from dcign.pictures import Row, Tile, degrees_text, draw_rows
 from render.factors import FACTORS
@@ -83,7 +83,8 @@ def choose(minibatches: list[MiniBatch]) -> list[tuple[int, int, str]]:
 
 def swept_latents(layout: CodeLayout) -> list[tuple[str, int]]:
     """Label and index of the latents to sweep: the extrinsic ones that stand alone, and the first intrinsic one."""
-    swept = [(name, extrinsic_index(layout, name)) for name in extrinsic_latents(layout)]
+    knobs = named_knobs(layout)
+    swept = [(name, int(knobs.latents(name)[0])) for name in knobs.single]
     for name, width in layout.parts:
         if name not in FACTORS or FACTORS[name].parts:
             label = f"{name} (1 of {width})" if width > 1 else name

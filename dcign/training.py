@@ -27,6 +27,7 @@ from dcign.held_out import held_out_counts
 from dcign.monitor import Monitor
 from dcign.networks import DCIGN
 from dcign.optim import Optimiser, make_optimiser
+from dcign.overlap import write_identities
 from dcign.precision import resolve_device, resolve_precision
 from dcign.ranks import Ranks, open_ranks
 from dcign.run_folder import check_same_run, claim_folder, hold_folder, rewind_stats, write_header
@@ -104,7 +105,7 @@ def _train(
     optimiser = make_optimiser(model.named_parameters(), config)
 
     # --- resume
-    start = ranks.on_first(lambda: resume(folder, asked, model, optimiser, held, say))
+    start = ranks.on_first(lambda: resume(folder, data, asked, model, optimiser, held, say))
     if start >= config.steps:
         say(f"{folder} is trained: step {start} of {config.steps}. Ask for more --steps to go on.")
         return Outcome(start)
@@ -224,7 +225,13 @@ def describe(data: DataSet) -> dict[str, Any]:
 
 
 def resume(
-    folder: Path, asked: Header, model: DCIGN, optimiser: Optimiser, held: ExitStack, say: Callable[[str], None]
+    folder: Path,
+    data: DataSet,
+    asked: Header,
+    model: DCIGN,
+    optimiser: Optimiser,
+    held: ExitStack,
+    say: Callable[[str], None],
 ) -> int:
     """Make the folder the run's, load its newest readable checkpoint; returns its step, 0 if there is none yet.
 
@@ -247,5 +254,6 @@ def resume(
         optimiser.load_state(checkpoint.optimiser, step)
     if step < asked.config.steps:
         write_header(folder, asked)  # steps, device and the like may be new
+        write_identities(folder, data)
         rewind_stats(folder, step)
     return step

@@ -23,6 +23,7 @@ COMMANDS = {
     "bench": ("pipelines.bench", "Measure time and memory on this machine."),
     "run": ("pipelines.run", "Render, train and measure by a recipe, start to end."),
     "runs": ("pipelines.runs", "List training runs with their best figures."),
+    "compare": ("pipelines.compare", "Set the reports of several runs side by side."),
     "doctor": ("pipelines.doctor", "Say what this machine has, and what to install."),
 }
 

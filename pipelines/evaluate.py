@@ -12,12 +12,13 @@ from dcign import calibration
 from dcign.config import DEVICES
 from dcign.cpu import prepare_cpu
 from dcign.encoding import check_match
-from dcign.errors import BadInput
 from dcign.evaluation import evaluate
 from dcign.headline import Headline, headlines
 from dcign.precision import resolve_device
 from dcign.report import write_report
 from dcign.run import load_run
+from pipelines.evidence import gather
+from pipelines.output_folder import make_folder
 from pipelines.progress import progress_bar
 from render.factors import SPLITS
 from render.shards import open_data_set
@@ -29,10 +30,28 @@ from render.shards import open_data_set
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=None, help="Folder for the report.  [default: RUN]"
 )
+@click.option(
+    "--assets", metavar="PATH", type=click.Path(path_type=Path), show_default="the built-in model",
+    help="The models that SHARDS were rendered from, to draw more of them.",
+)  # fmt: skip
+@click.option(
+    "--identities", type=click.IntRange(0, 1000), default=100,
+    help="Unseen objects to draw in all poses and lights; 0 draws nothing and leaves out what needs it.",
+)  # fmt: skip
+@click.option(
+    "--simulations", type=click.IntRange(0, 100_000), default=5000,
+    help="Images to draw for inference; 0 leaves it out.",
+)  # fmt: skip
 @click.option("--split", type=click.Choice(SPLITS), default="test", help="Which images: test shows unseen identities.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
-def command(run: Path, shards: Path, output: Path | None, split: str, device: str) -> None:
+def command(
+    run: Path, shards: Path, output: Path | None, assets: Path | None, identities: int, simulations: int, split: str,
+    device: str,
+) -> None:  # fmt: skip
     """Measure RUN on the images in SHARDS, and write report.json, report.html and the pictures in it.
+
+    Beyond the images in SHARDS, whose factors vary one at a time, others of unseen objects are drawn, by the renderer
+    and with the models of SHARDS: everything varying at once, the true views beside the decoded ones, and simulations.
 
     RUN is a folder, of which the newest checkpoint is taken, or a checkpoint, such as run/best.safetensors. Also stores
     calibration.json beside it: which latent values stand for which angle. `dcign rerender` needs it.
@@ -41,6 +60,7 @@ def command(run: Path, shards: Path, output: Path | None, split: str, device: st
     Example:
       dcign render --factor all --split test --n 100 -o shards-test/
       dcign evaluate run/ shards-test/
+      dcign evaluate run/ ict-test/ --assets FaceXModel/ -o ict-report/
     """
     place = resolve_device(device)
     if place.type == "cpu":
@@ -52,24 +72,15 @@ def command(run: Path, shards: Path, output: Path | None, split: str, device: st
     images = data.batch_size * sum(data.count(factor) for factor in data.factors)
     with progress_bar("evaluate", images, "image") as bar:
         evaluation = evaluate(model, data, bar.update)
+    evidence = gather(model, data, evaluation, assets, identities, simulations)
     calibration.save(model.folder, evaluation.calibration)
-    page = write_report(model, data, evaluation, folder, shlex.join(["dcign", *sys.argv[1:]]))  # the page comes last
+    asked = shlex.join(["dcign", *sys.argv[1:]])
+    page = write_report(model, data, evaluation, evidence, folder, asked)  # the page comes last
     for line in headlines(evaluation.measures):
         click.echo(summary(line))
     for warning in evaluation.measures["warnings"]:
         click.echo(f"Note: {warning}")
     click.echo(f"Report: {page}")
-
-
-def make_folder(folder: Path) -> Path:
-    """The output folder, made if it is missing. BadInput when something else has its name or it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise BadInput(f"-o {folder}: expected a folder, found a file") from None
-    except OSError as error:
-        raise BadInput(f"-o {folder}: cannot be made ({error.strerror})") from None
-    return folder
 
 
 def summary(line: Headline) -> str:

@@ -15,7 +15,7 @@ from dcign.calibration import Calibration
 from dcign.config import DEVICES
 from dcign.errors import BadInput
 from dcign.images import BACKGROUND, load_grey
-from dcign.manipulate import encode, extrinsic_indices, sweep
+from dcign.manipulate import encode, sweep
 from dcign.pictures import Row, Tile, degrees_text, draw_rows, gif, png
 from dcign.precision import resolve_device
 from dcign.run import Run, load_run
@@ -70,11 +70,12 @@ def rerender(
 
     BadInput for an angle outside the calibrated range, RunError for a factor without latents of its own.
     """
+    knobs = curves.knobs(run.layout)
     for name in targets:
-        extrinsic_indices(run.layout, name)  # before a calibration is missed that cannot be
+        knobs.latents(name)  # before a calibration is missed that cannot be
     values = {name: curves.curve(name).to_latent(angles) for name, angles in targets.items()}
     code = encode(run, picture[None])[0]
-    return {name: sweep(run, code, name, values[name]) for name in targets}
+    return {name: sweep(run, knobs, code, name, values[name]) for name in targets}
 
 
 def parse_angles(text: str, option: str) -> NDArray[np.float64]:

@@ -111,7 +111,9 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
         training["steps"] = recipe.sections["train"]["steps-fp32"]
     yield Stage(["train", _word(shards), "-o", _word(run), *option_words(training)])
 
-    words = ["evaluate", _word(run), _word(shards), "-o", _word(folder), *option_words(recipe.options("evaluate"))]
+    models = {name: value for name, value in recipe.options("render").items() if name == "assets"}
+    measuring = option_words({**models, **recipe.options("evaluate")})
+    words = ["evaluate", _word(run), _word(shards), "-o", _word(folder), *measuring]
     yield Stage(words, folder / "report.html", (begun, run))
 
     angles = recipe.options("rerender")

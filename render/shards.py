@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,6 +93,12 @@ class DataSet:
                 return MiniBatch(self.split, factor, index, images, values, identity, self.folder / name)
             offset -= entry.count
         raise IndexError(f"{self.folder}: no mini-batch {index} of {factor}")
+
+    def minibatches(self) -> Iterator[MiniBatch]:
+        """All of them, factor by factor."""
+        for factor in self.factors:
+            for index in range(self.count(factor)):
+                yield self.minibatch(factor, index)
 
     def check(self) -> None:
         """Map every shard once, so that a bad one is named before work starts."""

@@ -1,4 +1,4 @@
-"""Images with what is true of them and what a run makes of them, and which latents mean what."""
+"""Images with what is true of them and what a run makes of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dcign.knobs import Knobs
+
+__all__ = ["Coded", "Knobs", "Sweep"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,17 +49,3 @@ class Sweep:
     angles: NDArray[np.float64]
     images: NDArray[np.uint8]
     codes: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Knobs:
-    """Which latents stand for what.
-
-    groups  extrinsic factor -> its latents (W,) int64: those the code names, or those found to move most with it
-    rest    all other latents, int64: what is left for the identity
-    found   whether they had to be found, because the training named none
-    """
-
-    groups: Mapping[str, NDArray[np.int64]]
-    rest: NDArray[np.int64]
-    found: bool = False

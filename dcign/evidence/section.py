@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dcign.metrics.bootstrap import Estimate
 
@@ -37,3 +38,14 @@ class Section:
     text: str
     parts: Sequence[Figure | Table]
     warnings: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one kind of evidence says: numbers for report.json, and a section that shows them.
+
+    Where it could not be had, `measures` is {"skipped": reason}, and there is no section.
+    """
+
+    measures: dict[str, Any]
+    section: Section | None

@@ -18,8 +18,11 @@ class ReconstructionSums:
     sum: NDArray[np.int64] = field(default_factory=lambda: np.zeros((), np.int64))  # (H, W)
     sum_of_squares: NDArray[np.int64] = field(default_factory=lambda: np.zeros((), np.int64))  # (H, W)
 
-    def add(self, images: NDArray[np.uint8], reconstructions: NDArray[np.floating]) -> None:
-        """Adds `images` (N, H, W) uint8 and their `reconstructions` (N, H, W) in [0, 1]."""
+    def add(self, images: NDArray[np.uint8], reconstructions: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Adds `images` (N, H, W) uint8 and their `reconstructions` (N, H, W) in [0, 1].
+
+        Returns the mean squared error of each, (N,).
+        """
         if images.dtype != np.uint8 or images.shape != reconstructions.shape:
             raise ValueError(
                 f"uint8 images and reconstructions of one shape, not {images.shape}, {reconstructions.shape}"
@@ -27,9 +30,11 @@ class ReconstructionSums:
         whole = images.astype(np.int64)
         self.images += len(images)
         self.pixels += images.size
-        self.squared_error += float(np.sum((images / 255.0 - reconstructions.astype(np.float64)) ** 2))
+        squared = (images / 255.0 - reconstructions.astype(np.float64)) ** 2
+        self.squared_error += float(squared.sum())
         self.sum = self.sum + whole.sum(0)
         self.sum_of_squares = self.sum_of_squares + (whole * whole).sum(0)
+        return squared.mean(axis=(1, 2))
 
 
 def compute(sums: ReconstructionSums) -> dict[str, float | None]:

@@ -4,8 +4,8 @@ import torch
 from untrained_run import write_untrained
 
 from dcign import manipulate
-from dcign.code import CodeLayout
 from dcign.errors import RunError
+from dcign.knobs import named_knobs
 from dcign.run import load_run
 
 
@@ -24,7 +24,7 @@ def test_a_sweep_changes_one_latent_and_nothing_else():
 
 def test_a_sweep_through_the_inferred_value_shows_the_reconstruction_there(run):
     code = np.random.default_rng(1).normal(size=200).astype(np.float32)
-    frames = manipulate.sweep(run, code, "elevation", [code[1] - 40, code[1], code[1] + 40])
+    frames = manipulate.sweep(run, named_knobs(run.layout), code, "elevation", [code[1] - 40, code[1], code[1] + 40])
     assert frames.shape == (3, 54, 54)
     assert frames.min() >= 0
     assert frames.max() <= 1
@@ -42,7 +42,9 @@ def test_a_sweep_of_a_group_sets_its_latents_together_and_nothing_else(pair):
     values = np.random.default_rng(4).normal(0, 20, (40, 2))
     expected = np.repeat(code[None], 40, 0)
     expected[:, 1:3] = values
-    np.testing.assert_array_equal(manipulate.sweep(pair, code, "azimuth", values), manipulate.decode(pair, expected))
+    np.testing.assert_array_equal(
+        manipulate.sweep(pair, named_knobs(pair.layout), code, "azimuth", values), manipulate.decode(pair, expected)
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,15 +59,7 @@ def test_a_sweep_of_a_group_sets_its_latents_together_and_nothing_else(pair):
 )
 def test_values_for_another_number_of_latents_are_refused(pair, factor, values, message):
     with pytest.raises(RunError, match=message):
-        manipulate.sweep(pair, np.zeros(8, np.float32), factor, values)
-
-
-def test_own_latents_are_a_column_or_the_columns_of_the_group(pair):
-    codes = np.arange(24.0).reshape(3, 8)
-    assert manipulate.extrinsic_groups(pair.layout) == ("azimuth", "light")
-    assert manipulate.own_latents(pair.layout, codes, "light").tolist() == [0, 8, 16]
-    assert manipulate.own_latents(pair.layout, codes, "azimuth").tolist() == [[1, 2], [9, 10], [17, 18]]
-    assert manipulate.own_latents(pair.layout, codes[1], "azimuth").tolist() == [9, 10]
+        manipulate.sweep(pair, named_knobs(pair.layout), np.zeros(8, np.float32), factor, values)
 
 
 def test_encode_and_decode_are_those_of_the_model_however_many_images(run):
@@ -75,13 +69,6 @@ def test_encode_and_decode_are_those_of_the_model_however_many_images(run):
         pictures = run.model.decode(means)[:, 0]
     np.testing.assert_allclose(manipulate.encode(run, images), means, atol=1e-5)
     np.testing.assert_allclose(manipulate.decode(run, means.numpy()), pictures, atol=1e-5)
-
-
-def test_a_factor_without_a_latent_of_its_own_is_refused():
-    assert manipulate.extrinsic_index(CodeLayout.for_object("face"), "light") == 2
-    for layout, factor in ((CodeLayout.for_object("chair"), "light"), (CodeLayout.for_object("face"), "intrinsic")):
-        with pytest.raises(RunError, match=f"{factor}: .*azimuth"):
-            manipulate.extrinsic_index(layout, factor)
 
 
 def test_codes_that_are_not_finite_are_refused(run):

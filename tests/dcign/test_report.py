@@ -11,11 +11,18 @@ from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
 from dcign.evaluation import evaluate
+from dcign.evidence.section import Evidence, Figure, Section
 from dcign.headline import headlines
-from dcign.pictures import Row, Tile, degrees_text, draw_rows, gif
+from dcign.pictures import Row, Tile, degrees_text, draw_rows, gif, png
 from dcign.report import write_report
 from dcign.run import load_run
 from render.shards import open_data_set
+
+PNG = png(Image.new("L", (120, 120)))
+EVIDENCE = {
+    "views": Evidence({"error": 0.25}, Section("Views", "All.", [Figure("views", PNG, "A caption.")])),
+    "rest": Evidence({"skipped": "no renderer"}, None),
+}
 
 
 class Page(HTMLParser):
@@ -44,7 +51,7 @@ def write(folder, object, code=None):
     data = open_data_set(shards, "test")
     out = folder / "out"
     out.mkdir()
-    write_report(run, data, evaluate(run, data), out, "dcign evaluate 'a <run>' shards")
+    write_report(run, data, evaluate(run, data), EVIDENCE, out, "dcign evaluate 'a <run>' shards")
     return out
 
 
@@ -54,7 +61,7 @@ def written(request, tmp_path_factory):
 
 
 def test_the_report_and_its_pictures_are_all_there_is(written):
-    names = {"report.json", "report.html", "sweeps.png", "scatter.png", "spearman.png"}
+    names = {"report.json", "report.html", "sweeps.png", "scatter.png", "spearman.png", "views.png"}
     assert {path.name for path in written.iterdir()} == names
 
 
@@ -75,7 +82,8 @@ def test_report_html_is_whole_and_refers_to_nothing_outside(written):
     page.feed(text)
     page.close()
     assert page.open == []
-    assert len(page.references) == 3
+    page.references = [reference for reference in page.references if not reference.startswith("#")]
+    assert len(page.references) == 4
     assert all(reference.startswith("data:image/png;base64,") for reference in page.references)
     without_pictures = re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
     assert not re.search(r"https?:|url\(|@import|\$\w", without_pictures)
@@ -88,7 +96,7 @@ def test_report_html_is_whole_and_refers_to_nothing_outside(written):
 def test_embedded_pictures_are_the_png_files_beside_it(written):
     text = (written / "report.html").read_text()
     embedded = [base64.b64decode(data) for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", text)]
-    assert embedded == [(written / f"{name}.png").read_bytes() for name in ("sweeps", "scatter", "spearman")]
+    assert embedded == [(written / f"{name}.png").read_bytes() for name in ("sweeps", "scatter", "spearman", "views")]
     for content in embedded:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
@@ -105,7 +113,12 @@ def test_embedded_pictures_are_the_png_files_beside_it(written):
 )
 def test_groups_of_latents_are_drawn_and_what_they_do_not_have_is_left_out(tmp_path, code, panels, others):
     out = write(tmp_path, "chair", code)
-    assert {path.name for path in out.glob("*.png")} == {"sweeps.png", *others, *(["scatter.png"] if panels else [])}
+    assert {path.name for path in out.glob("*.png")} == {
+        "sweeps.png",
+        "views.png",
+        *others,
+        *(["scatter.png"] if panels else []),
+    }
     if panels:
         with Image.open(out / "scatter.png") as image:
             assert round(image.width / image.height / (4.2 / 3.9)) == panels
@@ -120,9 +133,20 @@ def test_every_headline_number_is_on_the_page(written):
         assert line["name"] in text
 
 
+def test_evidence_is_kept_as_numbers_and_told_where_it_is_missing(written):
+    assert json.loads((written / "report.json").read_text())["evidence"] == {
+        "views": {"error": 0.25},
+        "rest": {"skipped": "no renderer"},
+    }
+    assert (written / "views.png").read_bytes() == PNG
+
+
 def measures(own, leak, ratio, object="face", groups=None):
+    between = {"value": 0.5, "low": 0.4, "high": 0.6}
+    ranks = {latent: dict.fromkeys(("azimuth", "elevation", "light"), between) for latent in own}
     return {
         "run": {"object": object},
+        "intervals": {"spearman": ranks, "circular_r2": {}, "mse": between, "ratio": between},
         "spearman": {"own": own, "largest_leak": leak},
         "circular_r2": {},
         "groups": groups or {},
