@@ -76,7 +76,7 @@ def measure(probes: Coded, knobs: Knobs, ranges: Mapping[str, tuple[float, float
         warnings.append("Only one factor varies: no modularity, FactorVAE or beta-VAE score.")
     if len(numbers) < 2:
         warnings.append("Only one factor can be predicted: no DCI score.")
-    with threadpool_limits(1, user_api="blas"):  # where a fit stops short of its end depends on the order of sums
+    with threadpool_limits(1):  # sums in one order; and trees on several threads wait for a busy machine
         scored = scores(probes.codes, probes.identity, labels, numbers)
     return report | {
         "scores": scored,
