@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dcign.evidence.section import Evidence
 from dcign.metrics.bootstrap import Estimate
+from render.factors import EXTRINSIC
 
 PAPER_CHAIR_MSE = 2.7722e-4  # paper, section 4.2
 # What the demo must reach on unseen identities of the built-in face (docs/results.md).
@@ -29,8 +32,8 @@ class Headline:
     high: float | None = None
 
 
-def headlines(measures: dict[str, Any]) -> list[Headline]:
-    """The few numbers to read first, with the aim of each where one is known."""
+def headlines(measures: dict[str, Any], evidence: Mapping[str, Evidence]) -> list[Headline]:
+    """The few numbers to read first, with the aim of each where one is known; `evidence` as in `dcign.report`."""
     face = measures["run"]["object"] == "face"
     lines, known = [], measures["intervals"]
     ranks = known["spearman"]
@@ -92,7 +95,39 @@ def headlines(measures: dict[str, Any]) -> list[Headline]:
             *_ends(known["ratio"]),
         )
     )
+    return [*lines, *_drawn({name: kind.measures for name, kind in evidence.items()})]
+
+
+def _drawn(evidence: Mapping[str, Any]) -> list[Headline]:
+    """The lines of what had to be drawn, where it was: novel views, recognition, and what leaks between groups."""
+    lines = []
+    for name, views in (evidence.get("novel_views", {}).get("factors") or {}).items():
+        if views is not None:
+            copying, mean = views["copy_input"]["mse"]["value"], views["mean_image_mse"]["value"]
+            meaning = (
+                f"Error of the decoded image at another {name} against the true one there. Copying the input has "
+                f"{copying:.3g}, the mean image {mean:.3g}."
+            )
+            lines.append(_line(f"novel-view MSE, {name}", views["mse"], meaning))
+    methods = evidence.get("recognition", {}).get("methods") or {}
+    if methods.get("rest") and methods.get("pixels"):
+        chance, pixels = evidence["recognition"]["chance"]["rank1"], methods["pixels"]["rank1"]["value"]
+        meaning = (
+            "Who is it, in any pose and light, from one frontal image of each, by the latents of no angle. Pixels have "
+            f"{pixels:.3g}, chance {chance:.3g}."
+        )
+        lines.append(_line("rank-1 recognition", methods["rest"]["rank1"], meaning))
+    overall = evidence.get("groups", {}).get("overall") or {}
+    leak = overall.get("largest_leak") or {}
+    if leak.get("group") is not None:
+        group = f"z_{leak['group']}" if leak["group"] in EXTRINSIC else "all other latents"
+        meaning = f"R² of {leak['factor']} as predicted from {group}, which should not know it. 0 is best."
+        lines.append(_line("largest leak between groups", leak, meaning))
     return lines
+
+
+def _line(name: str, estimate: Mapping[str, Any], meaning: str) -> Headline:
+    return Headline(name, estimate["value"], "", None, meaning, estimate["low"], estimate["high"])
 
 
 def _ends(estimate: Estimate | None) -> tuple[float | None, float | None]:

@@ -9,10 +9,12 @@ from typing import Any
 
 from dcign.evidence.section import Section
 from dcign.headline import Headline
-from dcign.html_parts import Chapter, Td, captioned, cell, chapter, command_block, figure, number, page, table
+from dcign.html_parts import Chapter, Td, captioned, cell, chapter, command_block, figure, page, table
+from dcign.metrics.bootstrap import Estimate
 
 SEEN = {
     "no": "unseen identities",
+    "some": "some of them trained on",
     "possibly": "identities that may have been trained on",
     "images": "the training images themselves",
 }
@@ -93,7 +95,8 @@ def _headline_table(lines: Sequence[Headline]) -> str:
     for line in lines:
         verdict = {None: "", True: "reached", False: "missed"}[line.reached]
         mark = f' <span class="{"good" if line.reached else "bad"}">{verdict}</span>' if verdict else ""
-        cells = [Td(number(line.value), "number"), Td(escape(line.aim) + mark), cell(line.meaning, "soft")]
+        value = cell(Estimate(value=line.value, low=line.low, high=line.high))
+        cells = [value, Td(escape(line.aim) + mark), cell(line.meaning, "soft")]
         rows.append((line.name, cells))
     return table(("measure", "value", "aim", "what it says"), rows, "headline")
 

@@ -38,7 +38,7 @@ def write_report(
         pictures["scatter"] = charts.scatter(degrees, latents, evaluation.calibration.curves, measures)
     if measures["spearman"]["matrix"]:
         pictures["spearman"] = charts.heat_map(measures["spearman"]["matrix"])
-    lines = headlines(measures)
+    lines = headlines(measures, evidence)
     sections = [kind.section for kind in evidence.values() if kind.section is not None]
     document = {
         **measures,

@@ -76,7 +76,7 @@ def command(
     calibration.save(model.folder, evaluation.calibration)
     asked = shlex.join(["dcign", *sys.argv[1:]])
     page = write_report(model, data, evaluation, evidence, folder, asked)  # the page comes last
-    for line in headlines(evaluation.measures):
+    for line in headlines(evaluation.measures, evidence):
         click.echo(summary(line))
     for warning in evaluation.measures["warnings"]:
         click.echo(f"Note: {warning}")
@@ -86,5 +86,6 @@ def command(
 def summary(line: Headline) -> str:
     """One headline number as a line of text."""
     value = "not defined" if line.value is None else f"{line.value:.4g}"
+    between = "" if line.low is None or line.high is None else f"{line.low:.4g} to {line.high:.4g}"
     verdict = {None: "", True: "  reached", False: "  missed"}[line.reached]
-    return f"{line.name:42s} {value:>12s}  {line.aim}{verdict}".rstrip()
+    return f"{line.name:42s} {value:>12s}  {between:20s}  {line.aim}{verdict}".rstrip()

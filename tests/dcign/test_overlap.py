@@ -9,6 +9,7 @@ from dcign.encoding import encode_data_set
 from dcign.errors import RunError
 from dcign.evaluation import measure
 from dcign.overlap import IDENTITIES_FILE, trained_on, write_identities
+from dcign.report import write_report
 from dcign.run import load_run
 from render.shards import open_data_set
 
@@ -43,10 +44,13 @@ def test_a_test_set_with_training_identities_is_named_even_as_another_data_set(t
     write_synthetic(tmp_path / "more", counts={"azimuth": 6}, split="train", seed=0)
     run = run_trained_on(tmp_path / "run", shards)
     data = open_data_set(tmp_path / "more")
-    measures = measure(run, data, encode_data_set(run, data)).measures
+    evaluation = measure(run, data, encode_data_set(run, data))
+    measures = evaluation.measures
     assert measures["data_set"]["seen_in_training"] == "some"
     assert measures["data_set"]["trained_on"] == 3
     assert any("trained on 3 of the 6 identities" in line for line in measures["warnings"])
+    page = write_report(run, data, evaluation, {}, tmp_path, "dcign evaluate")
+    assert "6 faces, some of them trained on" in page.read_text()
 
 
 def test_a_run_without_identities_asks_its_training_shards_and_else_does_not_know(tmp_path, shards):

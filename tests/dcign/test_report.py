@@ -156,28 +156,54 @@ def measures(own, leak, ratio, object="face", groups=None):
 
 def test_headlines_tell_reached_from_missed_from_unknown():
     own = {"azimuth": 0.96, "elevation": 0.5, "light": None}
-    lines = headlines(measures(own, {"latent": "light", "factor": "azimuth", "value": 0.31}, 0.25))
+    lines = headlines(measures(own, {"latent": "light", "factor": "azimuth", "value": 0.31}, 0.25), {})
     assert [line.reached for line in lines] == [True, False, None, False, None, None, True]
 
 
+def test_what_was_drawn_is_at_the_top_with_what_it_compares_with():
+    def score(value):
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    views = {"mse": score(0.02), "copy_input": {"mse": score(0.05)}, "mean_image_mse": 0.03}
+    evidence = {
+        "novel_views": {"factors": {"azimuth": views, "light": None}},
+        "recognition": {
+            "chance": {"rank1": 0.01},
+            "methods": {"rest": {"rank1": score(0.4)}, "pixels": {"rank1": score(0.1)}},
+        },
+        "groups": {"overall": {"largest_leak": {"factor": "azimuth", "group": "intrinsic", **score(0.9)}}},
+        "inference": {"skipped": "none asked for"},
+    }
+    known = {name: Evidence(measured, None) for name, measured in evidence.items()}
+    lines = headlines(measures({}, None, 0.1), known)[-3:]
+    assert [(line.name, line.value, line.low, line.high) for line in lines] == [
+        ("novel-view MSE, azimuth", 0.02, pytest.approx(0.01), pytest.approx(0.03)),
+        ("rank-1 recognition", 0.4, pytest.approx(0.39), pytest.approx(0.41)),
+        ("largest leak between groups", 0.9, pytest.approx(0.89), pytest.approx(0.91)),
+    ]
+    assert "0.05" in lines[0].meaning
+    assert "0.1, chance 0.01" in lines[1].meaning
+    assert "azimuth as predicted from all other latents" in lines[2].meaning
+
+
 def test_chairs_have_no_aims_but_the_papers_figure():
-    lines = headlines(measures({"azimuth": 0.4}, None, 0.1, object="chair"))
+    lines = headlines(measures({"azimuth": 0.4}, None, 0.1, object="chair"), {})
     assert {line.reached for line in lines} == {None}
     assert "0.000277" in next(line for line in lines if line.name == "reconstruction MSE").aim
 
 
 def test_both_readings_of_the_papers_chair_figure_stand_beside_it():
-    lines = {line.name: line for line in headlines(measures({"azimuth": 0.4}, None, 0.1, object="chair"))}
+    lines = {line.name: line for line in headlines(measures({"azimuth": 0.4}, None, 0.1, object="chair"), {})}
     plain, third = lines["reconstruction MSE"], lines["reconstruction MSE / 3"]
     assert (plain.value, third.value) == (0.01, pytest.approx(0.01 / 3))
     assert plain.aim == third.aim
     assert "0.00027722" in third.aim
-    assert "reconstruction MSE / 3" not in {line.name for line in headlines(measures({}, None, 0.1))}
+    assert "reconstruction MSE / 3" not in {line.name for line in headlines(measures({}, None, 0.1), {})}
 
 
 def test_a_group_of_latents_has_its_circular_share_and_its_error_in_degrees_at_the_top():
     group = {"azimuth": {"latents": 2, "circular_r2": 0.8, "read_back_degrees": None}}
-    lines = headlines(measures({}, None, 0.1, object="chair", groups=group))
+    lines = headlines(measures({}, None, 0.1, object="chair", groups=group), {})
     assert [(line.name, line.value) for line in lines[:2]] == [
         ("circular R² of azimuth from its 2 latents", 0.8),
         ("read-back error of azimuth, degrees", None),
