@@ -164,7 +164,7 @@ def test_what_was_drawn_is_at_the_top_with_what_it_compares_with():
     def score(value):
         return {"value": value, "low": value - 0.01, "high": value + 0.01}
 
-    views = {"mse": score(0.02), "copy_input": {"mse": score(0.05)}, "mean_image_mse": 0.03}
+    views = {"mse": score(0.02), "copy_input": {"mse": score(0.05)}, "mean_image_mse": score(0.03)}
     evidence = {
         "novel_views": {"factors": {"azimuth": views, "light": None}},
         "recognition": {
