@@ -35,6 +35,7 @@ GROUP_FORMAT = 2  # of one with curves of groups, which readers of format 1 woul
 MAX_SEGMENTS = 12  # 24 around a circle
 DRAWS_PER_SEGMENT = 15  # fewer independent angles than this for a knot, and the curve would follow noise
 MIN_DRAWS = 10
+PERCENTILES = 101
 MIN_SLOPE = 1e-3  # of the average slope: keeps a flat stretch invertible, moves the curve by at most 0.1 % of its rise
 
 
@@ -196,6 +197,7 @@ class Calibration:
     step: int
     data_set: Mapping[str, Any]  # folder, split, fingerprint: what it was measured on
     found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # knobs that training did not name: see Knobs
+    reconstruction: tuple[float, ...] = ()  # percentiles 0, 1, ..., 100 of the images' mean squared error, if known
 
     def knobs(self, layout: CodeLayout) -> Knobs:
         """Which latents the curves are of."""
@@ -221,9 +223,8 @@ def save(folder: Path, calibration: Calibration) -> Path:
         "step": calibration.step,
         "data_set": dict(calibration.data_set),
         "curves": {name: asdict(curve) for name, curve in calibration.curves.items()},
-        **(
-            {"found": {name: list(latents) for name, latents in calibration.found.items()}} if calibration.found else {}
-        ),
+        "found": {name: list(latents) for name, latents in calibration.found.items()},
+        "reconstruction": list(calibration.reconstruction),
     }
     write_file(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     return path
@@ -243,7 +244,10 @@ def load(folder: Path) -> Calibration:
             raise ValueError(f"format {content['format']!r}, expected {FORMAT} or {GROUP_FORMAT}")
         curves = {name: _read_curve(name, entry) for name, entry in content["curves"].items()}
         found = {str(name): tuple(map(int, latents)) for name, latents in content.get("found", {}).items()}
-        return Calibration(curves, int(content["step"]), dict(content["data_set"]), found)
+        errors = tuple(float(error) for error in content.get("reconstruction", ()))
+        if errors and not (len(errors) == PERCENTILES and np.all(np.diff(errors) >= 0)):  # NaN fails too
+            raise ValueError(f"expected {PERCENTILES} ascending percentiles of the error, found {len(errors)} numbers")
+        return Calibration(curves, int(content["step"]), dict(content["data_set"]), found, errors)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a calibration ({error}); run `dcign evaluate {folder} SHARDS` again") from None
 

@@ -114,7 +114,8 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         ],
     }
     found = {name: tuple(latents.tolist()) for name, latents in knobs.groups.items()} if knobs.found else {}
-    return Evaluation(measures, encoding, Calibration(fitted, run.step, source, found), knobs)
+    errors = tuple(np.quantile(encoding.errors, np.linspace(0.0, 1.0, calibration.PERCENTILES)).tolist())
+    return Evaluation(measures, encoding, Calibration(fitted, run.step, source, found, errors), knobs)
 
 
 def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> Curve | GroupCurve | None:

@@ -109,7 +109,9 @@ def test_a_sector_of_the_circle_without_data_takes_the_mean_latent():
 @pytest.fixture
 def stored(tmp_path):
     curve = calibration.fit("azimuth", *noisy(lambda a: -a), EACH[:900], RANGE)
-    saved = Calibration({"azimuth": curve}, 1200, {"folder": "shards", "split": "test", "fingerprint": "abc"})
+    source = {"folder": "shards", "split": "test", "fingerprint": "abc"}
+    errors = tuple(np.linspace(0.001, 0.02, 101).tolist())
+    saved = Calibration({"azimuth": curve}, 1200, source, {"azimuth": (4,)}, errors)
     calibration.save(tmp_path, saved)
     return tmp_path, saved
 
@@ -139,8 +141,11 @@ def test_a_missing_calibration_says_what_to_run(tmp_path):
         lambda text: text.replace('"circular": false', '"circular": "x"').replace('"degrees"', '"other"'),
         lambda text: text.replace("-90.0", "NaN"),
         lambda text: text.replace("-90.0", "95.0"),
+        lambda text: text.replace("0.001,", "NaN,"),
+        lambda text: text.replace("0.001,", ""),
+        lambda text: text.replace("   4\n", '   "z"\n'),
     ],
-    ids=["truncated", "list", "format", "keys", "nan", "order"],
+    ids=["truncated", "list", "format", "keys", "nan", "order", "percentile", "percentiles", "found"],
 )
 def test_a_damaged_calibration_is_refused_by_name(stored, damage):
     path = stored[0] / "calibration.json"
