@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from dcign import calibration
+from dcign.calibration import Calibration
 from dcign.config import DEVICES
 from dcign.cpu import prepare_cpu
 from dcign.encoding import check_match
+from dcign.errors import RunError
 from dcign.evaluation import evaluate
 from dcign.headline import Headline, headlines
 from dcign.precision import resolve_device
 from dcign.report import write_report
 from dcign.run import load_run
-from pipelines.evidence import gather
+from pipelines.evidence import gather, studio_of
 from pipelines.output_folder import make_folder
 from pipelines.progress import progress_bar
 from render.factors import SPLITS
@@ -68,12 +71,13 @@ def command(
     model = load_run(run, place)
     data = open_data_set(shards, split)
     check_match(model, data)  # before anything is written
-    folder = make_folder(model.folder if output is None else output)
     images = data.batch_size * sum(data.count(factor) for factor in data.factors)
-    with progress_bar("evaluate", images, "image") as bar:
-        evaluation = evaluate(model, data, bar.update)
-    evidence = gather(model, data, evaluation, assets, identities, simulations)
-    calibration.save(model.folder, evaluation.calibration)
+    with studio_of(data, assets, identities) as studio:
+        folder = make_folder(model.folder if output is None else output)
+        with progress_bar("evaluate", images, "image") as bar:
+            evaluation = evaluate(model, data, bar.update)
+        evidence = gather(model, data, evaluation, studio, identities, simulations)
+    calibration.save(model.folder, kept(model.folder, evaluation.calibration))
     asked = shlex.join(["dcign", *sys.argv[1:]])
     page = write_report(model, data, evaluation, evidence, folder, asked)  # the page comes last
     for line in headlines(evaluation.measures, evidence):
@@ -81,6 +85,20 @@ def command(
     for warning in evaluation.measures["warnings"]:
         click.echo(f"Note: {warning}")
     click.echo(f"Report: {page}")
+
+
+def kept(folder: Path, found: Calibration) -> Calibration:
+    """What was found, and the curves of factors that these shards could not calibrate, if the run has any already."""
+    try:
+        before = calibration.load(folder)
+    except RunError:
+        return found
+    if before.step != found.step or dict(before.found) != dict(found.found):
+        return found
+    others = {name: curve for name, curve in before.curves.items() if name not in found.curves}
+    if others:
+        click.echo(f"Kept: the calibration of {', '.join(others)}, measured on {before.data_set.get('folder')}.")
+    return replace(found, curves={**found.curves, **others})
 
 
 def summary(line: Headline) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +16,42 @@ from dcign.evidence.section import Evidence
 from dcign.run import Run
 from pipelines.drawn import SWEPT, Drawn, draw
 from pipelines.progress import progress_bar
-from pipelines.studio import NoStudio, open_studio
+from pipelines.studio import NoStudio, Studio, open_studio
 from render.shards import DataSet
 
 KINDS = ("traversals", "novel_views", "response", "recognition", "disentanglement", "groups", "inference")
 
 
-def gather(
-    run: Run, data: DataSet, evaluation: Evaluation, assets: Path | None, identities: int, simulations: int
-) -> dict[str, Evidence]:
-    """Kind -> evidence, from images that the renderer of `data` draws with the models at `assets`.
-
-    Without a renderer, or with no `identities` asked for, each kind says why it was skipped. BadInput for `assets`
-    that are not those of the shards.
-    """
+@contextmanager
+def studio_of(data: DataSet, assets: Path | None, identities: int) -> Iterator[Studio | str]:
+    """The renderer of `data`, with the models at `assets`, or why nothing is drawn. BadInput for other models."""
     if identities == 0:
-        return _skipped("--identities 0 asks for no images to be drawn")
+        yield "--identities 0 asks for no images to be drawn"
+        return
     try:
-        with open_studio(data, assets) as studio:
-            warnings = studio.warnings
-            drawn = draw(run, data, evaluation.knobs, studio, identities, simulations)
+        studio = open_studio(data, assets)
     except NoStudio as reason:
-        click.echo(f"Nothing is drawn: {reason}", err=True)
-        return _skipped(str(reason))
+        yield str(reason)
+        return
+    with studio:
+        yield studio
+
+
+def gather(
+    run: Run, data: DataSet, evaluation: Evaluation, studio: Studio | str, identities: int, simulations: int
+) -> dict[str, Evidence]:
+    """Kind -> evidence, from images that `studio` draws; without one, each kind says why it was skipped."""
+    if isinstance(studio, str):
+        click.echo(f"Nothing is drawn: {studio}", err=True)
+        return _skipped(studio)
+    evaluation.measures["warnings"] += studio.warnings
+    kinds = _kinds(run, data, evaluation, draw(run, data, evaluation.knobs, studio, identities, simulations))
     measured = {}
-    kinds = _kinds(run, data, evaluation, drawn)
     with progress_bar("measure", len(kinds), "kind") as bar:
         for name, kind in kinds.items():
             bar.set_postfix_str(name.replace("_", " "))
             measured[name] = kind()
             bar.update()
-    evaluation.measures["warnings"] += warnings
     return measured
 
 

@@ -131,6 +131,8 @@ def _catalog(data: DataSet, recorded: _Recorded, assets: Path | None) -> Catalog
     name, models = recorded.name, recorded.models
     if assets is None and name != BUILT_IN:
         raise BadInput(f"{data.folder}: was rendered from {name}; --assets PATH names these models")
+    if assets is not None and not assets.exists():
+        raise BadInput(f"--assets {assets}: expected the models of {data.folder}, found nothing of that name")
     if assets is not None and (found := recognised(assets)) != data.object:
         raise BadInput(f"{assets}: expected the {data.object}s of {data.folder}, found {found}s")
     catalog: Catalog
@@ -152,11 +154,9 @@ def _check_models(data: DataSet, assets: Path | None, wanted: dict[str, str], fo
     if assets is None:
         raise BadInput(f"{data.folder}: this version of dcign has other built-in models: {difference}")
     if missing := sorted(wanted.keys() - found.keys()):
-        difference = f"{len(wanted) - len(missing)} of them are there, and no {missing[0]}"
-    raise BadInput(
-        f"{assets}: expected the {len(wanted)} models that {data.folder} was rendered from: {difference}; "
-        "--assets PATH names those models"
-    )
+        others = f"{len(wanted) - len(missing)} of its {len(wanted)} models and no {missing[0]}"
+        difference = others if len(wanted) > 1 else f"{', '.join(found) or 'nothing'} instead of {missing[0]}"
+    raise BadInput(f"--assets {assets}: expected what {data.folder} was rendered from, found {difference}")
 
 
 def _sampling(data: DataSet) -> Sampling:

@@ -5,6 +5,8 @@ import pytest
 from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
+from dcign import calibration
+
 COUNTS = {"azimuth": 2, "elevation": 2, "light": 2, "intrinsic": 2}
 
 
@@ -73,3 +75,21 @@ def test_bad_input_gets_one_line_and_exit_code_2_and_leaves_nothing(dcign, work,
     assert lines[0].startswith("Error: ")
     assert out == ""
     assert {path: os.path.getmtime(path) for path in work.rglob("*")} == before
+
+
+def test_a_set_that_cannot_calibrate_an_angle_leaves_its_curve_alone(dcign, work):
+    write_untrained(work / "other", seed=3)
+    write_synthetic(work / "many", counts=dict.fromkeys(COUNTS, 12), split="test")
+    assert dcign("evaluate", "other", "many")[0] == 0
+    before = calibration.load(work / "other")
+    assert set(before.curves) == {"azimuth", "elevation", "light"}
+    write_synthetic(work / "turning", counts={"azimuth": 3}, split="test", seed=9)
+    code, out, _ = dcign("evaluate", "other", "turning")
+    assert code == 0
+    assert "Kept: the calibration of elevation, light, measured on many" in out
+    after = calibration.load(work / "other")
+    assert after.curves["light"] == before.curves["light"]
+    assert after.curves["azimuth"] != before.curves["azimuth"]
+    write_untrained(work / "other", seed=3, step=9)
+    assert dcign("evaluate", "other", "turning")[0] == 0
+    assert set(calibration.load(work / "other").curves) == {"azimuth"}  # of other weights, there is nothing to keep

@@ -90,4 +90,4 @@ def test_other_models_than_those_of_the_shards_are_refused_and_nothing_is_left(d
     code, _, err = dcign("evaluate", "one", "faces", "--assets", "other.h5", "-o", "refused")
     assert code == 2
     assert "other.h5" in err
-    assert not (work / "refused" / "report.json").exists()
+    assert not (work / "refused").exists()

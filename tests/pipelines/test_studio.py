@@ -151,10 +151,10 @@ def test_models_that_are_missing_or_changed_are_named(some_chairs, models, tmp_p
     data = open_data_set(some_chairs, "test")
     fewer = shutil.copytree(models, tmp_path / "fewer")
     (fewer / "model3.obj").unlink()
-    refused(data, fewer, fewer, "4 models", "3 of them", "no model3.obj", "--assets PATH")
+    refused(data, fewer, fewer, "3 of its 4 models", "no model3.obj")
     others = shutil.copytree(models, tmp_path / "others")
     (others / "model4.obj").write_text((models / "model2.obj").read_text())
-    refused(data, others, others, "assets.models.model4.obj", "--assets PATH")
+    refused(data, others, others, "assets.models.model4.obj")
     refused(data, tmp_path / "nowhere", tmp_path / "nowhere")
 
 
