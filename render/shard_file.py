@@ -18,6 +18,7 @@ import mmap
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def _map_member(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo, name: str
         if version != (1, 0):
             raise ValueError(f"npy version {version}")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(header)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, TokenError, RecursionError, MemoryError) as error:  # of Python's own parser
         raise ShardError(f"{path}: expected a plain array in {entry.filename}, found {error}") from None
     wanted, axes = np.dtype(_TYPES.get(name, "float32")), _AXES.get(name, 2)
     if dtype != wanted or fortran or len(shape) != axes:

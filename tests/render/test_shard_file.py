@@ -124,6 +124,15 @@ def test_a_header_that_lies_about_its_shape_is_refused_before_memory_is_taken(sh
         map_shard(shard)
 
 
+@pytest.mark.parametrize("shape", [b"(3, ", b"((((", b"-" * 3000 + b"3"])
+def test_a_header_that_does_not_parse_is_refused_by_name(shard, shape):
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + b", }\n"
+    header = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    rewrite(shard, lambda members: members.update({"azimuth.npy": header + bytes(48)}))
+    with pytest.raises(ShardError, match="azimuth"):
+        map_shard(shard)
+
+
 def test_another_type_is_refused(shard):
     rewrite(shard, lambda members: members.update({"azimuth.npy": npy(np.zeros((3, 4)))}))
     with pytest.raises(ShardError, match=r"azimuth as float32.*float64"):
