@@ -14,20 +14,22 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 
 def matrix_peak(precision: str, device: torch.device, seconds: float = 0.5) -> float:
-    """Operations a second of the fastest product of two large square matrices, as such or as a 1x1 convolution.
+    """Operations a second of the fastest of two large square matrices' product and, on a CPU, a wide convolution.
 
-    Each is tried for so many seconds: the two go to different libraries, of which either may know the device better.
+    Each is tried for so many seconds: on a CPU the two go to different libraries, of which either may know it better.
 
     precision  'fp32', 'bf16', or on CUDA 'tf32': float32 rounded on its way into the product
     """
     side = SIDE[device.type]
     a, b, product = (torch.randn(side, side, device=device).to(DTYPES[precision]) for _ in range(3))
-    image = a.view(1, 64, side // 64, side).permute(0, 3, 1, 2)  # channels last, `side` of them
-    kernels = b.view(side, side, 1, 1).contiguous(memory_format=torch.channels_last)
     with _float32_products(precision == "tf32"), torch.inference_mode():
-        as_product = _fastest(lambda: torch.mm(a, b, out=product), device, seconds)
-        as_convolution = _fastest(lambda: torch.conv2d(image, kernels), device, seconds)
-    return 2 * side**3 / min(as_product, as_convolution)
+        peak = 2 * side**3 / _fastest(lambda: torch.mm(a, b, out=product), device, seconds)
+        if device.type == "cpu":
+            image = torch.randn(8, 64, 64, 64).to(DTYPES[precision], memory_format=torch.channels_last)
+            kernels = torch.randn(64, 64, 5, 5).to(DTYPES[precision], memory_format=torch.channels_last)
+            operations = 2 * 8 * 60 * 60 * 64 * 64 * 5 * 5
+            peak = max(peak, operations / _fastest(lambda: torch.conv2d(image, kernels), device, seconds))
+    return peak
 
 
 def copy_bandwidth(device: torch.device, seconds: float = 0.5) -> float:
