@@ -1,56 +1,49 @@
-"""An image file of any size or mode -> the grey square the network reads."""
+"""An image of any size or mode -> the grey square the network reads."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from dcign.errors import RunError
+from dcign.image_files import read_image
 
-# Plain raster formats only: some readers of Pillow start other programs (EPS) or are rarely exercised.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "ICO")
 GREY_WEIGHTS = (0.21, 0.72, 0.07)  # of red, green, blue, as the renderers have it
 BACKGROUND = {"face": 0.0, "chair": 1.0}  # grey value behind the object, for transparent pixels
+BAND = 256  # rows taken to floating point at once: a large photo in four channels would fill the memory
+Box: TypeAlias = tuple[int, int, int]  # left, top, side: a square in pixels of the upright image
 
 
-def load_grey(path: Path, size: int, background: float) -> NDArray[np.float32]:
-    """The image in `path` as grey values in [0, 1], (size, size) float32, row 0 at the top.
+def load_grey(path: Path, size: int, background: float, box: Box | None = None) -> NDArray[np.float32]:
+    """The image in `path` as grey values in [0, 1], (size, size) float32, row 0 at the top; as `grey_square` has it.
 
-    Honours EXIF orientation, puts transparent pixels on grey value `background`, takes the largest centred square and
-    resamples it with an antialiased Lanczos filter (not at all if it has the right size). First frame of an animation.
     RunError, naming the file, when it is missing, not an image, truncated or too large.
     """
-    grey = to_grey(read_image(path), background, str(path))
-    return resize(centre_square(grey), size)
+    return grey_square(read_image(path), size, background, str(path), box)
 
 
-def read_image(path: Path) -> Image.Image:
-    """Opens, checks and decodes one image file, upright. RunError when that cannot be done."""
-    if not path.exists():
-        raise RunError(f"{path}: no such file; expected an image")
-    if not path.is_file():
-        raise RunError(f"{path}: not a file; expected one image")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                image.load()
-                upright = ImageOps.exif_transpose(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise RunError(f"{path}: too many pixels to be safe ({error})") from None
-    except Image.UnidentifiedImageError:
-        raise RunError(f"{path}: not an image that can be read; expected one of {', '.join(FORMATS)}") from None
-    except PermissionError:
-        raise RunError(f"{path}: no permission to read it") from None
-    except MemoryError:
-        raise RunError(f"{path}: too large for the memory of this machine") from None
-    except Exception as error:  # decoders raise whatever a damaged file leads them to
-        raise RunError(f"{path}: damaged or truncated image ({error})") from None
-    return upright
+def grey_square(
+    image: Image.Image, size: int, background: float, name: str = "image", box: Box | None = None
+) -> NDArray[np.float32]:
+    """An upright image as grey values in [0, 1], (size, size) float32, row 0 at the top.
+
+    Puts transparent pixels on grey value `background`, takes the square `box`, by default the largest centred one, and
+    resamples it with an antialiased Lanczos filter (not at all if it has the right size). RunError, naming the image
+    `name`, when the box is not within it.
+    """
+    if box is None:
+        return resize(centre_square(to_grey(image, background, name)), size)
+    left, top, side = box
+    if not (side >= 1 and 0 <= left <= image.width - side and 0 <= top <= image.height - side):
+        raise RunError(
+            f"{name}: expected a box within its {image.width} x {image.height} pixels, "
+            f"found {left},{top},{side} (left, top, side)"
+        )
+    return resize(to_grey(image.crop((left, top, left + side, top + side)), background, name), size)
 
 
 def to_grey(image: Image.Image, background: float, name: str = "image") -> NDArray[np.float32]:
@@ -58,23 +51,30 @@ def to_grey(image: Image.Image, background: float, name: str = "image") -> NDArr
 
     16-bit grey is read at full depth. RunError for 32-bit integers beyond 16 bits and floating point beyond [0, 1].
     """
-    if image.mode.startswith("I;16"):
-        return np.asarray(image, dtype=np.float32) / 65535.0
-    if image.mode == "I":  # how some files with 16-bit grey arrive
+    grey = np.empty((image.height, image.width), np.float32)
+    for top in range(0, image.height, BAND):
+        band = image.crop((0, top, image.width, min(top + BAND, image.height)))
+        grey[top : top + BAND] = _band_to_grey(band, background, name)
+    return grey
+
+
+def _band_to_grey(image: Image.Image, background: float, name: str) -> NDArray[np.float32]:
+    if image.mode.startswith("I"):  # 16-bit grey, which some files hold as 32-bit
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise RunError(f"{name}: 32-bit grey values from {values.min()} to {values.max()}; expected 0 to 65535")
-        return values.astype(np.float32) / 65535.0
+        clear = values == image.info["transparency"] if "transparency" in image.info else False
+        return np.where(clear, np.float32(background), values.astype(np.float32) / np.float32(65535))
     if image.mode == "F":
         real = np.asarray(image)
         if not np.isfinite(real).all() or real.min() < 0 or real.max() > 1:
             raise RunError(f"{name}: floating-point grey values outside [0, 1]")
         return real.astype(np.float32)
     if image.mode in ("L", "1") and "transparency" not in image.info:
-        return np.asarray(image.convert("L"), dtype=np.float32) / 255.0
+        return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
     if image.mode in ("LAB", "HSV", "CMYK", "YCbCr"):
         image = image.convert("RGB")
-    rgba = np.asarray(image.convert("RGBA"), dtype=np.float32) / 255.0  # (H, W, 4)
+    rgba = np.asarray(image.convert("RGBA"), dtype=np.float32) / np.float32(255)  # (H, W, 4)
     alpha = rgba[..., 3]
     grey = rgba[..., :3] @ np.asarray(GREY_WEIGHTS, np.float32)
     return (grey * alpha + np.float32(background) * (1.0 - alpha)).astype(np.float32)

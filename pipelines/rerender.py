@@ -1,9 +1,14 @@
-"""`dcign rerender RUN IMAGE`: the object of one image in another pose or light."""
+"""`dcign rerender RUN IMAGE...`: the objects of images in another pose or light, or with parts of another image."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import numpy as np
@@ -14,120 +19,178 @@ from dcign import calibration
 from dcign.calibration import Calibration
 from dcign.config import DEVICES
 from dcign.errors import BadInput
-from dcign.images import BACKGROUND, load_grey
-from dcign.manipulate import encode, sweep
-from dcign.pictures import Row, Tile, degrees_text, draw_rows, gif, png
+from dcign.image_files import decode_image, find_images, read_image
+from dcign.images import BACKGROUND, Box, grey_square
+from dcign.knobs import NAMING
+from dcign.likeness import reconstruction_error, unlike_warning
+from dcign.manipulate import decode, encode
+from dcign.pictures import Tile
 from dcign.precision import resolve_device
 from dcign.run import Run, load_run
+from dcign.variations import INTRINSIC
+from pipelines.output_folder import make_folder
+from pipelines.progress import progress_bar
+from pipelines.rerender_pictures import Block, Strip, check_output, different_stems, draw, save_images
+from pipelines.rerender_plan import Plan, make_plan
+from pipelines.rerender_targets import MAX_STEPS, Request, parse_angles, parse_box, parse_latent
+from render.factors import EXTRINSIC
 from render.files import write_file
 
-MAX_STEPS = 360
-FRAME_MILLISECONDS = 120
+T = TypeVar("T")
+STDIN = "-"
+MOST_INPUTS = 5000  # all are in memory before anything is written
+MOST_TOGETHER = 2000  # images in one sheet or movie, or from one input: those are in memory
+MOST_PIPED = 512 * 2**20  # bytes from standard input
+PATIENCE = 3.0  # seconds before a progress bar shows
+TURNS = {"azimuth": "Turn the object", "elevation": "Raise the camera", "light": "Turn the light"}
+
+
+def angle_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command --NAME for each factor that has values."""
+    for name in reversed(EXTRINSIC):
+        text = f"{TURNS.get(name, f'Set {name}')}: degrees from A to B, or one angle."
+        function = click.option(f"--{name}", metavar="A:B:STEPS", help=text)(function)
+    return function
 
 
 @click.command(name="rerender", context_settings={"show_default": True})
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("image", type=click.Path(path_type=Path))
-@click.option("--azimuth", metavar="A:B:STEPS", help="Turn the object: degrees from A to B, or one angle.")
-@click.option("--elevation", metavar="A:B:STEPS", help="Raise the camera: degrees from A to B, or one angle.")
-@click.option("--light", metavar="A:B:STEPS", help="Turn the light: degrees from A to B, or one angle.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="out.png (a strip) or out.gif.")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@angle_options
+@click.option(
+    "--latent", "latents", metavar="NAME=A:B:STEPS", multiple=True,
+    help="Set one latent, by its number or its angle, to raw values. Repeatable.",
+)  # fmt: skip
+@click.option("--grid", is_flag=True, help="Set all of the above at once: the first sweep across, the second down.")
+@click.option("--like", metavar="OTHER", help="First take from the image OTHER what --of names.")
+@click.option(
+    "--of", "parts", multiple=True, type=click.Choice([*EXTRINSIC, INTRINSIC]),
+    help="What to take: an angle, or intrinsic, all that no angle has. Repeatable.",
+)  # fmt: skip
+@click.option("--towards", metavar="OTHER", help="Go over into the image OTHER, all latents together.")
+@click.option("--steps", type=click.IntRange(2, MAX_STEPS), default=9, help="Images of --towards, both ends included.")
+@click.option(
+    "--random", metavar="N", type=click.IntRange(0, MAX_STEPS), default=0,
+    help="Draw N other identities in the same pose.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of --random.")
+@click.option("--box", metavar="LEFT,TOP,SIZE", help="Square of each IMAGE to use, in pixels; else the centred one.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True,
+    help="A sheet (.png), a movie (.gif, .webp, .mp4), or a folder for one PNG each.",
+)  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
-def command(run: Path, image: Path, output: Path, device: str, **angles: str | None) -> None:
-    """Re-pose or re-light the object of one IMAGE file with a trained RUN.
+def command(run: Path, images: tuple[str, ...], box: str | None, output: Path, device: str, **asked: Any) -> None:
+    """Re-pose or re-light the objects of IMAGE files with a trained RUN.
 
-    IMAGE may have any size and mode: its centred square is taken, grey and resized. Each of --azimuth, --elevation
-    and --light gives a sweep (a row of the strip) in which the latents of that angle alone are set, so give one or
-    more of them. RUN needs a calibration: `dcign evaluate` stores it.
+    IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: a square of it is
+    taken, grey and resized. Each of --azimuth, --elevation, --light and --latent gives a row in which these latents
+    alone are set; --towards and --random give one each. Several images give a block of rows each. Degrees need a
+    calibration in RUN: `dcign evaluate` stores it.
 
     \b
     Example:
       dcign rerender run/ face.jpg --azimuth -60:60:9 -o turned.png
-      dcign rerender run/ face.jpg --light -80:80:24 -o light.gif
+      dcign rerender run/ face.jpg --azimuth -60:60:7 --elevation -20:20:5 --grid -o views.png
+      dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
+      dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
     """
-    targets = {name: parse_angles(text, f"--{name}") for name, text in angles.items() if text is not None}
-    if not targets:
-        raise BadInput("expected at least one of --azimuth, --elevation and --light, such as --azimuth -60:60:9")
-    check_output(output)
+    angles = {name: parse_angles(text, f"--{name}") for name in EXTRINSIC if (text := asked.pop(name)) is not None}
+    latents = [parse_latent(text) for text in asked.pop("latents")]
+    request = Request(angles, latents, **asked)
+    suffix = check_output(output)
+    square = None if box is None else parse_box(box)
+    names = find_images(images)
+    check_names(names, request, output)
     model = load_run(run, resolve_device(device))
-    curves = calibration.load(model.folder)
-    if curves.step != model.step:
+    curves = load_calibration(model, request)
+    plan = make_plan(request, model.layout, curves)
+    count = len(names) * plan.images
+    together = count if suffix else plan.images
+    if together > MOST_TOGETHER:
+        hint = "; name a folder" if plan.images <= MOST_TOGETHER else ""
+        raise BadInput(f"-o {output}: expected at most {MOST_TOGETHER} images together, found {together}{hint}")
+    others = {name: read(model, curves, name) for name in (request.like, request.towards) if name is not None}
+    inputs = [read(model, curves, name, square) for name in _each(names, "read")]  # all, before anything is written
+    blocks = (rerender(model, plan, given, others) for given in _each(inputs, "rerender"))
+    if suffix:
+        write_file(output, draw(list(blocks), suffix))
+    else:
+        make_folder(output)
+        for stem, block in zip(different_stems(given.name for given in inputs), blocks, strict=True):
+            save_images(output, stem, block)
+    click.echo(f"{output}: {count} images")
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image that was read: its name, its pixels (H, W) in [0, 1] and its code (Z,)."""
+
+    name: str
+    pixels: NDArray[np.float32]
+    code: NDArray[np.float32]
+
+
+def read(run: Run, curves: Calibration, name: str, box: Box | None = None) -> Picture:
+    """Reads and encodes one image; warns of one that the run reconstructs worse than nearly all it was tested on."""
+    shown = "stdin" if name == STDIN else name
+    image = _piped(shown) if name == STDIN else read_image(Path(name))
+    pixels = grey_square(image, run.size, BACKGROUND.get(run.object, 0.0), shown, box)
+    code = encode(run, pixels[None])[0]
+    if curves.reconstruction:
+        error = reconstruction_error(pixels, decode(run, code[None])[0])
+        warning = unlike_warning(error, curves.reconstruction)
+        if warning:
+            click.echo(f"Warning: {shown}: {warning}", err=True)
+    return Picture(shown, pixels, code)
+
+
+def rerender(run: Run, plan: Plan, given: Picture, others: Mapping[str, Picture]) -> Block:
+    """All that is asked for of one image; `others` are the images that the request names."""
+    named = {role: getattr(plan.request, role) for role in ("like", "towards")}
+    beside = {role: others[name] for role, name in named.items() if name is not None}
+    codes = {role: other.code for role, other in beside.items()}
+    strips = [Strip(each, decode(run, each.codes)) for each in plan.variations(given.code, **codes)]
+    tiles = [Tile(given.pixels, "input"), *(Tile(other.pixels, role) for role, other in beside.items())]
+    return Block(Path(given.name).name, tuple(tiles), tuple(strips))
+
+
+def load_calibration(run: Run, request: Request) -> Calibration:
+    """That of the run; an empty one where there is none and nothing that is asked for needs it."""
+    named = bool(request.parts or request.latents or request.random) and run.config.procedure not in NAMING
+    if not (request.angles or named) and not (run.folder / calibration.CALIBRATION_FILE).exists():
+        return Calibration({}, run.step, {})
+    curves = calibration.load(run.folder)
+    if curves.step != run.step:
         click.echo(
-            f"Warning: {run} was calibrated at step {curves.step} and is at step {model.step} now; "
+            f"Warning: {run.folder} was calibrated at step {curves.step} and is at step {run.step} now; "
             "run `dcign evaluate` again for exact angles.",
             err=True,
         )
-    picture = load_grey(image, model.size, BACKGROUND.get(model.object, 0.0))
-    frames = rerender(model, curves, picture, targets)
-    write_file(output, draw(picture, targets, frames, output.suffix.lower()))
-    click.echo(f"{output}: {sum(len(each) for each in frames.values())} images")
+    return curves
 
 
-def rerender(
-    run: Run, curves: Calibration, picture: NDArray[np.float32], targets: Mapping[str, NDArray[np.float64]]
-) -> dict[str, NDArray[np.float32]]:
-    """The object of `picture` (H, W) at each target: factor -> angles (S,) in degrees gives factor -> images (S, H, W).
-
-    BadInput for an angle outside the calibrated range, RunError for a factor without latents of its own.
-    """
-    knobs = curves.knobs(run.layout)
-    for name in targets:
-        knobs.latents(name)  # before a calibration is missed that cannot be
-    values = {name: curves.curve(name).to_latent(angles) for name, angles in targets.items()}
-    code = encode(run, picture[None])[0]
-    return {name: sweep(run, knobs, code, name, values[name]) for name in targets}
+def check_names(names: Sequence[str], request: Request, output: Path) -> None:
+    """BadInput for too many images, for standard input twice, and for an output that would replace an input."""
+    if len(names) > MOST_INPUTS:
+        raise BadInput(f"IMAGE: expected at most {MOST_INPUTS} images at once, found {len(names)}")
+    used = [*names, *{name for name in (request.like, request.towards) if name is not None}]
+    if used.count(STDIN) > 1:
+        raise BadInput("-: expected standard input once, found it for several images")
+    if output.is_file() and any(os.path.samefile(output, name) for name in used if os.path.exists(name)):
+        raise BadInput(f"-o {output}: expected another file than the images that are read")
 
 
-def parse_angles(text: str, option: str) -> NDArray[np.float64]:
-    """'A:B:STEPS' as STEPS angles in degrees from A to B inclusive, or 'A' as one. BadInput names `option`."""
-    problem = f"{option}: expected A:B:STEPS in degrees (such as -60:60:9) or one angle, found {text!r}"
-    parts = text.split(":")
-    if len(parts) not in (1, 3):
-        raise BadInput(problem)
-    try:
-        ends = [float(part) for part in parts[:2]]
-        steps = int(parts[2]) if len(parts) == 3 else 1
-    except ValueError:
-        raise BadInput(problem) from None
-    if not np.isfinite(ends).all():
-        raise BadInput(problem)
-    if len(parts) == 3 and not 2 <= steps <= MAX_STEPS:
-        raise BadInput(f"{option}: expected 2 to {MAX_STEPS} steps, found {steps} in {text!r}")
-    return np.linspace(ends[0], ends[-1], steps)
+def _piped(shown: str) -> Image.Image:
+    content = sys.stdin.buffer.read(MOST_PIPED + 1)
+    if len(content) > MOST_PIPED:
+        raise BadInput(f"{shown}: expected an image of at most {MOST_PIPED // 2**20} MiB, found more")
+    return decode_image(io.BytesIO(content), shown)
 
 
-def check_output(path: Path) -> None:
-    """BadInput unless `path` can become a PNG or GIF file."""
-    if path.suffix.lower() not in (".png", ".gif"):
-        raise BadInput(f"-o {path}: expected a name that ends in .png or .gif")
-    if path.is_dir():
-        raise BadInput(f"-o {path}: expected a file, found a folder")
-    if not path.parent.is_dir():
-        raise BadInput(f"-o {path}: there is no folder {path.parent}; make it first")
-
-
-def draw(
-    picture: NDArray[np.float32],
-    targets: Mapping[str, NDArray[np.float64]],
-    frames: Mapping[str, NDArray[np.float32]],
-    suffix: str,
-) -> bytes:
-    """The file to write: a strip with a row for each factor (.png), or a frame for each image (.gif)."""
-    rows = [
-        [Tile(image, degrees_text(angle)) for angle, image in zip(targets[name], frames[name], strict=True)]
-        for name in frames
-    ]
-    source = Tile(picture, "input")
-    if suffix == ".png":
-        return png(draw_rows([Row([source, *tiles], label=name) for name, tiles in zip(frames, rows, strict=True)]))
-    pages: list[Image.Image] = []
-    for name, tiles in zip(frames, rows, strict=True):
-        pages += [draw_rows([Row([source, tile], label=name)]) for tile in tiles]
-    width, height = (max(page.size[axis] for page in pages) for axis in (0, 1))
-    return gif([_on_page(page, width, height) for page in pages], FRAME_MILLISECONDS)
-
-
-def _on_page(picture: Image.Image, width: int, height: int) -> Image.Image:
-    page = Image.new("L", (width, height), 255)
-    page.paste(picture, (0, 0))
-    return page
+def _each(things: Sequence[T], label: str) -> Iterator[T]:
+    """The things one by one; with a progress bar when they take long."""
+    with progress_bar(label, len(things), "image", delay=PATIENCE) as bar:
+        for thing in things:
+            yield thing
+            bar.update()

@@ -86,7 +86,7 @@ def test_render_stage_commands_do_not_import_torch(name):
     assert "torch" not in modules_after(name, "--help")
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "rerender"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "rerender", "encode", "decode"])
 def test_training_stage_commands_do_not_import_opengl(name):
     assert not modules_after(name, "--help") & GRAPHICS
 

@@ -1,3 +1,7 @@
+import io
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,10 +11,11 @@ from untrained_run import write_untrained
 from dcign import calibration, manipulate
 from dcign.calibration import Calibration
 from dcign.curves import Curve, GroupCurve
-from dcign.errors import BadInput
+from dcign.errors import RunError
 from dcign.images import load_grey
 from dcign.run import load_run
-from pipelines.rerender import parse_angles
+from pipelines.rerender import load_calibration
+from pipelines.rerender_targets import Request
 from render.shards import open_data_set
 
 SQUARE = ((30.0, 0.0), (0.0, 30.0), (-30.0, 0.0), (0.0, -30.0), (30.0, 0.0))
@@ -27,6 +32,12 @@ def work(tmp_path_factory):
     calibration.save(write_untrained(folder / "run", step=7), Calibration(curves, 7, {}))
     calibration.save(write_untrained(folder / "older", step=9), Calibration(curves, 7, {}))
     write_untrained(folder / "uncalibrated")
+    vivid = write_untrained(folder / "vivid", gain=1000.0)  # for what is about differences between images
+    calibration.save(vivid, Calibration(curves, 7, {}))
+    found = {"azimuth": (11,)}
+    calibration.save(write_untrained(folder / "found"), Calibration({"azimuth": curves["azimuth"]}, 7, {}, found))
+    percentiles = tuple(k * 1e-8 for k in range(101))
+    calibration.save(write_untrained(folder / "measured"), Calibration(curves, 7, {}, reconstruction=percentiles))
     square = GroupCurve("azimuth", (0.0, 90.0, 180.0, 270.0, 360.0), SQUARE, True, 3.0, 0.9, 100, 100)
     pair = write_untrained(folder / "pair", object="chair", code="azimuth:2,rest:8")
     calibration.save(pair, Calibration({"azimuth": square}, 7, {}))
@@ -38,6 +49,10 @@ def work(tmp_path_factory):
     Image.fromarray(face).convert("RGB").resize((300, 200)).save(folder / "large.jpg")
     (folder / "cut.png").write_bytes((folder / "face.png").read_bytes()[:300])
     (folder / "text.png").write_text("hello")
+    (folder / "plain").touch()
+    (folder / "faces").mkdir()
+    Image.fromarray(face).save(folder / "faces" / "a.png")
+    Image.fromarray(255 - face[:, ::-1]).save(folder / "faces" / "b.png")
     return folder
 
 
@@ -89,13 +104,6 @@ def test_several_factors_become_rows_and_one_angle_a_single_image(dcign, work):
         assert both.height > 1.8 * one.height
 
 
-def test_a_gif_has_a_frame_for_each_angle(dcign, work):
-    assert dcign("rerender", "run", "face.png", "--elevation", "-30:30:7", "-o", "turn.GIF")[0] == 0
-    with Image.open(work / "turn.GIF") as animation:
-        assert animation.format == "GIF"
-        assert animation.n_frames == 7
-
-
 def test_weights_newer_than_the_calibration_are_pointed_out(dcign):
     code, _, err = dcign("rerender", "older", "face.png", "--azimuth", "0", "-o", "older.png")
     assert code == 0
@@ -110,20 +118,205 @@ def test_the_same_command_gives_the_same_bytes(dcign, work):
     assert contents[0] == contents[1]
 
 
-@pytest.mark.parametrize(
-    ("text", "angles"),
-    [("-60:60:5", [-60, -30, 0, 30, 60]), ("60:-60:3", [60, 0, -60]), ("-12.5", [-12.5]), ("0:1:2", [0, 1])],
-)
-def test_angles_are_read_with_both_ends(text, angles):
-    assert parse_angles(text, "--azimuth").tolist() == angles
+def frames_of(run, codes):
+    return [np.round(image * 255).astype(np.uint8) for image in manipulate.decode(run, np.stack(codes))]
+
+
+def code_of(run, path):
+    return manipulate.encode(run, load_grey(path, 54, 0.0)[None])[0]
+
+
+def grey(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"))
+
+
+def test_a_grid_sets_two_angles_at_once(dcign, work):
+    words = ("--azimuth", "-90:90:3", "--elevation", "-30:30:3", "--grid", "-o", "grid.png")
+    code, out, err = dcign("rerender", "run", "face.png", *words)
+    assert (code, err) == (0, "")
+    assert "9 images" in out
+    run = load_run(work / "run")
+    corner = code_of(run, work / "face.png")
+    corner[:2] = [-60, 40]
+    sheet = grey(work / "grid.png")
+    assert tiles_in(sheet, frames_of(run, [corner])[0]) == 1
+    assert tiles_in(sheet, grey(work / "face.png")) == 1
+    assert sheet.shape[0] > 3 * 54
+
+
+def test_a_folder_gets_one_plain_image_each_named_by_input_and_setting(dcign, work):
+    code, out, err = dcign("rerender", "vivid", "face.png", "large.jpg", "--azimuth", "-90:90:3", "-o", "turned")
+    assert (code, err) == (0, "")
+    assert "6 images" in out
+    expected = {f"{stem}-azimuth={angle}.png" for stem in ("face", "large") for angle in (-90, 0, 90)}
+    assert {path.name for path in (work / "turned").iterdir()} == expected
+    run = load_run(work / "vivid")
+    turned = code_of(run, work / "large.jpg")
+    turned[0] = 40
+    np.testing.assert_array_equal(grey(work / "turned" / "large-azimuth=90.png"), frames_of(run, [turned])[0])
+
+
+def test_a_folder_and_a_glob_name_many_images_and_each_gets_its_block(dcign, work):
+    for number, words in enumerate((["faces"], ["faces/*.png"], ["faces/a.png", "faces/b.png"])):
+        cropped = ("--azimuth", "0:90:4", "--box", "2,1,50")
+        code, out, _ = dcign("rerender", "vivid", *words, *cropped, "-o", f"many-{number}.png")
+        assert code == 0
+        assert "8 images" in out
+    sheets = [(work / f"many-{number}.png").read_bytes() for number in range(3)]
+    assert sheets[0] == sheets[1] == sheets[2]
+
+
+def test_blocks_of_several_images_stand_under_their_names(dcign, work):
+    for name, words in (("two", ["faces"]), ("one", ["faces/a.png"])):
+        assert dcign("rerender", "run", *words, "--azimuth", "0", "-o", f"{name}.png")[0] == 0
+    one, two = grey(work / "one.png"), grey(work / "two.png")
+    assert two.shape[0] > 2 * one.shape[0]
+    assert two[6:20, :40].min() < 128  # the first name
+
+
+def test_an_image_gives_the_same_alone_and_among_others(dcign, work):
+    words = ("--azimuth", "0:90:4", "--random", "2")
+    assert dcign("rerender", "vivid", "faces", *words, "-o", "all")[0] == 0
+    assert dcign("rerender", "vivid", "faces/b.png", *words, "-o", "alone")[0] == 0
+    for path in (work / "alone").iterdir():
+        assert path.read_bytes() == (work / "all" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(("run", "background"), [("run", 0), ("pair", 255)])
+def test_transparent_pixels_show_the_background_of_the_object_of_the_run(dcign, work, run, background):
+    opaque = np.full((54, 54), 100, np.uint8)
+    alpha = np.zeros((54, 54), np.uint8)
+    alpha[10:40, 10:40] = 255
+    Image.merge("LA", [Image.fromarray(opaque), Image.fromarray(alpha)]).save(work / "clear.png")
+    assert dcign("rerender", run, "clear.png", "--azimuth", "0", "-o", "cleared.png")[0] == 0
+    assert tiles_in(grey(work / "cleared.png"), np.where(alpha == 255, opaque, background)) == 1
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "1:2", "1:2:3:4", "0:10:1", "0:10:0", "0:10:-3", "0:10:2.5", "nan", "0:inf:3", "0:9:999"]
+    ("limit", "words", "named"),
+    [
+        ("rerender.MOST_INPUTS", ["faces"], "IMAGE: expected at most 1 images at once, found 2"),
+        ("rerender.MOST_PIPED", ["-"], "stdin: expected an image of at most 0 MiB"),
+        ("rerender_pictures.MOST_PLACES", ["face.png"], "a sheet: 1 rows of up to 2 images are too many"),
+    ],
 )
-def test_ill_formed_angles_are_refused_by_option(text):
-    with pytest.raises(BadInput, match="--light: expected"):
-        parse_angles(text, "--light")
+def test_what_would_fill_the_memory_is_refused(dcign, work, monkeypatch, limit, words, named):
+    monkeypatch.setattr(f"pipelines.{limit}", 1)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((work / "face.png").read_bytes())))
+    code, _, err = dcign("rerender", "run", *words, "--azimuth", "0", "-o", "full.png")
+    assert code == 2
+    assert named in err
+    assert not (work / "full.png").exists()
+
+
+def test_an_image_comes_from_standard_input(dcign, work, monkeypatch):
+    for name in ("piped", "read"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((work / "face.png").read_bytes())))
+        word = {"piped": "-", "read": "face.png"}[name]
+        assert dcign("rerender", "run", word, "--azimuth", "30", "-o", f"{name}.png")[0] == 0
+    assert (work / "piped.png").read_bytes() == (work / "read.png").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"<svg/>")))
+    code, _, err = dcign("rerender", "run", "-", "--azimuth", "30", "-o", "x.png")
+    assert (code, err) == (2, "Error: stdin: an SVG drawing, not an image of pixels; export it as PNG first\n")
+
+
+def test_parts_of_another_image_are_taken_before_the_rest_is_done(dcign, work):
+    words = ("--like", "faces/b.png", "--of", "elevation", "--of", "intrinsic")
+    assert dcign("rerender", "vivid", "face.png", *words, "-o", "like")[0] == 0
+    assert dcign("rerender", "vivid", "face.png", *words, "--azimuth", "0", "-o", "like")[0] == 0
+    run = load_run(work / "vivid")
+    own, other = code_of(run, work / "face.png"), code_of(run, work / "faces/b.png")
+    taken = np.concatenate([own[:1], other[1:2], own[2:3], other[3:]])
+    turned = np.concatenate([[np.float32(0)], taken[1:]])
+    found = [grey(work / "like" / f"face-{key}.png") for key in ("like=elevation+intrinsic", "azimuth=0")]
+    np.testing.assert_array_equal(found, [frames_of(run, [code])[0] for code in (taken, turned)])
+    untouched = np.concatenate([[np.float32(0)], own[1:]])
+    assert not np.array_equal(found[1], frames_of(run, [untouched])[0])
+
+
+def test_an_interpolation_starts_at_the_image_and_ends_at_the_other(dcign, work):
+    assert dcign("rerender", "vivid", "face.png", "--towards", "faces/b.png", "--steps", "3", "-o", "morph")[0] == 0
+    run = load_run(work / "vivid")
+    own, other = code_of(run, work / "face.png"), code_of(run, work / "faces/b.png")
+    found = [grey(work / "morph" / f"face-towards={share}.png") for share in ("0", "0.5", "1")]
+    np.testing.assert_array_equal(found, frames_of(run, [own, (own + other) / 2, other]))
+    assert not np.array_equal(found[0], found[2])
+
+
+def test_random_identities_follow_the_seed(dcign, work):
+    for folder, seed in (("one", "1"), ("again", "1"), ("two", "2")):
+        assert dcign("rerender", "vivid", "face.png", "--random", "3", "--seed", seed, "-o", folder)[0] == 0
+    one, again, two = (
+        [path.read_bytes() for path in sorted((work / name).iterdir())] for name in ("one", "again", "two")
+    )
+    assert len(set(one)) == 3
+    assert one == again
+    assert not set(one) & set(two)
+
+
+def test_what_needs_no_degrees_needs_no_calibration(dcign, work):
+    words = ("--latent", "azimuth=-3:3:3", "--latent", "17=2", "--towards", "faces/b.png", "--random", "1")
+    code, _, err = dcign("rerender", "uncalibrated", "face.png", *words, "-o", "raw")
+    assert (code, err) == (0, "")
+    run = load_run(work / "uncalibrated")
+    raw = code_of(run, work / "face.png")
+    raw[17] = 2
+    np.testing.assert_array_equal(grey(work / "raw" / "face-latent-17=2.png"), frames_of(run, [raw])[0])
+
+
+def test_latents_that_training_gave_no_meaning_need_a_calibration(work):
+    run = load_run(work / "uncalibrated")
+    entangled = replace(run, config=replace(run.config, procedure="entangled"))
+    nothing = Request({}, [], False, None, (), "face.png", 9, 0, 0)
+    assert load_calibration(entangled, nothing).curves == {}
+    for asked in ({"random": 1}, {"like": "face.png", "parts": ("light",)}, {"latents": [("azimuth", np.zeros(1))]}):
+        assert load_calibration(run, replace(nothing, **asked)).curves == {}
+        with pytest.raises(RunError, match="no calibration here"):
+            load_calibration(entangled, replace(nothing, **asked))
+
+
+def test_knobs_that_had_to_be_found_are_used(dcign, work):
+    assert (
+        dcign("rerender", "found", "face.png", "--azimuth", "90", "--latent", "azimuth=40", "-o", "found-out")[0] == 0
+    )
+    run = load_run(work / "found")
+    turned = code_of(run, work / "face.png")
+    turned[11] = 40
+    for key in ("azimuth=90", "latent-azimuth=40"):
+        np.testing.assert_array_equal(grey(work / "found-out" / f"face-{key}.png"), frames_of(run, [turned])[0])
+
+
+def test_an_image_unlike_the_test_images_is_warned_of_by_name(dcign, work):
+    code, _, err = dcign("rerender", "measured", "face.png", "--azimuth", "0", "-o", "far.png")
+    assert code == 0
+    assert err.startswith("Warning: face.png: its reconstruction error ")
+    assert "above that of all test images (median 5e-07)" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["turn.GIF", "turn.webp", "turn.mp4"])
+def test_a_movie_has_a_frame_for_each_setting_with_all_images_in_it(dcign, work, name):
+    if name.endswith("mp4"):
+        ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    words = ("--azimuth", "0:90:3", "--elevation", "0:30:2", "--grid")
+    code, out, _ = dcign("rerender", "vivid", "face.png", "faces/b.png", *words, "-o", name)
+    assert code == 0
+    assert "12 images" in out
+    if name.endswith("mp4"):
+        frames, _ = ffmpeg.count_frames_and_secs(str(work / name))
+        assert frames == 6
+        return
+    with Image.open(work / name) as animation:
+        assert animation.n_frames == 6
+        animation.seek(5)
+        page = np.asarray(animation.convert("L"))
+    assert tiles_in(page, grey(work / "face.png")) == 1
+    run = load_run(work / "vivid")
+    for path in ("face.png", "faces/b.png"):
+        turned = code_of(run, work / path)
+        turned[:2] = [40, 40]
+        assert tiles_in(page, frames_of(run, [turned])[0]) >= 1
 
 
 @pytest.mark.parametrize(
@@ -137,7 +330,7 @@ def test_ill_formed_angles_are_refused_by_option(text):
         (["run", "nothing.png", "--azimuth", "0", "-o", "x.png"], "nothing.png: no such file"),
         (["run", "text.png", "--azimuth", "0", "-o", "x.png"], "text.png: not an image"),
         (["run", "cut.png", "--azimuth", "0", "-o", "x.png"], "cut.png: damaged or truncated"),
-        (["run", "s", "--azimuth", "0", "-o", "x.png"], "s: not a file"),
+        (["run", "s", "--azimuth", "0", "-o", "x.png"], "s: expected images in this folder"),
         (["run", "face.png", "-o", "x.png"], "at least one of --azimuth"),
         (
             ["run", "face.png", "--azimuth", "-95:0:5", "-o", "x.png"],
@@ -150,9 +343,29 @@ def test_ill_formed_angles_are_refused_by_option(text):
             "azimuth: expected values of 1 latents, as many as the code of this run has for it, found values of 2",
         ),
         (["run", "face.png", "--azimuth", "1:2", "-o", "x.png"], "--azimuth: expected A:B:STEPS"),
-        (["run", "face.png", "--azimuth", "0", "-o", "x.bmp"], ".png or .gif"),
+        (["run", "face.png", "--azimuth", "0", "-o", "x.bmp"], ".png, .gif, .webp or .mp4, or a folder"),
         (["run", "face.png", "--azimuth", "0", "-o", "no/where/x.png"], "there is no folder no/where"),
         (["run", "face.png", "--azimuth", "0"], "-o"),
+        (["run", "face.png", "--azimuth", "0", "-o", "plain"], "-o plain: expected a folder, found a file"),
+        (["run", "face.png", "cut.png", "--azimuth", "0", "-o", "out"], "cut.png: damaged or truncated"),
+        (["run", "faces/*.bmp", "--azimuth", "0", "-o", "x.png"], "faces/*.bmp: expected images"),
+        (["run", "face.png", "--azimuth", "0", "-o", "./face.png"], "expected another file than the images"),
+        (["run", "-", "-", "--azimuth", "0", "-o", "x.png"], "expected standard input once"),
+        (["run", "face.png", "--azimuth", "0", "--box", "0,0,55", "-o", "x.png"], "face.png: expected a box within"),
+        (["run", "face.png", "--azimuth", "0", "--box", "0,0", "-o", "x.png"], "--box: expected LEFT,TOP,SIZE"),
+        (["run", "face.png", "--latent", "200=0", "-o", "x.png"], "--latent 200: expected a number from 0 to 199"),
+        (["run", "face.png", "--latent", "intrinsic=0", "-o", "x.png"], "name one by its number: 3"),
+        (["pair", "face.png", "--latent", "azimuth=0", "-o", "x.png"], "it has 2 latents"),
+        (["run", "face.png", "--like", "large.jpg", "-o", "x.png"], "--like and --of"),
+        (["run", "face.png", "--of", "light", "--azimuth", "0", "-o", "x.png"], "--like and --of"),
+        (["pair", "face.png", "--like", "large.jpg", "--of", "light", "-o", "x.png"], "light: this run has no latents"),
+        (["run", "face.png", "--like", "cut.png", "--of", "light", "-o", "x.png"], "cut.png: damaged or truncated"),
+        (["run", "face.png", "--grid", "--random", "3", "-o", "x.png"], "--grid: expected sweeps to combine"),
+        (["run", "face.png", "--grid", "--azimuth", "0", "--latent", "0=1", "-o", "x.png"], "each latent once"),
+        (
+            ["run", "face.png", "--azimuth", "0:9:50", "--elevation", "0:9:50", "--grid", "-o", "out"],
+            "expected at most 2000 images together, found 2500",
+        ),
         (["run"], "IMAGE"),
     ],
 )

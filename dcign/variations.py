@@ -1,0 +1,167 @@
+"""Codes made from the code of one image: knobs turned, parts or all of another's taken over, identities drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.calibration import Calibration
+from dcign.code import CodeLayout
+from dcign.errors import BadInput, RunError
+from dcign.knobs import Knobs
+from dcign.manipulate import set_latent
+from dcign.pictures import degrees_text
+
+INTRINSIC = "intrinsic"  # all latents that are not an angle's
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Values that some latents take one after another, all others kept.
+
+    name      what is set: azimuth, latent 17
+    latents   which latents, (W,) int64
+    values    (S, W) float32
+    captions  each of the S values as it is shown: −60°
+    keys      each as it stands in names of files: azimuth=-60
+    """
+
+    name: str
+    latents: NDArray[np.int64]
+    values: NDArray[np.float32]
+    captions: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Variation:
+    """Codes (S, Z) that belong together, shown in rows of `columns`; captions and keys as above.
+
+    `label` stands to the left of the row, `heading` over several rows.
+    """
+
+    label: str
+    codes: NDArray[np.float32]
+    captions: tuple[str, ...]
+    keys: tuple[str, ...]
+    columns: int
+    heading: str = ""
+
+
+def angle_setting(curves: Calibration, knobs: Knobs, factor: str, degrees: NDArray[np.float64]) -> Setting:
+    """An angle at each of `degrees` (S,), through its calibration.
+
+    RunError for a factor without latents of its own, BadInput for one without calibration and angles outside its range.
+    """
+    latents = knobs.latents(factor)  # before a calibration is missed that cannot be
+    values = np.asarray(curves.curve(factor).to_latent(degrees), np.float32)
+    given = values.shape[1] if values.ndim == 2 else 1
+    if given != len(latents):
+        raise RunError(
+            f"{factor}: expected values of {len(latents)} latents, as many as the code of this run has for it, found "
+            f"values of {given} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
+        )
+    keys = tuple(f"{factor}={angle + 0.0:.6g}" for angle in degrees)
+    return Setting(factor, latents, values.reshape(-1, given), tuple(map(degrees_text, degrees)), keys)
+
+
+def latent_setting(layout: CodeLayout, knobs: Knobs, name: str, values: NDArray[np.float64]) -> Setting:
+    """One latent at each of `values` (S,): by its number in the code, or by the angle or group that it is all of.
+
+    BadInput for a name or number that the code has not, and for a name of several latents.
+    """
+    groups = {**{group: layout.indices(group) for group in layout.names}, **knobs.groups}
+    if name.isascii() and name.isdigit() and int(name) < layout.latents:
+        index, label = int(name), f"latent {int(name)}"
+    elif name not in groups:
+        single = ", ".join(group for group, latents in groups.items() if len(latents) == 1)
+        raise BadInput(
+            f"--latent {name}: expected a number from 0 to {layout.latents - 1}{f', or {single}' if single else ''}"
+        )
+    elif len(groups[name]) > 1:
+        raise BadInput(
+            f"--latent {name}: it has {len(groups[name])} latents; name one by its number: {groups[name][0]}"
+        )
+    else:
+        index, label = int(groups[name][0]), f"latent {name}"
+    captions = tuple(f"{value + 0.0:.3g}".replace("-", "−") for value in values)
+    keys = tuple(f"latent-{name}={value + 0.0:.6g}" for value in values)
+    return Setting(label, np.array([index]), values[:, None].astype(np.float32), captions, keys)
+
+
+def sweep(code: NDArray[np.float32], setting: Setting) -> Variation:
+    """`code` (Z,) with the latents of one setting at each of its values."""
+    codes = set_latent(code, setting.latents, setting.values)
+    return Variation(setting.name, codes, setting.captions, setting.keys, len(codes))
+
+
+def check_grid(settings: Sequence[Setting]) -> None:
+    """BadInput for more than two settings with several values, and for settings of the same latent."""
+    moving = [each.name for each in settings if len(each.values) > 1]
+    if len(moving) > 2:
+        raise BadInput(
+            f"--grid: expected at most two sweeps, found {', '.join(moving)}; give the others one value each"
+        )
+    latents = np.concatenate([each.latents for each in settings])
+    if len(np.unique(latents)) < len(latents):
+        raise BadInput(f"--grid: expected each latent once, found {', '.join(each.name for each in settings)}")
+
+
+def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:
+    """`code` (Z,) with all settings at once: the first of those with several values goes across, the second down.
+
+    `settings` are such as `check_grid` lets pass.
+    """
+    moving = [each for each in settings if len(each.values) > 1]
+    fixed = [each for each in settings if len(each.values) == 1]
+    codes, captions, keys = np.asarray(code, np.float32)[None], [""], [""]
+    for setting in [*reversed(fixed), *reversed(moving)]:  # the last runs fastest
+        turned = [set_latent(one, setting.latents, setting.values) for one in codes]
+        codes = np.concatenate(turned)
+        shown = setting.captions if len(setting.values) > 1 else [""]
+        captions = [_joined(", ", new, old) for old in captions for new in shown]
+        keys = [_joined(",", new, old) for old in keys for new in setting.keys]
+    heading = ", ".join([*(each.name for each in moving), *(f"{each.name} {each.captions[0]}" for each in fixed)])
+    columns = len(moving[0].values) if moving else 1
+    return Variation("", codes, tuple(captions), tuple(keys), columns, heading)
+
+
+def transfer(code: NDArray[np.float32], other: NDArray[np.float32], knobs: Knobs, parts: Sequence[str]) -> Variation:
+    """`code` (Z,) with `parts` of `other` (Z,): angles, or `intrinsic`, all that no angle has; one code.
+
+    RunError for an angle without latents of its own.
+    """
+    taken = np.asarray(code, np.float32).copy()
+    for part in parts:
+        latents = knobs.rest if part == INTRINSIC else knobs.latents(part)
+        taken[latents] = other[latents]
+    names = ", ".join(parts)
+    return Variation(names, taken[None], ("result",), (f"like={'+'.join(parts)}",), 1)
+
+
+def interpolate(code: NDArray[np.float32], other: NDArray[np.float32], steps: int) -> Variation:
+    """`steps` codes from `code` (Z,) to `other` (Z,), ends included, on the straight line between them."""
+    shares = np.linspace(0.0, 1.0, steps)
+    codes = (1.0 - shares[:, None]) * code + shares[:, None] * other
+    captions = tuple(f"{100 * share:.3g} %" for share in shares)
+    keys = tuple(f"towards={share:.4g}" for share in shares)
+    return Variation("towards", codes.astype(np.float32), captions, keys, steps)
+
+
+def random_identities(code: NDArray[np.float32], knobs: Knobs, count: int, seed: int) -> Variation:
+    """`code` (Z,) with `count` other identities: the latents that no angle has are drawn, those of the angles kept.
+
+    About those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of little use: it says
+    nothing of where the codes of images lie.
+    """
+    drawn = np.random.default_rng(seed).standard_normal((count, len(knobs.rest)))
+    codes = set_latent(code, knobs.rest, code[knobs.rest] + drawn)
+    keys = tuple(f"random={number}" for number in range(1, count + 1))
+    return Variation("random", codes, tuple(map(str, range(1, count + 1))), keys, count)
+
+
+def _joined(sign: str, *words: str) -> str:
+    return sign.join(word for word in words if word)

@@ -1,0 +1,79 @@
+"""From what `dcign rerender` is asked for to the codes it decodes: all that can be refused is, before images are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.calibration import Calibration
+from dcign.code import CodeLayout
+from dcign.knobs import Knobs
+from dcign.variations import (
+    INTRINSIC,
+    Setting,
+    Variation,
+    angle_setting,
+    check_grid,
+    grid,
+    interpolate,
+    latent_setting,
+    random_identities,
+    sweep,
+    transfer,
+)
+from pipelines.rerender_targets import Request
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A request in terms of the latents of one run."""
+
+    request: Request
+    knobs: Knobs
+    settings: tuple[Setting, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images one input gives."""
+        counts = [len(setting.values) for setting in self.settings]
+        swept = math.prod(counts) if self.request.grid else sum(counts)
+        count = swept + self.request.random + (self.request.steps if self.request.towards else 0)
+        return count or 1  # of --like alone
+
+    def variations(
+        self,
+        code: NDArray[np.float32],
+        like: NDArray[np.float32] | None = None,
+        towards: NDArray[np.float32] | None = None,
+    ) -> list[Variation]:
+        """What to decode for an input of code (Z,); `like` and `towards` are the codes of the images asked for."""
+        asked, taken = self.request, None
+        if like is not None:
+            taken = transfer(code, like, self.knobs, asked.parts)
+            code = taken.codes[0]
+        if asked.grid:
+            found = [grid(code, self.settings)]
+        else:
+            found = [sweep(code, setting) for setting in self.settings]
+        if towards is not None:
+            found.append(interpolate(code, towards, asked.steps))
+        if asked.random:
+            found.append(random_identities(code, self.knobs, asked.random, asked.seed))
+        return found or [taken] if taken else found  # what was taken shows in all others
+
+
+def make_plan(request: Request, layout: CodeLayout, curves: Calibration) -> Plan:
+    """The plan of a request for a run with this code and calibration. BadInput for what the run cannot do."""
+    knobs = curves.knobs(layout)
+    angles = [angle_setting(curves, knobs, name, degrees) for name, degrees in request.angles.items()]
+    latents = [latent_setting(layout, knobs, name, values) for name, values in request.latents]
+    for part in request.parts:
+        if part != INTRINSIC:
+            knobs.latents(part)
+    settings = (*angles, *latents)
+    if request.grid:
+        check_grid(settings)
+    return Plan(request, knobs, settings)

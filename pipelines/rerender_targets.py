@@ -1,0 +1,98 @@
+"""What `dcign rerender` is asked for, from the words of its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.errors import BadInput
+from dcign.images import Box
+
+MAX_STEPS = 360
+MAX_LATENT = 1000.0  # beyond what any code holds; far beyond it float32 ends
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What to make of each image.
+
+    angles         angle -> degrees (S,); raw latents: (name or number, values (S,))
+    grid           whether these are set all at once instead of one after another
+    like, parts    an image, and which parts of its code to take before all else
+    towards        an image to go over into, in `steps`
+    random, seed   how many other identities to draw
+    """
+
+    angles: Mapping[str, NDArray[np.float64]]
+    latents: Sequence[tuple[str, NDArray[np.float64]]]
+    grid: bool
+    like: str | None
+    parts: Sequence[str]
+    towards: str | None
+    steps: int
+    random: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """BadInput for options that miss what they belong to, or when nothing is asked for."""
+        if (self.like is None) != (not self.parts):
+            raise BadInput("--like and --of: expected both, such as --like OTHER.png --of light")
+        if len(set(self.parts)) < len(self.parts):
+            raise BadInput(f"--of: expected each part once, found {', '.join(self.parts)}")
+        if self.grid and not (self.angles or self.latents):
+            raise BadInput("--grid: expected sweeps to combine, such as --azimuth -60:60:7 --elevation -20:20:5")
+        if not (self.angles or self.latents or self.like or self.towards or self.random):
+            raise BadInput(
+                "expected at least one of --azimuth, --elevation, --light, --latent, --like, --towards and --random, "
+                "such as --azimuth -60:60:9"
+            )
+
+
+def parse_angles(text: str, option: str) -> NDArray[np.float64]:
+    """'A:B:STEPS' as STEPS angles in degrees from A to B inclusive, or 'A' as one. BadInput names `option`."""
+    return _values(
+        text, f"{option}: expected A:B:STEPS in degrees (such as -60:60:9) or one angle, found {text!r}", option
+    )
+
+
+def parse_latent(text: str) -> tuple[str, NDArray[np.float64]]:
+    """'NAME=A:B:STEPS' or 'NAME=A' -> the name or number of a latent, and its values. BadInput for anything else."""
+    problem = f"--latent: expected NAME=A:B:STEPS or NAME=A (such as 17=-2:2:5 or azimuth=-3), found {text!r}"
+    name, sign, numbers = text.partition("=")
+    if not (name.strip() and sign):
+        raise BadInput(problem)
+    values = _values(numbers, problem, "--latent")
+    if np.abs(values).max() > MAX_LATENT:
+        raise BadInput(f"--latent: expected values from -{MAX_LATENT:g} to {MAX_LATENT:g}, found {text!r}")
+    return name.strip(), values
+
+
+def parse_box(text: str) -> Box:
+    """'LEFT,TOP,SIZE' in pixels. BadInput for anything else."""
+    parts = text.split(",")
+    try:
+        left, top, side = (int(part) for part in parts)
+    except ValueError:
+        raise BadInput(f"--box: expected LEFT,TOP,SIZE in pixels (such as 120,40,512), found {text!r}") from None
+    if left < 0 or top < 0 or side < 1:
+        raise BadInput(f"--box: expected LEFT and TOP of 0 or more and SIZE of 1 or more, found {text!r}")
+    return left, top, side
+
+
+def _values(text: str, problem: str, option: str) -> NDArray[np.float64]:
+    parts = text.split(":")
+    if len(parts) not in (1, 3):
+        raise BadInput(problem)
+    try:
+        ends = [float(part) for part in parts[:2]]
+        steps = int(parts[2]) if len(parts) == 3 else 1
+    except ValueError:
+        raise BadInput(problem) from None
+    if not np.isfinite(ends).all():
+        raise BadInput(problem)
+    if len(parts) == 3 and not 2 <= steps <= MAX_STEPS:
+        raise BadInput(f"{option}: expected 2 to {MAX_STEPS} steps, found {steps} in {text!r}")
+    return np.linspace(ends[0], ends[-1], steps)
