@@ -218,14 +218,16 @@ def save(folder: Path, calibration: Calibration) -> Path:
     """Writes `folder/calibration.json` atomically and returns its path."""
     path = folder / CALIBRATION_FILE
     groups = any(isinstance(curve, GroupCurve) for curve in calibration.curves.values())
-    content = {
+    content: dict[str, Any] = {
         "format": GROUP_FORMAT if groups else FORMAT,
         "step": calibration.step,
         "data_set": dict(calibration.data_set),
         "curves": {name: asdict(curve) for name, curve in calibration.curves.items()},
-        "found": {name: list(latents) for name, latents in calibration.found.items()},
-        "reconstruction": list(calibration.reconstruction),
     }
+    if calibration.found:
+        content["found"] = {name: list(latents) for name, latents in calibration.found.items()}
+    if calibration.reconstruction:
+        content["reconstruction"] = list(calibration.reconstruction)
     write_file(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     return path
 
