@@ -8,10 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dcign.knobs import Knobs
-
-__all__ = ["Coded", "Knobs", "Sweep"]
-
 
 @dataclass(frozen=True, eq=False)
 class Coded:

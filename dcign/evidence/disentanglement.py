@@ -16,9 +16,10 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from dcign.charts import DPI, INK, figure_png
-from dcign.evidence.coded import Coded, Knobs
+from dcign.evidence.coded import Coded
 from dcign.evidence.latent_scores import DRAWS, FEWEST_IDENTITIES, nothing, scores
 from dcign.evidence.section import Figure, Section, Table
+from dcign.knobs import Knobs
 from dcign.metrics import dci, mig, mutual_information, sap
 from dcign.metrics.bootstrap import estimate
 from dcign.metrics.true_factors import Factor, circle, classes, columns

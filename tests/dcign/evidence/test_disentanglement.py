@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from dcign.evidence import disentanglement, latent_scores
-from dcign.evidence.coded import Coded, Knobs
+from dcign.evidence.coded import Coded
 from dcign.evidence.section import Figure, Table
+from dcign.knobs import Knobs
 from dcign.metrics import beta_vae, dci, factor_vae
 
 FACE = {"azimuth": (-90.0, 90.0), "elevation": (-30.0, 30.0), "light": (0.0, 0.0)}
