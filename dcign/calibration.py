@@ -198,6 +198,7 @@ class Calibration:
     data_set: Mapping[str, Any]  # folder, split, fingerprint: what it was measured on
     found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # knobs that training did not name: see Knobs
     reconstruction: tuple[float, ...] = ()  # percentiles 0, 1, ..., 100 of the images' mean squared error, if known
+    directions: tuple[tuple[float, ...], ...] = ()  # (D, Z), the leading ones of identity: `dcign.directions`
 
     def knobs(self, layout: CodeLayout) -> Knobs:
         """Which latents the curves are of."""
@@ -228,6 +229,8 @@ def save(folder: Path, calibration: Calibration) -> Path:
         content["found"] = {name: list(latents) for name, latents in calibration.found.items()}
     if calibration.reconstruction:
         content["reconstruction"] = list(calibration.reconstruction)
+    if calibration.directions:
+        content["directions"] = [list(direction) for direction in calibration.directions]
     write_file(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     return path
 
@@ -249,9 +252,18 @@ def load(folder: Path) -> Calibration:
         errors = tuple(float(error) for error in content.get("reconstruction", ()))
         if errors and not (len(errors) == PERCENTILES and np.all(np.diff(errors) >= 0)):  # NaN fails too
             raise ValueError(f"expected {PERCENTILES} ascending percentiles of the error, found {len(errors)} numbers")
-        return Calibration(curves, int(content["step"]), dict(content["data_set"]), found, errors)
+        directions = _read_directions(content.get("directions", ()))
+        return Calibration(curves, int(content["step"]), dict(content["data_set"]), found, errors, directions)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a calibration ({error}); run `dcign evaluate {folder} SHARDS` again") from None
+
+
+def _read_directions(rows: Any) -> tuple[tuple[float, ...], ...]:
+    """ValueError unless the rows are finite, of one width, and none is all zeros."""
+    directions = tuple(tuple(float(value) for value in row) for row in rows)
+    if len({len(row) for row in directions}) > 1 or not all(np.isfinite(row).all() and any(row) for row in directions):
+        raise ValueError("the directions of identity are not directions")
+    return directions
 
 
 def _read_curve(name: str, entry: Mapping[str, Any]) -> Curve | GroupCurve:

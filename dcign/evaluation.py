@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dcign import calibration
 from dcign.calibration import Calibration
 from dcign.curves import Curve, GroupCurve
+from dcign.directions import leading_directions
 from dcign.encoding import Encoding, encode_data_set
 from dcign.intervals import intervals
 from dcign.knobs import NAMING, Knobs, find_knobs, named_knobs
@@ -115,7 +116,9 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     }
     found = {name: tuple(latents.tolist()) for name, latents in knobs.groups.items()} if knobs.found else {}
     errors = tuple(np.quantile(encoding.errors, np.linspace(0.0, 1.0, calibration.PERCENTILES)).tolist())
-    return Evaluation(measures, encoding, Calibration(fitted, run.step, source, found, errors), knobs)
+    rows = leading_directions(encoding.codes, encoding.kinds, encoding.minibatch, knobs.rest).tolist()
+    kept = Calibration(fitted, run.step, source, found, errors, tuple(map(tuple, rows)))
+    return Evaluation(measures, encoding, kept, knobs)
 
 
 def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> Curve | GroupCurve | None:

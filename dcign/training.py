@@ -30,6 +30,7 @@ from dcign.optim import Optimiser, make_optimiser
 from dcign.overlap import write_identities
 from dcign.precision import resolve_device, resolve_precision
 from dcign.ranks import Ranks, open_ranks
+from dcign.rendering import write_rendering
 from dcign.run_folder import check_same_run, claim_folder, hold_folder, rewind_stats, write_header
 from dcign.status import Status, summary
 from dcign.stopping import stop_signals
@@ -255,5 +256,6 @@ def resume(
     if step < asked.config.steps:
         write_header(folder, asked)  # steps, device and the like may be new
         write_identities(folder, data)
+        write_rendering(folder, data)
         rewind_stats(folder, step)
     return step

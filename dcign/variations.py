@@ -25,6 +25,7 @@ class Setting:
     name      what is set: azimuth, latent 17
     latents   which latents, (W,) int64
     values    (S, W) float32
+    relative  whether the values are added to what is there, not put in its place
     captions  each of the S values as it is shown: −60°
     keys      each as it stands in names of files: azimuth=-60
     """
@@ -34,6 +35,12 @@ class Setting:
     values: NDArray[np.float32]
     captions: tuple[str, ...]
     keys: tuple[str, ...]
+    relative: bool = False
+
+    def of(self, code: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`code` (Z,) with these latents at each of the values, (S, Z)."""
+        start = code[self.latents] if self.relative else np.float32(0)
+        return set_latent(code, self.latents, start + self.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,21 +99,50 @@ def latent_setting(layout: CodeLayout, knobs: Knobs, name: str, values: NDArray[
     return Setting(label, np.array([index]), values[:, None].astype(np.float32), captions, keys)
 
 
+def direction_setting(curves: Calibration, layout: CodeLayout, number: int, values: NDArray[np.float64]) -> Setting:
+    """Along a leading direction of identity, 1 for the first, by each of `values` (S,) in standard deviations.
+
+    BadInput for a number beyond those of the calibration, RunError for a calibration of another code.
+    """
+    if not 1 <= number <= len(curves.directions):
+        known = f"a number from 1 to {len(curves.directions)}" if curves.directions else "a run that has directions"
+        hint = (
+            "" if curves.directions else "; run `dcign evaluate RUN SHARDS` again, on shards in which identities vary"
+        )
+        raise BadInput(f"--direction {number}: expected {known}{hint}")
+    direction = np.asarray(curves.directions[number - 1])
+    if len(direction) != layout.latents:
+        raise RunError(
+            f"--direction {number}: expected a direction of {layout.latents} latents, found one of {len(direction)} "
+            "(the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
+        )
+    latents = np.flatnonzero(direction)
+    captions = tuple(f"{value + 0.0:.3g} σ".replace("-", "−") for value in values)
+    keys = tuple(f"direction-{number}={value + 0.0:.6g}" for value in values)
+    offsets = np.outer(values, direction[latents]).astype(np.float32)
+    return Setting(f"intrinsic {number}", latents, offsets, captions, keys, relative=True)
+
+
 def sweep(code: NDArray[np.float32], setting: Setting) -> Variation:
     """`code` (Z,) with the latents of one setting at each of its values."""
-    codes = set_latent(code, setting.latents, setting.values)
-    return Variation(setting.name, codes, setting.captions, setting.keys, len(codes))
+    return Variation(setting.name, setting.of(code), setting.captions, setting.keys, len(setting.values))
 
 
 def check_grid(settings: Sequence[Setting]) -> None:
-    """BadInput for more than two settings with several values, and for settings of the same latent."""
+    """BadInput for more than two settings with several values, and for settings of the same latent.
+
+    Directions add up, so they may share latents with each other.
+    """
     moving = [each.name for each in settings if len(each.values) > 1]
     if len(moving) > 2:
         raise BadInput(
             f"--grid: expected at most two sweeps, found {', '.join(moving)}; give the others one value each"
         )
-    latents = np.concatenate([each.latents for each in settings])
-    if len(np.unique(latents)) < len(latents):
+    added = [each.latents for each in settings if each.relative]
+    groups = [each.latents for each in settings if not each.relative]
+    latents = np.concatenate([*groups, np.unique(np.concatenate(added or [np.empty(0, np.int64)]))])
+    names = {each.name for each in settings}
+    if len(np.unique(latents)) < len(latents) or len(names) < len(settings):
         raise BadInput(f"--grid: expected each latent once, found {', '.join(each.name for each in settings)}")
 
 
@@ -119,8 +155,7 @@ def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:
     fixed = [each for each in settings if len(each.values) == 1]
     codes, captions, keys = np.asarray(code, np.float32)[None], [""], [""]
     for setting in [*reversed(fixed), *reversed(moving)]:  # the last runs fastest
-        turned = [set_latent(one, setting.latents, setting.values) for one in codes]
-        codes = np.concatenate(turned)
+        codes = np.concatenate([setting.of(one) for one in codes])
         shown = setting.captions if len(setting.values) > 1 else [""]
         captions = [_joined(", ", new, old) for old in captions for new in shown]
         keys = [_joined(",", new, old) for old in keys for new in setting.keys]

@@ -32,7 +32,7 @@ from pipelines.output_folder import make_folder
 from pipelines.progress import progress_bar
 from pipelines.rerender_pictures import Block, Strip, check_output, different_stems, draw, save_images
 from pipelines.rerender_plan import Plan, make_plan
-from pipelines.rerender_targets import MAX_STEPS, Request, parse_angles, parse_box, parse_latent
+from pipelines.rerender_targets import MAX_STEPS, Request, parse_angles, parse_box, parse_direction, parse_latent
 from render.factors import EXTRINSIC
 from render.files import write_file
 
@@ -61,6 +61,10 @@ def angle_options(function: Callable[..., None]) -> Callable[..., None]:
     "--latent", "latents", metavar="NAME=A:B:STEPS", multiple=True,
     help="Set one latent, by its number or its angle, to raw values. Repeatable.",
 )  # fmt: skip
+@click.option(
+    "--direction", "directions", metavar="K=A:B:STEPS", multiple=True,
+    help="Go along the K-th leading direction of identity, in standard deviations. Repeatable.",
+)  # fmt: skip
 @click.option("--grid", is_flag=True, help="Set all of the above at once: the first sweep across, the second down.")
 @click.option("--like", metavar="OTHER", help="First take from the image OTHER what --of names.")
 @click.option(
@@ -84,9 +88,9 @@ def command(run: Path, images: tuple[str, ...], box: str | None, output: Path, d
     """Re-pose or re-light the objects of IMAGE files with a trained RUN.
 
     IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: a square of it is
-    taken, grey and resized. Each of --azimuth, --elevation, --light and --latent gives a row in which these latents
-    alone are set; --towards and --random give one each. Several images give a block of rows each. Degrees need a
-    calibration in RUN: `dcign evaluate` stores it.
+    taken, grey and resized. Each of --azimuth, --elevation, --light, --latent and --direction gives a row in which
+    these latents alone are set; --towards and --random give one each. Several images give a block of rows each. Degrees
+    need a calibration in RUN: `dcign evaluate` stores it.
 
     \b
     Example:
@@ -97,7 +101,8 @@ def command(run: Path, images: tuple[str, ...], box: str | None, output: Path, d
     """
     angles = {name: parse_angles(text, f"--{name}") for name in EXTRINSIC if (text := asked.pop(name)) is not None}
     latents = [parse_latent(text) for text in asked.pop("latents")]
-    request = Request(angles, latents, **asked)
+    directions = [parse_direction(text) for text in asked.pop("directions")]
+    request = Request(angles, latents, directions, **asked)
     suffix = check_output(output)
     square = None if box is None else parse_box(box)
     names = find_images(images)
@@ -158,7 +163,7 @@ def rerender(run: Run, plan: Plan, given: Picture, others: Mapping[str, Picture]
 def load_calibration(run: Run, request: Request) -> Calibration:
     """That of the run; an empty one where there is none and nothing that is asked for needs it."""
     named = bool(request.parts or request.latents or request.random) and run.config.procedure not in NAMING
-    if not (request.angles or named) and not (run.folder / calibration.CALIBRATION_FILE).exists():
+    if not (request.angles or request.directions or named) and not (run.folder / calibration.CALIBRATION_FILE).exists():
         return Calibration({}, run.step, {})
     curves = calibration.load(run.folder)
     if curves.step != run.step:

@@ -17,6 +17,7 @@ from dcign.variations import (
     Variation,
     angle_setting,
     check_grid,
+    direction_setting,
     grid,
     interpolate,
     latent_setting,
@@ -73,7 +74,8 @@ def make_plan(request: Request, layout: CodeLayout, curves: Calibration) -> Plan
     for part in request.parts:
         if part != INTRINSIC:
             knobs.latents(part)
-    settings = (*angles, *latents)
+    directions = [direction_setting(curves, layout, number, values) for number, values in request.directions]
+    settings = (*angles, *latents, *directions)
     if request.grid:
         check_grid(settings)
     return Plan(request, knobs, settings)

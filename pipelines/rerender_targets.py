@@ -13,6 +13,7 @@ from dcign.images import Box
 
 MAX_STEPS = 360
 MAX_LATENT = 1000.0  # beyond what any code holds; far beyond it float32 ends
+MAX_DEVIATIONS = 10.0  # standard deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,7 @@ class Request:
     """What to make of each image.
 
     angles         angle -> degrees (S,); raw latents: (name or number, values (S,))
+    directions     (number of a leading direction of identity, standard deviations (S,))
     grid           whether these are set all at once instead of one after another
     like, parts    an image, and which parts of its code to take before all else
     towards        an image to go over into, in `steps`
@@ -28,6 +30,7 @@ class Request:
 
     angles: Mapping[str, NDArray[np.float64]]
     latents: Sequence[tuple[str, NDArray[np.float64]]]
+    directions: Sequence[tuple[int, NDArray[np.float64]]]
     grid: bool
     like: str | None
     parts: Sequence[str]
@@ -42,12 +45,13 @@ class Request:
             raise BadInput("--like and --of: expected both, such as --like OTHER.png --of light")
         if len(set(self.parts)) < len(self.parts):
             raise BadInput(f"--of: expected each part once, found {', '.join(self.parts)}")
-        if self.grid and not (self.angles or self.latents):
+        swept = self.angles or self.latents or self.directions
+        if self.grid and not swept:
             raise BadInput("--grid: expected sweeps to combine, such as --azimuth -60:60:7 --elevation -20:20:5")
-        if not (self.angles or self.latents or self.like or self.towards or self.random):
+        if not (swept or self.like or self.towards or self.random):
             raise BadInput(
-                "expected at least one of --azimuth, --elevation, --light, --latent, --like, --towards and --random, "
-                "such as --azimuth -60:60:9"
+                "expected at least one of --azimuth, --elevation, --light, --latent, --direction, --like, --towards "
+                "and --random, such as --azimuth -60:60:9"
             )
 
 
@@ -68,6 +72,18 @@ def parse_latent(text: str) -> tuple[str, NDArray[np.float64]]:
     if np.abs(values).max() > MAX_LATENT:
         raise BadInput(f"--latent: expected values from -{MAX_LATENT:g} to {MAX_LATENT:g}, found {text!r}")
     return name.strip(), values
+
+
+def parse_direction(text: str) -> tuple[int, NDArray[np.float64]]:
+    """'K=A:B:STEPS' or 'K=A' -> the number of a direction, and standard deviations. BadInput for anything else."""
+    problem = f"--direction: expected K=A:B:STEPS or K=A (such as 1=-3:3:7 or 2=1.5), found {text!r}"
+    number, sign, numbers = text.partition("=")
+    if not (sign and number.strip().isascii() and number.strip().isdigit()):
+        raise BadInput(problem)
+    values = _values(numbers, problem, "--direction")
+    if np.abs(values).max() > MAX_DEVIATIONS:
+        raise BadInput(f"--direction: expected values from -{MAX_DEVIATIONS:g} to {MAX_DEVIATIONS:g}, found {text!r}")
+    return int(number), values
 
 
 def parse_box(text: str) -> Box:

@@ -111,7 +111,7 @@ def stored(tmp_path):
     curve = calibration.fit("azimuth", *noisy(lambda a: -a), EACH[:900], RANGE)
     source = {"folder": "shards", "split": "test", "fingerprint": "abc"}
     errors = tuple(np.linspace(0.001, 0.02, 101).tolist())
-    saved = Calibration({"azimuth": curve}, 1200, source, {"azimuth": (4,)}, errors)
+    saved = Calibration({"azimuth": curve}, 1200, source, {"azimuth": (4,)}, errors, ((0.0, 7.5), (0.25, 1.0)))
     calibration.save(tmp_path, saved)
     return tmp_path, saved
 
@@ -144,8 +144,24 @@ def test_a_missing_calibration_says_what_to_run(tmp_path):
         lambda text: text.replace("0.001,", "NaN,"),
         lambda text: text.replace("0.001,", ""),
         lambda text: text.replace("   4\n", '   "z"\n'),
+        lambda text: text.replace("7.5", "NaN"),
+        lambda text: text.replace("7.5", "0.0"),
+        lambda text: text.replace("7.5", "7.5, 1.0"),
     ],
-    ids=["truncated", "list", "format", "keys", "nan", "order", "percentile", "percentiles", "found"],
+    ids=[
+        "truncated",
+        "list",
+        "format",
+        "keys",
+        "nan",
+        "order",
+        "percentile",
+        "percentiles",
+        "found",
+        "infinite",
+        "zeros",
+        "widths",
+    ],
 )
 def test_a_damaged_calibration_is_refused_by_name(stored, damage):
     path = stored[0] / "calibration.json"

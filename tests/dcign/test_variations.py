@@ -103,3 +103,43 @@ def test_random_identities_keep_the_angles_lie_about_that_of_the_image_and_follo
     few = variations.random_identities(CODE, KNOBS, 2, 3).codes
     np.testing.assert_array_equal(few, drawn[:2])  # more are those and others
     assert not np.array_equal(few, variations.random_identities(CODE, KNOBS, 2, 4).codes)
+
+
+DIRECTED = Calibration(CURVES.curves, 7, {}, directions=((0, 0, 0, 0, 1, 2, 0, 0), (0, 0, 0, 0, 0, 0, 0, -4)))
+
+
+def along(number, *deviations):
+    return variations.direction_setting(DIRECTED, LAYOUT, number, np.array(deviations, float))
+
+
+def test_a_direction_adds_to_the_code_in_standard_deviations():
+    moved = variations.sweep(CODE, along(1, -1, 0, 0.5))
+    np.testing.assert_allclose(moved.codes - CODE, np.outer([-1, 0, 0.5], [0, 0, 0, 0, 1, 2, 0, 0]))
+    assert moved.captions == ("−1 σ", "0 σ", "0.5 σ")
+
+
+def test_directions_of_a_grid_add_up_in_any_order():
+    settings = [along(1, 2), along(2, 1), angle("azimuth", 90)]
+    variations.check_grid(settings)
+    one, other = variations.grid(CODE, settings), variations.grid(CODE, settings[::-1])
+    np.testing.assert_array_equal(one.codes, other.codes)
+    np.testing.assert_allclose(one.codes[0] - CODE, [9 - CODE[0], 0, 0, 0, 2, 4, 0, -4])
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_direction_that_there_is_not_is_refused(number):
+    with pytest.raises(BadInput, match=f"--direction {number}: expected a number from 1 to 2"):
+        along(number, 1)
+
+
+def test_a_calibration_without_directions_says_how_to_get_them():
+    with pytest.raises(BadInput, match="run `dcign evaluate RUN SHARDS` again"):
+        variations.direction_setting(CURVES, LAYOUT, 1, np.zeros(1))
+
+
+def test_a_latent_and_a_direction_that_moves_it_are_refused_together():
+    latent = variations.latent_setting(LAYOUT, KNOBS, "5", np.zeros(1))
+    with pytest.raises(BadInput, match="each latent once"):
+        variations.check_grid([latent, along(1, 1)])
+    with pytest.raises(BadInput, match="each latent once"):
+        variations.check_grid([along(1, 1), along(1, 2)])

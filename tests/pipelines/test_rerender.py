@@ -33,7 +33,8 @@ def work(tmp_path_factory):
     calibration.save(write_untrained(folder / "older", step=9), Calibration(curves, 7, {}))
     write_untrained(folder / "uncalibrated")
     vivid = write_untrained(folder / "vivid", gain=1000.0)  # for what is about differences between images
-    calibration.save(vivid, Calibration(curves, 7, {}))
+    direction = tuple(float(k > 2) * (k % 3 - 1) for k in range(200))
+    calibration.save(vivid, Calibration(curves, 7, {}, directions=(direction,)))
     found = {"azimuth": (11,)}
     calibration.save(write_untrained(folder / "found"), Calibration({"azimuth": curves["azimuth"]}, 7, {}, found))
     percentiles = tuple(k * 1e-8 for k in range(101))
@@ -143,6 +144,19 @@ def test_a_grid_sets_two_angles_at_once(dcign, work):
     assert tiles_in(sheet, frames_of(run, [corner])[0]) == 1
     assert tiles_in(sheet, grey(work / "face.png")) == 1
     assert sheet.shape[0] > 3 * 54
+
+
+def test_angles_and_directions_of_identity_are_set_together(dcign, work):
+    words = ("--azimuth=90", "--direction", "1=-1.5", "--grid", "-o", "along")
+    code, _, err = dcign("rerender", "vivid", "face.png", *words)
+    assert (code, err) == (0, "")
+    run = load_run(work / "vivid")
+    moved = code_of(run, work / "face.png")
+    moved[0] = 40
+    moved[3:] += -1.5 * (np.arange(3, 200) % 3 - 1)
+    (path,) = (work / "along").iterdir()
+    assert path.name == "face-azimuth=90,direction-1=-1.5.png"
+    np.testing.assert_array_equal(grey(path), frames_of(run, [moved])[0])
 
 
 def test_a_folder_gets_one_plain_image_each_named_by_input_and_setting(dcign, work):
@@ -268,7 +282,7 @@ def test_what_needs_no_degrees_needs_no_calibration(dcign, work):
 def test_latents_that_training_gave_no_meaning_need_a_calibration(work):
     run = load_run(work / "uncalibrated")
     entangled = replace(run, config=replace(run.config, procedure="entangled"))
-    nothing = Request({}, [], False, None, (), "face.png", 9, 0, 0)
+    nothing = Request({}, [], [], False, None, (), "face.png", 9, 0, 0)
     assert load_calibration(entangled, nothing).curves == {}
     for asked in ({"random": 1}, {"like": "face.png", "parts": ("light",)}, {"latents": [("azimuth", np.zeros(1))]}):
         assert load_calibration(run, replace(nothing, **asked)).curves == {}
@@ -366,6 +380,8 @@ def test_a_movie_has_a_frame_for_each_setting_with_all_images_in_it(dcign, work,
             ["run", "face.png", "--azimuth", "0:9:50", "--elevation", "0:9:50", "--grid", "-o", "out"],
             "expected at most 2000 images together, found 2500",
         ),
+        (["run", "face.png", "--direction", "1=0", "-o", "x.png"], "--direction 1: expected a run that has directions"),
+        (["vivid", "face.png", "--direction", "2=0", "-o", "x.png"], "expected a number from 1 to 1"),
         (["run"], "IMAGE"),
     ],
 )

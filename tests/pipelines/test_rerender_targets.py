@@ -3,7 +3,7 @@ import pytest
 
 from dcign.errors import BadInput
 from pipelines.rerender_pictures import different_stems
-from pipelines.rerender_targets import Request, parse_angles, parse_box, parse_latent
+from pipelines.rerender_targets import Request, parse_angles, parse_box, parse_direction, parse_latent
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,17 @@ def test_ill_formed_latents_are_refused(text):
         parse_latent(text)
 
 
+def test_a_direction_is_read_with_its_deviations():
+    number, values = parse_direction("2=-3:3:3")
+    assert (number, values.tolist()) == (2, [-3, 0, 3])
+
+
+@pytest.mark.parametrize("text", ["", "1", "=3", "one=1", "-1=1", "²=1", "1=nan", "1=11", "1=0:1:1"])
+def test_ill_formed_directions_are_refused(text):
+    with pytest.raises(BadInput, match="--direction: expected"):
+        parse_direction(text)
+
+
 def test_a_box_is_read_as_left_top_and_side():
     assert parse_box("120, 40,512") == (120, 40, 512)
 
@@ -48,7 +59,7 @@ def test_ill_formed_boxes_are_refused(text):
 
 
 def request(**asked):
-    nothing = {"angles": {}, "latents": [], "grid": False, "like": None, "parts": (), "towards": None}
+    nothing = {"angles": {}, "latents": [], "directions": [], "grid": False, "like": None, "parts": (), "towards": None}
     return Request(**{**nothing, "steps": 9, "random": 0, "seed": 0, **asked})
 
 
