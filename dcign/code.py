@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcign.errors import RunError
-from render.factors import FACTORS
+from render.factors import EXTRINSIC, FACTORS
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,11 @@ class CodeLayout:
         for group in self.groups_of(factor):
             mask[self.indices(group)] = True
         return mask
+
+    @property
+    def extrinsic(self) -> NDArray[np.bool_]:
+        """Which latents are those of an angle, (Z,) bool."""
+        return np.repeat([name in EXTRINSIC for name in self.names], [width for _, width in self.parts])
 
     def to_json(self) -> list[list[Any]]:
         """As plain JSON: [["azimuth", 1], ...]."""

@@ -39,9 +39,11 @@ class TrainConfig:
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
     beta: float = 4.0  # factor on the divergence of beta-vae
+    extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of azimuth, elevation and light
     likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.objective`
     optimizer: str = "rmsprop-authors"  # which reading of the paper's 'rmsprop': see `dcign.optim`
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
+    learning_rate_fall: int = 0  # last updates over which the learning rate falls to 0 in a straight line; 0: none
     momentum_decay: float = 0.1  # rmsprop-authors: share of the new gradient in its mean; rmsprop: velocity kept
     update_decay: float = 0.01  # share of the new squared gradient in the running mean of squares
     weight_decay: float = 0.01  # L2, of rmsprop
@@ -61,7 +63,14 @@ class TrainConfig:
             if not good:
                 raise RunError(f"--{option}: expected {expected}, found {found}")
 
-        counts = {"steps": 1, "checkpoint-every": 1, "keep": 1, "accumulate": 1, "held-out": 0}  # option -> least
+        counts = {
+            "steps": 1,
+            "checkpoint-every": 1,
+            "keep": 1,
+            "accumulate": 1,
+            "held-out": 0,
+            "learning-rate-fall": 0,
+        }  # option -> least
         numbers = {option: getattr(self, option.replace("-", "_")) for option in counts}
         numbers = {option: number for option, number in numbers.items() if number is not None}
         whole = (*numbers.values(), self.seed, *self.widths, *self.ratio)
@@ -76,7 +85,7 @@ class TrainConfig:
         check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
         check(sum(self.ratio) <= LARGEST_BLOCK, "ratio", f"shares that sum to {LARGEST_BLOCK} at most", sum(self.ratio))
         check(0 < self.learning_rate < float("inf"), "learning-rate", "a positive number", self.learning_rate)
-        for name in ("invariance_strength", "beta", "weight_decay", "picture_every"):
+        for name in ("invariance_strength", "beta", "extrinsic_divergence", "weight_decay", "picture_every"):
             found = getattr(self, name)
             check(0 <= found < float("inf"), name.replace("_", "-"), "0 or a positive number", found)
         good = 0 <= self.momentum_decay <= 1 and (self.momentum_decay > 0 or self.optimizer == "rmsprop")
@@ -87,6 +96,10 @@ class TrainConfig:
         for name, known in CHOICES.items():
             found = getattr(self, name)
             check(found in known, name.replace("_", "-"), f"one of {', '.join(known)}", repr(found))
+
+    def learning_rate_at(self, step: int) -> float:
+        """Of update `step`, from 0 to `steps` - 1."""
+        return self.learning_rate * min(1.0, (self.steps - step) / max(1, self.learning_rate_fall))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""

@@ -23,11 +23,11 @@ Step = Callable[[Tensor, Tensor, Tensor], Tensor]
 WARM_UP = 3  # steps before the capture
 
 
-def plain_step(model: DCIGN, config: TrainConfig, precision: str) -> Step:
-    """The step as it is written."""
+def plain_step(model: DCIGN, config: TrainConfig, precision: str, weights: Tensor | None = None) -> Step:
+    """The step as it is written; `weights` (Z,) of the latents' divergence."""
 
     def run(images: Tensor, active: Tensor, noise: Tensor) -> Tensor:
-        return gradients(model, to_float(images), active, noise, config, precision)
+        return gradients(model, to_float(images), active, noise, config, precision, weights)
 
     return run
 
@@ -60,13 +60,15 @@ class GraphedStep:
 
 def open_step(
     model: DCIGN, config: TrainConfig, precision: str, batch: tuple[int, int], device: torch.device,
-    say: Callable[[str], None],
+    say: Callable[[str], None], weights: Tensor | None = None,
 ) -> Step:  # fmt: skip
     """The step for mini-batches of `batch` = (N images, Z latents): captured on CUDA, plain elsewhere.
 
+    `weights` (Z,) are factors on the latents' divergence.
+
     The gradients must be in place (`Optimiser.zero_grad`); a capture leaves numbers in them.
     """
-    step = plain_step(model, config, precision)
+    step = plain_step(model, config, precision, weights)
     if device.type != "cuda":
         return step
     images = torch.zeros(batch[0], model.size, model.size, dtype=torch.uint8, device=device)

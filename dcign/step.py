@@ -19,13 +19,15 @@ from dcign.precision import autocast
 
 
 def gradients(
-    model: DCIGN, images: Tensor, active: Tensor, noise: Tensor, config: TrainConfig, precision: str = "fp32"
-) -> Tensor:
+    model: DCIGN, images: Tensor, active: Tensor, noise: Tensor, config: TrainConfig, precision: str = "fp32",
+    weights: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """Add the gradients of one mini-batch's objective to the `.grad` of the model's parameters.
 
-    images (N, 1, H, W) in [0, 1], active (Z,) bool: the latents of the factor that varies, noise (N, Z) ~ N(0, 1), all
-    on the model's device. Returns (3,) there, without waiting for it: reconstruction and KL in nats, summed over the
-    mini-batch, and the variance within the mini-batch of the inactive means, averaged over them.
+    images (N, 1, H, W) in [0, 1], active (Z,) bool: the latents of the factor that varies, noise (N, Z) ~ N(0, 1), and
+    weights (Z,), factors on the divergence of each latent, 1 by default; all on the model's device. Returns (3,) there,
+    without waiting for it: reconstruction and KL in nats, summed over the mini-batch, and the variance within the
+    mini-batch of the inactive means, averaged over them.
     """
     # 3. Show the network each example in the mini-batch and capture its latent representation.
     with autocast(precision, images.device):
@@ -38,7 +40,7 @@ def gradients(
     with autocast(precision, images.device):
         logits = model.decode_logits(z)
     error = reconstruction(logits, images, config.likelihood)
-    kl = divergence(seen.mean, seen.logvar, seen.share)
+    kl = divergence(seen.mean, seen.logvar, seen.share if weights is None else seen.share * weights)
     # 7. ... where `clamp` replaces the gradients of the clamped latents with their difference from the mean,
     # 8. and backpropagation goes on through the encoder with the modified gradient.
     (error + seen.weight * kl).backward()

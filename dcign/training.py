@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from dcign.batches import MiniBatchOrder, noise_generator
@@ -121,7 +123,7 @@ def _train(
     # --- loop
     optimiser.zero_grad()
     batch = (data.batch_size, layout.latents)
-    step_3_to_8 = open_step(model, config, precision, batch, device, say)
+    step_3_to_8 = open_step(model, config, precision, batch, device, say, divergence_weights(layout, config, device))
     share = ranks.share(config.accumulate)
     places = (step * config.accumulate + number for step in range(start, config.steps) for number in share)
     status = Status(folder, data, order, config.accumulate, device, start)
@@ -150,6 +152,7 @@ def _train(
                 terms[status.row[factor]] += step_3_to_8(images, active[factor], noise)
             stop.fill_(bool(received))
             ranks.sum([*optimiser.gradients, terms, stop])
+            optimiser.learning_rate = config.learning_rate_at(step)
             optimiser.step()
             status.add(step, terms, optimiser.gradients)
             step += 1
@@ -208,6 +211,13 @@ def _progress_bar(start: int, config: TrainConfig, batch_size: int, shown: bool)
         maxinterval=interval,
         dynamic_ncols=True,
     )
+
+
+def divergence_weights(layout: CodeLayout, config: TrainConfig, device: torch.device) -> Tensor | None:
+    """Factors (Z,) on the divergence of each latent; None where all are 1."""
+    if config.extrinsic_divergence == 1:
+        return None
+    return torch.from_numpy(np.where(layout.extrinsic, config.extrinsic_divergence, 1.0).astype(np.float32)).to(device)
 
 
 def describe(data: DataSet) -> dict[str, Any]:

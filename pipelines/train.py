@@ -68,6 +68,10 @@ class Numbers(click.ParamType):
 )  # fmt: skip
 @click.option("--beta", type=float, default=4.0, help="Factor on the divergence, for --procedure beta-vae.")
 @click.option(
+    "--extrinsic-divergence", type=float, default=1.0, metavar="FACTOR",
+    help="On the divergence of the latents of azimuth, elevation and light; 1 as the paper.",
+)  # fmt: skip
+@click.option(
     "--likelihood",
     type=click.Choice(["bernoulli", "gaussian"]),
     default="bernoulli",
@@ -80,6 +84,11 @@ class Numbers(click.ParamType):
     help="The paper's 'rmsprop' by the formulas of the authors' program, or by the words of the paper.",
 )
 @click.option("--learning-rate", type=float, default=5e-4, help="Of the gradient summed over a mini-batch.")
+@click.option(
+    "--learning-rate-fall", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Last updates over which it falls to 0 in a straight line; 0: constant, as the paper. With more --steps "
+    "later it rises again first.",
+)  # fmt: skip
 @click.option(
     "--momentum-decay", type=float, default=0.1,
     help="rmsprop-authors: share of the new gradient in its running mean. rmsprop: share of the velocity kept.",

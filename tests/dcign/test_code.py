@@ -70,3 +70,7 @@ def test_parts_of_the_object_move_the_group_they_are_in():
     assert layout.groups_of("expression") == ("rest",)
     with pytest.raises(RunError, match="expression"):
         CodeLayout.parse("azimuth:1,shape:3,albedo:2").active("expression")
+
+
+def test_extrinsic_latents_are_those_of_angles():
+    assert CodeLayout.parse("azimuth:2,intrinsic:2,light:1").extrinsic.tolist() == [True, True, False, False, True]

@@ -39,6 +39,8 @@ def test_every_known_word_is_taken_and_the_default_comes_first(name):
         ({"beta": -1.0}, "--beta"),
         ({"beta": float("nan")}, "--beta"),
         ({"weight_decay": -0.01}, "--weight-decay"),
+        ({"extrinsic_divergence": -1.0}, "--extrinsic-divergence"),
+        ({"learning_rate_fall": -1}, "--learning-rate-fall"),
         ({"invariance_strength": -1.0}, "--invariance-strength"),
         ({"weight_average": 1.0}, "--weight-average"),
         ({"picture_every": -1.0}, "--picture-every"),
@@ -62,6 +64,12 @@ def test_a_number_out_of_range_is_refused_with_its_option(settings, option):
 
 def test_the_literal_rmsprop_may_have_no_momentum():
     assert TrainConfig(optimizer="rmsprop", momentum_decay=0.0).momentum_decay == 0
+
+
+def test_the_learning_rate_falls_to_nothing_over_the_last_updates():
+    config = TrainConfig(steps=10, learning_rate=8.0, learning_rate_fall=4)
+    assert [config.learning_rate_at(step) for step in range(10)] == [8] * 7 + [6, 4, 2]
+    assert {TrainConfig(steps=10, learning_rate=8.0).learning_rate_at(step) for step in range(10)} == {8}
 
 
 def test_settings_survive_json():

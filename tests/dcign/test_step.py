@@ -236,6 +236,17 @@ def test_kl_touches_active_latents_only(network, config):
 
 
 @every_config
+def test_the_divergence_of_each_latent_has_its_weight(network, config):
+    batch, noise = minibatch()
+    plain = gradients(network, batch, ACTIVE, noise, config)
+    weighted = gradients(network, batch, ACTIVE, noise, config, weights=torch.full((Z,), 3.0))
+    torch.testing.assert_close(weighted[1], 3 * plain[1])
+    unweighted = gradients(network, batch, ACTIVE, noise, config, weights=(~ACTIVE).float())
+    assert (unweighted[1] == 0) == (config.procedure == "clamped")  # inactive latents pay nothing there
+    torch.testing.assert_close(unweighted[0], plain[0])
+
+
+@every_config
 def test_two_calls_add_their_gradients(network, config):
     batches = minibatch(seed=3), minibatch(rows=2, seed=4)
     parts = [run(network, config, batch=batch)[1] for batch in batches]

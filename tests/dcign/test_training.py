@@ -19,7 +19,7 @@ from dcign.checkpoint import list_checkpoints, load_checkpoint
 from dcign.config import TrainConfig
 from dcign.errors import Failure, RunError
 from dcign.networks import DCIGN
-from dcign.optim import RMSPropAuthors
+from dcign.optim import Optimiser, RMSPropAuthors
 from dcign.precision import has_native_bf16, resolve_precision
 from dcign.run import load_run
 from dcign.step import gradients
@@ -98,6 +98,28 @@ def test_the_log_has_a_line_every_fifty_steps_and_one_at_the_end(shards, tmp_pat
             assert 0 < factor["reconstruction"] < 54 * 54
             assert factor["kl"] >= 0
             assert factor["inactive_variance"] > 0
+
+
+def test_the_divergence_of_the_angles_latents_has_its_factor(shards, tmp_path):
+    go(shards, tmp_path, steps=60, extrinsic_divergence=0.0)
+    factors = stats(tmp_path)[-1]["factors"]
+    assert all((entry["kl"] > 0) == (name == "intrinsic") for name, entry in factors.items())
+
+
+def test_the_learning_rate_falls_also_after_a_resumption(shards, tmp_path, monkeypatch):
+    rates, step = [], Optimiser.step
+
+    def recorded(self):
+        rates.append(self.learning_rate)
+        step(self)
+
+    monkeypatch.setattr(Optimiser, "step", recorded)
+    go(shards, tmp_path, steps=2, learning_rate=0.008)
+    with pytest.raises(RunError, match="learning-rate-fall"):
+        go(shards, tmp_path, steps=6, learning_rate=0.008, learning_rate_fall=4)
+    go(shards, tmp_path / "falling", steps=4, learning_rate=0.008, learning_rate_fall=4)
+    go(shards, tmp_path / "falling", steps=6, learning_rate=0.008, learning_rate_fall=4)
+    np.testing.assert_allclose(rates, np.array([8, 8, 8, 6, 4, 2, 4, 2]) / 1000)
 
 
 def test_stopping_and_resuming_changes_nothing_bit_for_bit(shards, tmp_path):

@@ -26,7 +26,14 @@ def test_training_twice_finishes_at_once(tmp_path, monkeypatch, capsys):
     arguments = ["train", shards, "-o", tmp_path / "run", "--steps", 3, *QUICK]
     assert dcign(monkeypatch, *arguments) == 0
     held = sorted(path.name for path in (tmp_path / "run").iterdir())
-    assert held == ["checkpoint-00000003.safetensors", "config.json", "identities.npy", "progress.png", "stats.jsonl"]
+    assert held == [
+        "checkpoint-00000003.safetensors",
+        "config.json",
+        "identities.npy",
+        "progress.png",
+        "rendering.json",
+        "stats.jsonl",
+    ]
     assert dcign(monkeypatch, *arguments) == 0
     assert "is trained: step 3 of 3" in capsys.readouterr().out
 
