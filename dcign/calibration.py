@@ -204,6 +204,15 @@ class Calibration:
         """Which latents the curves are of."""
         return stored_knobs(layout, self.found)
 
+    def directions_of(self, layout: CodeLayout) -> NDArray[np.float64]:
+        """`directions` as an array (D, Z). RunError for those of another code."""
+        if self.directions and len(self.directions[0]) != layout.latents:
+            raise RunError(
+                f"expected directions of {layout.latents} latents, as many as the code of this run has, found "
+                f"{len(self.directions[0])} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
+            )
+        return np.asarray(self.directions, np.float64).reshape(-1, layout.latents)
+
     def curve(self, factor: str) -> Curve | GroupCurve:
         """The curve of `factor`; BadInput when it could not be measured."""
         if factor not in self.curves:

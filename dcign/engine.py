@@ -101,6 +101,16 @@ class Engine:
         """Lowest and highest angle of each of `factors`, degrees. Of a full circle any angle is as good."""
         return {name: self._curves[name].range for name in self.factors}
 
+    @property
+    def directions(self) -> NDArray[np.float32]:
+        """Leading directions of identity, (D, Z): what one standard deviation along each adds to a code.
+
+        `engine.decode(code + 2 * engine.directions[0])`. Empty without a calibration that has them.
+        """
+        if not self._calibrated:
+            return np.empty((0, self._run.layout.latents), np.float32)
+        return self._measured.directions_of(self._run.layout).astype(np.float32)
+
     def encode(self, images: Picture | Iterable[Picture]) -> NDArray[np.float32]:
         """The graphics codes of images: means of Q(z | x), (N, Z) float32; (Z,) of a single image.
 

@@ -55,7 +55,7 @@ def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
                     curve.circular,
                 )
             )  # fmt: skip
-    for number, direction in enumerate(np.asarray(curves.directions, np.float64), 1):
+    for number, direction in enumerate(curves.directions_of(run.layout), 1):
         latents = np.flatnonzero(direction)
         ends = np.outer((-REACH, REACH), direction[latents])
         found.append(

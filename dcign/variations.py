@@ -110,12 +110,7 @@ def direction_setting(curves: Calibration, layout: CodeLayout, number: int, valu
             "" if curves.directions else "; run `dcign evaluate RUN SHARDS` again, on shards in which identities vary"
         )
         raise BadInput(f"--direction {number}: expected {known}{hint}")
-    direction = np.asarray(curves.directions[number - 1])
-    if len(direction) != layout.latents:
-        raise RunError(
-            f"--direction {number}: expected a direction of {layout.latents} latents, found one of {len(direction)} "
-            "(the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
-        )
+    direction = curves.directions_of(layout)[number - 1]
     latents = np.flatnonzero(direction)
     captions = tuple(f"{value + 0.0:.3g} σ".replace("-", "−") for value in values)
     keys = tuple(f"direction-{number}={value + 0.0:.6g}" for value in values)

@@ -29,14 +29,15 @@ def circle(factor):
 def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     curves = {"azimuth": curve("azimuth", -90.0, 90.0), "light": curve("light", -80.0, 80.0)}
-    calibration.save(write_untrained(folder / "run"), Calibration(curves, 7, {}))
+    directions = (tuple(float(k == 5) for k in range(200)), tuple(0.5 * (k > 2) for k in range(200)))
+    calibration.save(write_untrained(folder / "run"), Calibration(curves, 7, {}, directions=directions))
     calibration.save(write_untrained(folder / "older", step=9), Calibration(curves, 7, {}))
     write_untrained(folder / "uncalibrated", code="azimuth:1,rest:5")
     square = GroupCurve("azimuth", (0.0, 90.0, 180.0, 270.0, 360.0), SQUARE, True, 3.0, 0.9, 100, 100)
     pair = write_untrained(folder / "pair", object="chair", code="light:1,azimuth:2,rest:5")
     calibration.save(pair, Calibration({"azimuth": square, "light": circle("light")}, 7, {}))
     other = write_untrained(folder / "other", object="chair", code="light:1,azimuth:1,rest:5")
-    calibration.save(other, Calibration({"azimuth": square}, 7, {}))
+    calibration.save(other, Calibration({"azimuth": square}, 7, {}, directions=((1.0,) * 9,)))
     found = write_untrained(folder / "found")
     calibration.save(found, Calibration({"azimuth": curves["azimuth"]}, 7, {}, {"azimuth": (42,)}))
     return folder
@@ -188,10 +189,18 @@ def test_a_run_without_calibration_encodes_and_decodes_but_knows_no_degrees(work
     engine = dcign.load(work / "uncalibrated")
     assert engine.factors == ()
     assert engine.ranges == {}
+    assert engine.directions.shape == (0, 6)
     assert engine.rerender(face).shape == engine.decode(engine.encode(face)).shape == (54, 54)
     for ask in (lambda: engine.rerender(face, azimuth=0), lambda: engine.degrees(np.zeros(6))):
         with pytest.raises(RunError, match="no calibration here; run `dcign evaluate"):
             ask()
+
+
+def test_directions_of_identity_add_to_codes(engine, face):
+    assert engine.directions.shape == (2, 200)
+    moved = engine.encode(face) + 2 * engine.directions[0]
+    np.testing.assert_allclose(moved - engine.encode(face), 2 * (np.arange(200) == 5), atol=1e-5)
+    assert engine.decode(moved).shape == (54, 54)
 
 
 def test_weights_newer_than_the_calibration_are_pointed_out(work, face):
@@ -202,6 +211,8 @@ def test_weights_newer_than_the_calibration_are_pointed_out(work, face):
 def test_a_calibration_of_another_code_is_refused(work, face):
     with pytest.raises(RunError, match=r"azimuth: expected a calibration of 1 latents.* found one of 2"):
         dcign.load(work / "other").rerender(face, azimuth=0)
+    with pytest.raises(RunError, match=r"expected directions of 7 latents.* found 9"):
+        _ = dcign.load(work / "other").directions
 
 
 @pytest.mark.parametrize(
