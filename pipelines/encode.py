@@ -12,6 +12,7 @@ from dcign.config import DEVICES
 from dcign.engine import AT_ONCE, load
 from dcign.image_files import find_images
 from pipelines.progress import progress_bar
+from pipelines.standard_input import NAME, STDIN, check_once, piped_image
 from render.errors import BadInput
 
 
@@ -25,8 +26,8 @@ from render.errors import BadInput
 def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> None:
     """Encode each IMAGE file with a trained RUN into its graphics code: one number for each latent.
 
-    IMAGE is a file of any size and mode, a folder of them, or a quoted glob: the centred square is taken, grey and
-    resized. RUN is a folder, of which the newest checkpoint is taken, or a checkpoint. `dcign decode` turns codes back
+    IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: the centred square
+    is taken, grey and resized. RUN is a folder, of which the newest checkpoint is taken, or a checkpoint. `dcign decode` turns codes back
     into images.
 
     \b
@@ -38,13 +39,15 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
     if not output.parent.is_dir():
         raise BadInput(f"-o {output}: there is no folder {output.parent}; make it first")
     names = find_images(images)
+    check_once(names)
     engine = load(run, device)
     codes = np.empty((len(names), len(engine.latents)), np.float32)
     with progress_bar("encode", len(names), "image", disable=len(names) <= AT_ONCE) as bar:
         for start in range(0, len(names), AT_ONCE):
             block = names[start : start + AT_ONCE]
-            codes[start : start + len(block)] = engine.encode(block)
+            codes[start : start + len(block)] = engine.encode([piped_image() if n == STDIN else n for n in block])
             bar.update(len(block))
     origin = (str(engine.folder), engine.step, engine.fingerprint)
-    write_codes(output, CodeFile(codes, engine.latents, tuple(names), *origin))
+    shown = tuple(NAME if name == STDIN else name for name in names)
+    write_codes(output, CodeFile(codes, engine.latents, shown, *origin))
     click.echo(f"{output}: {len(codes)} codes of {codes.shape[1]} latents")

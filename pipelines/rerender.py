@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +11,12 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dcign import calibration
 from dcign.calibration import Calibration
 from dcign.config import DEVICES
 from dcign.errors import BadInput
-from dcign.image_files import decode_image, find_images, read_image
+from dcign.image_files import find_images, read_image
 from dcign.images import BACKGROUND, Box, grey_square
 from dcign.knobs import NAMING
 from dcign.likeness import reconstruction_error, unlike_warning
@@ -33,14 +30,13 @@ from pipelines.progress import progress_bar
 from pipelines.rerender_pictures import Block, Strip, check_output, different_stems, draw, save_images
 from pipelines.rerender_plan import Plan, make_plan
 from pipelines.rerender_targets import MAX_STEPS, Request, parse_angles, parse_box, parse_direction, parse_latent
+from pipelines.standard_input import NAME, STDIN, check_once, piped_image
 from render.factors import EXTRINSIC
 from render.files import write_file
 
 T = TypeVar("T")
-STDIN = "-"
 MOST_INPUTS = 5000  # all are in memory before anything is written
 MOST_TOGETHER = 2000  # images in one sheet or movie, or from one input: those are in memory
-MOST_PIPED = 512 * 2**20  # bytes from standard input
 PATIENCE = 3.0  # seconds before a progress bar shows
 TURNS = {"azimuth": "Turn the object", "elevation": "Raise the camera", "light": "Turn the light"}
 
@@ -138,8 +134,8 @@ class Picture:
 
 def read(run: Run, curves: Calibration, name: str, box: Box | None = None) -> Picture:
     """Reads and encodes one image; warns of one that the run reconstructs worse than nearly all it was tested on."""
-    shown = "stdin" if name == STDIN else name
-    image = _piped(shown) if name == STDIN else read_image(Path(name))
+    shown = NAME if name == STDIN else name
+    image = piped_image() if name == STDIN else read_image(Path(name))
     pixels = grey_square(image, run.size, BACKGROUND.get(run.object, 0.0), shown, box)
     code = encode(run, pixels[None])[0]
     if curves.reconstruction:
@@ -180,17 +176,9 @@ def check_names(names: Sequence[str], request: Request, output: Path) -> None:
     if len(names) > MOST_INPUTS:
         raise BadInput(f"IMAGE: expected at most {MOST_INPUTS} images at once, found {len(names)}")
     used = [*names, *{name for name in (request.like, request.towards) if name is not None}]
-    if used.count(STDIN) > 1:
-        raise BadInput("-: expected standard input once, found it for several images")
+    check_once(used)
     if output.is_file() and any(os.path.samefile(output, name) for name in used if os.path.exists(name)):
         raise BadInput(f"-o {output}: expected another file than the images that are read")
-
-
-def _piped(shown: str) -> Image.Image:
-    content = sys.stdin.buffer.read(MOST_PIPED + 1)
-    if len(content) > MOST_PIPED:
-        raise BadInput(f"{shown}: expected an image of at most {MOST_PIPED // 2**20} MiB, found more")
-    return decode_image(io.BytesIO(content), shown)
 
 
 def _each(things: Sequence[T], label: str) -> Iterator[T]:

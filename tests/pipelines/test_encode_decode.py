@@ -1,4 +1,6 @@
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -54,6 +56,16 @@ def test_a_folder_or_a_glob_stands_for_its_images(dcign, work):
     for name, word in (("folder.csv", "b"), ("glob.csv", "b/a*.j*")):
         assert dcign("encode", "run", word, "ann.png", "-o", name)[0] == 0
         assert read_codes(work / name, package.load(work / "run").latents).images == ("b/ann.jpg", "ann.png")
+
+
+def test_an_image_comes_from_standard_input(dcign, work, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((work / "ann.png").read_bytes())))
+    assert dcign("encode", "run", "b/ann.jpg", "-", "-o", "piped.csv")[0] == 0
+    file = read_codes(work / "piped.csv", package.load(work / "run").latents)
+    assert file.images == ("b/ann.jpg", "stdin")
+    np.testing.assert_array_equal(file.codes[1], package.load(work / "run").encode(work / "ann.png"))
+    code, _, err = dcign("encode", "run", "-", "-", "-o", "twice.csv")
+    assert (code, "expected standard input once" in err) == (2, True)
 
 
 def test_a_file_of_codes_says_where_they_are_from(dcign, work):

@@ -211,7 +211,7 @@ def test_transparent_pixels_show_the_background_of_the_object_of_the_run(dcign, 
     ("limit", "words", "named"),
     [
         ("rerender.MOST_INPUTS", ["faces"], "IMAGE: expected at most 1 images at once, found 2"),
-        ("rerender.MOST_PIPED", ["-"], "stdin: expected an image of at most 0 MiB"),
+        ("standard_input.MOST_PIPED", ["-"], "stdin: expected an image of at most 0 MiB"),
         ("rerender_pictures.MOST_PLACES", ["face.png"], "a sheet: 1 rows of up to 2 images are too many"),
     ],
 )
