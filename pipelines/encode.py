@@ -27,8 +27,8 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
     """Encode each IMAGE file with a trained RUN into its graphics code: one number for each latent.
 
     IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: the centred square
-    is taken, grey and resized. RUN is a folder, of which the newest checkpoint is taken, or a checkpoint. `dcign decode` turns codes back
-    into images.
+    is taken, grey and resized. RUN is a folder, of which the newest checkpoint is taken, or a checkpoint. `dcign
+    decode` turns codes back into images.
 
     \b
     Example:
