@@ -37,7 +37,8 @@ ROUNDING = 1e-6  # by which grey values may leave [0, 1]: what resampling elsewh
 def load(path: str | os.PathLike[str], device: str = "auto") -> Engine:
     """Open a trained run.
 
-    path    a folder written by `dcign train`, of which the newest checkpoint is taken, or one checkpoint
+    path    a folder written by `dcign train`, of which the newest checkpoint is taken, one checkpoint, or the name of
+            weights that ship with dcign, such as 'faces', where nothing else of that name lies here
     device  'cpu', 'cuda', or 'auto': a GPU if there is one
 
     RunError when there is no run to be read at `path`, BadInput for another device.

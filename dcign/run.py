@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from dcign.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
+from dcign.checkpoint import Header, load_checkpoint, newest_checkpoint
 from dcign.code import CodeLayout
 from dcign.config import TrainConfig
 from dcign.errors import RunError
+from dcign.half import WEIGHTS, load_weights
 from dcign.networks import DCIGN
+from dcign.shipped import find_run, shipped_names
 
 
 @dataclass(frozen=True)
@@ -41,31 +44,42 @@ class Run:
 
 
 def load_run(path: Path, device: str | torch.device = "cpu") -> Run:
-    """Open the newest readable checkpoint of a run folder, or the checkpoint at `path`; RunError says what is wrong.
+    """Open the newest readable checkpoint of a run folder, the checkpoint at `path`, or weights that ship by name.
 
-    A newer checkpoint that cannot be read is passed over with a line on stderr.
+    A run at `path` comes before weights that ship. RunError says what is wrong; a newer checkpoint that cannot be read
+    is passed over with a line on stderr.
     """
-    path = Path(path)
+    path = find_run(Path(path))
     folder = path.parent if path.suffix == ".safetensors" else path
-    checkpoint = load_checkpoint(path) if folder != path else _newest(path)
-    header = checkpoint.header
+    header, weights = read_trained(path)
     model = header.build_model()
-    model.load_state_dict(checkpoint.trained)
+    model.load_state_dict(weights)
     model.to(device).eval().requires_grad_(False)
     return Run(folder, model, header.layout, header.config, header.step, header.data)
 
 
-def _newest(folder: Path) -> Checkpoint:
+def read_trained(path: Path) -> tuple[Header, dict[str, Tensor]]:
+    """Header and weights to use, float32 on the CPU, of a run folder, a checkpoint or a `weights.safetensors`."""
+    if path.suffix != ".safetensors":
+        return _newest(path)
+    if path.name == WEIGHTS:
+        return load_weights(path)
+    checkpoint = load_checkpoint(path)
+    return checkpoint.header, checkpoint.trained
+
+
+def _newest(folder: Path) -> tuple[Header, dict[str, Tensor]]:
     if not folder.is_dir():
-        raise RunError(f"{folder}: expected a folder written by `dcign train`, found {_what(folder)}")
+        raise RunError(
+            f"{folder}: expected a folder written by `dcign train`, or one of {', '.join(shipped_names())}, which ship "
+            f"with dcign; found {'a file' if folder.exists() else 'nothing of that name'}"
+        )
     found = newest_checkpoint(folder)
-    if found is None:
-        raise RunError(f"{folder}: expected a folder written by `dcign train`, found no checkpoint in it")
-    checkpoint, problems = found
-    for problem in problems:
-        print(f"Warning: {problem}; using the checkpoint of step {checkpoint.header.step}", file=sys.stderr)
-    return checkpoint
-
-
-def _what(path: Path) -> str:
-    return "a file" if path.exists() else "nothing of that name"
+    if found is not None:
+        checkpoint, problems = found
+        for problem in problems:
+            print(f"Warning: {problem}; using the checkpoint of step {checkpoint.header.step}", file=sys.stderr)
+        return checkpoint.header, checkpoint.trained
+    if (folder / WEIGHTS).is_file():
+        return load_weights(folder / WEIGHTS)
+    raise RunError(f"{folder}: expected a folder written by `dcign train`, found no checkpoint in it")

@@ -1,4 +1,4 @@
-"""The training runs below a folder, and what is known of each from the files in it."""
+"""The training runs below a folder and the weights that ship, and what is known of each from its files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from dcign.checkpoint import Header, list_checkpoints
+from dcign import shipped
+from dcign.checkpoint import Header, list_checkpoints, read_checkpoint_header
 from dcign.config import join
 from dcign.errors import RunError
+from dcign.half import WEIGHTS
 from dcign.run_folder import CONFIG, STATS
 from render.factors import EXTRINSIC
 
@@ -46,6 +48,62 @@ class RunSummary:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return {**vars(self), "folder": str(self.folder)}
+
+
+@dataclass(frozen=True)
+class ShippedSummary:
+    """What `dcign runs` shows of weights that ship; the measures, on unseen images, are from their report.json."""
+
+    name: str
+    folder: Path
+    bytes: int  # of all their files
+    object: str
+    procedure: str
+    widths: str
+    step: int
+    spearman: dict[str, float]
+    mse: float | None
+    leak: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {**vars(self), "folder": str(self.folder)}
+
+
+def summarise_shipped(note: Callable[[str], None]) -> list[ShippedSummary]:
+    """The weights that ship, by name; `note` is told of those that are damaged, which are left out."""
+    found = []
+    try:
+        names = shipped.shipped_names()
+    except RunError as error:
+        note(str(error))
+        return []
+    for name in names:
+        folder = shipped.FOLDER / name
+        try:
+            shipped.check_shipped(name)
+            header = read_checkpoint_header(folder / WEIGHTS)
+            report = _read_json(folder / REPORT)
+        except RunError as error:
+            note(str(error))
+            continue
+        ranks = _table(report, "spearman")
+        own = _table(ranks, "own")
+        found.append(
+            ShippedSummary(
+                name=name,
+                folder=folder,
+                bytes=sum(path.stat().st_size for path in folder.iterdir()),
+                object=str(header.data.get("object", "")),
+                procedure=header.config.procedure,
+                widths=join(header.config.widths, "/"),
+                step=header.step,
+                spearman={key: value for key in EXTRINSIC if (value := _number(own, key)) is not None},
+                mse=_number(_table(report, "reconstruction"), "mse"),
+                leak=_number(_table(ranks, "largest_leak"), "value"),
+            )
+        )
+    return found
 
 
 def find_runs(top: Path) -> Iterator[Path]:

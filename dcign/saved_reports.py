@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dcign.errors import BadInput
+from dcign.shipped import find_run
 
 REPORT = "report.json"
 LARGEST, LARGEST_PICTURE = 2**25, 2**23  # bytes
@@ -37,7 +38,8 @@ class SavedReport:
 
 
 def open_reports(places: Sequence[Path]) -> list[SavedReport]:
-    """The reports at `places`: each a report.json, a folder with one, or a run's folder with its report one above.
+    """The reports at `places`: each a report.json, a folder with one, a run's folder with its report one above, or the
+    name of weights that ship.
 
     BadInput naming the files where there is none, it is no report of today's form, a run comes twice, or two of them
     were measured on different images.
@@ -47,7 +49,7 @@ def open_reports(places: Sequence[Path]) -> list[SavedReport]:
         raise BadInput(f"RUN RUN ...: expected two runs or more to compare, found {found}")
     documents: list[tuple[Path, dict[str, Any]]] = []
     for place in places:
-        path, document = _open(place)
+        path, document = _open(find_run(place))
         for other, before in documents:
             _check_pair(other, before, path, document)
         documents.append((path, document))

@@ -11,15 +11,9 @@ from assets.chair_catalog import ChairCatalog
 from assets.errors import AssetError
 from assets.face_catalog import FaceCatalog, FaceSampling
 from assets.lint import CadCheck, check_face_model, check_parts
-from pipelines.opening import chairs, faces, given, recognised
+from pipelines.assets_draw import command as draw
+from pipelines.opening import KIND, MATCH, PATH, faces, given, open_catalog, recognised
 from render.errors import BadInput
-
-KIND = click.option(
-    "--object", "kind", type=click.Choice(["face", "chair"]), show_default="what PATH holds",
-    help="For the name built-in: its faces, or its chairs.",
-)  # fmt: skip
-MATCH = click.option("--match", metavar="REGEX", default="", help="Only chair models of such names.")
-PATH = click.argument("path", type=click.Path(path_type=Path))
 
 
 @click.group(context_settings={"show_default": True})
@@ -30,9 +24,13 @@ def command() -> None:
     Examples:
       dcign assets list
       dcign assets show built-in -o sheet.png
+      dcign assets draw built-in --seed 7 -o ann.png
       dcign assets check furniture/
       dcign assets export built-in -o face.h5
     """
+
+
+command.add_command(draw)
 
 
 @command.command("list")
@@ -77,11 +75,12 @@ def show(path: Path, kind: str | None, match: str, output: Path, size: int, mode
     from render.reference import ReferenceRenderer
     from render.sheet import draw_rows
 
-    catalog = _open(path, kind, match, expressions=True)
+    catalog = open_catalog(kind or recognised(path), path, FaceSampling(expressions=True), match)
     gallery = Gallery(catalog, ReferenceRenderer(size).draw, shading_for(catalog), size)
     if isinstance(catalog, FaceCatalog):
         rows = list(face_rows(catalog, gallery, seed))
     else:
+        assert isinstance(catalog, ChairCatalog)
         rows = list(chair_rows(catalog, gallery, models))
     sheet = draw_rows(rows)
     try:
@@ -133,12 +132,6 @@ def export(path: Path, output: Path) -> None:
     model = faces(path, FaceSampling(expressions=True)).model
     write_basel_h5(model, output)
     click.echo(f"{output}: {len(model.shape_mean)} vertices, {output.stat().st_size / 1e6:.0f} MB.")
-
-
-def _open(path: Path, kind: str | None, match: str, expressions: bool) -> FaceCatalog | ChairCatalog:
-    if (kind or recognised(path)) == "face":
-        return faces(path, FaceSampling(expressions=expressions))
-    return chairs(path, match)
 
 
 def _check_chairs(path: Path, match: str) -> None:

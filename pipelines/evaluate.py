@@ -20,6 +20,7 @@ from dcign.headline import Headline, headlines
 from dcign.precision import resolve_device
 from dcign.report import write_report
 from dcign.run import load_run
+from dcign.shipped import shipped_name
 from pipelines.evidence import gather, studio_of
 from pipelines.output_folder import make_folder
 from pipelines.progress import progress_bar
@@ -31,8 +32,9 @@ from render.shards import open_data_set
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("shards", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=None, help="Folder for the report.  [default: RUN]"
-)
+    "-o", "--output", type=click.Path(path_type=Path), show_default="RUN; NAME-report for weights that ship",
+    help="Folder for the report.",
+)  # fmt: skip
 @click.option(
     "--assets", metavar="PATH", type=click.Path(path_type=Path), show_default="the built-in model",
     help="The models that SHARDS were rendered from, to draw more of them.",
@@ -57,12 +59,14 @@ def command(
     and with the models of SHARDS: everything varying at once, the true views beside the decoded ones, and simulations.
 
     RUN is a folder, of which the newest checkpoint is taken, or a checkpoint, such as run/best.safetensors. Also stores
-    calibration.json beside it: which latent values stand for which angle. `dcign rerender` needs it.
+    calibration.json beside it: which latent values stand for which angle. `dcign rerender` needs it. RUN may also be
+    the name of weights that ship with dcign: they stay as they are, and the calibration goes with the report.
 
     \b
     Example:
       dcign render --factor all --split test --n 100 -o shards-test/
       dcign evaluate run/ shards-test/
+      dcign evaluate faces shards-test/ -o faces-report/
       dcign evaluate run/ ict-test/ --assets FaceXModel/ -o ict-report/
     """
     place = resolve_device(device)
@@ -72,12 +76,14 @@ def command(
     data = open_data_set(shards, split)
     check_match(model, data)  # before anything is written
     images = data.batch_size * sum(data.count(factor) for factor in data.factors)
+    name = shipped_name(model.folder)
     with studio_of(data, assets, identities) as studio:
-        folder = make_folder(model.folder if output is None else output)
+        folder = make_folder(output or (Path(f"{name}-report") if name else model.folder))
         with progress_bar("evaluate", images, "image") as bar:
             evaluation = evaluate(model, data, bar.update)
         evidence = gather(model, data, evaluation, studio, identities, simulations)
-    calibration.save(model.folder, kept(model.folder, evaluation.calibration))
+    home = folder if name else model.folder
+    calibration.save(home, kept(home, evaluation.calibration))
     asked = shlex.join(["dcign", *sys.argv[1:]])
     page = write_report(model, data, evaluation, evidence, folder, asked)  # the page comes last
     for line in headlines(evaluation.measures, evidence):

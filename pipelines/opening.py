@@ -1,4 +1,4 @@
-"""Opens what `--assets PATH` or a PATH argument names, and says what it is."""
+"""Opens what `--assets PATH` or a PATH argument names, and says what it is; the options that say which of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from pipelines.progress import progress_bar
 from render.errors import BadInput
 
 BUILT_IN = Path("built-in")
+KIND = click.option(
+    "--object", "kind", type=click.Choice(["face", "chair"]), show_default="what PATH holds",
+    help="For the name built-in: its faces, or its chairs.",
+)  # fmt: skip
+MATCH = click.option("--match", metavar="REGEX", default="", help="Only chair models of such names.")
+PATH = click.argument("path", type=click.Path(path_type=Path))
 
 
 def recognised(path: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""`dcign runs`: the training runs below a folder, each with its best figures."""
+"""`dcign runs`: the training runs below a folder and the weights that ship, each with its best figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dcign.run_list import RunSummary, find_runs, summarise
+from dcign.run_list import RunSummary, ShippedSummary, find_runs, summarise, summarise_shipped
 from render.factors import EXTRINSIC
 
 
@@ -15,10 +15,12 @@ from render.factors import EXTRINSIC
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(folders: tuple[Path, ...], as_json: bool) -> None:
-    """List the training runs at and below FOLDERS (by default here), one line each, the newest first.
+    """List the training runs at and below FOLDERS (by default here), one line each, the newest first; then the weights
+    that ship with dcign, whose names stand for a run in other commands.
 
     Bound and |Spearman| are measured while training, on mini-batches held out, at the step with the lowest bound (nats
-    per image); MSE and leak are from the report of `dcign evaluate`. Hidden folders are passed over.
+    per image); MSE and leak are from the report of `dcign evaluate`, and so is |Spearman| of the weights that ship.
+    Hidden folders are passed over.
 
     \b
     Example:
@@ -29,14 +31,24 @@ def command(folders: tuple[Path, ...], as_json: bool) -> None:
     found = dict.fromkeys(run for top in folders or (Path("."),) for run in find_runs(top))
     runs = [run for folder in found if (run := summarise(folder, notes.append)) is not None]
     runs.sort(key=lambda run: run.changed, reverse=True)
+    ours = summarise_shipped(notes.append)
     if as_json:
-        click.echo(json.dumps({"runs": [run.to_json() for run in runs], "notes": notes}, indent=1, allow_nan=False))
+        document = {
+            "runs": [run.to_json() for run in runs],
+            "shipped": [each.to_json() for each in ours],
+            "notes": notes,
+        }
+        click.echo(json.dumps(document, indent=1, allow_nan=False))
         return
     if runs:
         for line in table(runs):
             click.echo(line)
     else:
         click.echo(f"No training runs in {', '.join(map(str, folders)) or 'this folder'}.")
+    if ours:
+        click.echo("\nShipped with dcign:")
+        for line in shipped_table(ours):
+            click.echo(line)
     for note in notes:
         click.echo(f"Note: {printable(note)}", err=True)
 
@@ -55,8 +67,29 @@ def table(runs: list[RunSummary]) -> list[str]:
             f"{run.step:,} / {run.steps:,}",
         ]
         held_out = [number(run.images_per_second, ".0f"), number(run.bound, ".1f")]
-        ranks = [number(run.spearman.get(name), ".3f") for name in factors]
-        rows.append([*known, *held_out, *ranks, number(run.mse, ".5f"), number(run.leak, ".3f")])
+        rows.append([*known, *held_out, *measured(run, factors)])
+    return aligned(rows)
+
+
+def shipped_table(ours: list[ShippedSummary]) -> list[str]:
+    """The same for weights that ship, with their size."""
+    factors = [name for name in EXTRINSIC if any(name in each.spearman for each in ours)]
+    heading = ["name", "object", "procedure", "widths", "steps", "size"]
+    rows = [[*heading, *(f"|{name}|" for name in factors), "MSE", "leak"]]
+    for each in ours:
+        known = [each.name, each.object, each.procedure, each.widths, f"{each.step:,}", f"{each.bytes / 1e6:.1f} MB"]
+        rows.append([*known, *measured(each, factors)])
+    return aligned(rows)
+
+
+def measured(run: RunSummary | ShippedSummary, factors: list[str]) -> list[str]:
+    """|Spearman| of `factors`, MSE and leak."""
+    ranks = [number(run.spearman.get(name), ".3f") for name in factors]
+    return [*ranks, number(run.mse, ".5f"), number(run.leak, ".3f")]
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """A line for each of `rows`, in columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 from report_fixtures import report, write_report
 
 from dcign.errors import BadInput
 from dcign.saved_reports import LARGEST, LARGEST_PICTURE, open_reports, reach, unique_names
+from dcign.shipped import FOLDER
 
 
 @pytest.fixture
@@ -118,3 +120,12 @@ def test_pictures_are_png_files_of_a_page_size_or_none(two):
         (two[0] / "strip.png").write_bytes(content)
         assert saved.picture("strip") == (content if shown else None)
     assert saved.picture("none") is None
+
+
+def test_the_name_of_weights_that_ship_stands_for_their_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    document = json.loads((FOLDER / "faces" / "report.json").read_text())
+    document["reconstruction"]["mse"] /= 2
+    mine = write_report(tmp_path / "mine", document)
+    first, second = open_reports([Path("faces"), mine])
+    assert (first.path, first.name, second.name) == (FOLDER / "faces" / "report.json", "faces", "mine")

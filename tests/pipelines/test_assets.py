@@ -54,6 +54,41 @@ def test_chairs_are_shown(dcign, work):
     assert dcign("assets", "show", "chairs", "-o", "chairs.nope")[0] == 2
 
 
+def drawn(dcign, work, *words):
+    code, _, err = dcign("assets", "draw", *words, "--size", "64", "-o", "one.png")
+    assert code == 0, err
+    with Image.open(work / "one.png") as picture:
+        assert (picture.mode, picture.size) == ("L", (64, 64))
+        return np.asarray(picture).astype(int)
+
+
+def test_one_face_is_drawn_as_asked(dcign, work):
+    plain = drawn(dcign, work, "face.h5", "--seed", "3")
+    assert plain.max() > 60
+    np.testing.assert_array_equal(drawn(dcign, work, "face.h5", "--seed", "3", "--azimuth", "0"), plain)
+    for words in (["--seed", "4"], ["--azimuth", "40"], ["--light=-60"], ["--elevation", "20"], ["--split", "train"]):
+        other = drawn(dcign, work, "face.h5", *(words if "--seed" in words else ["--seed", "3", *words]))
+        assert np.abs(other - plain).max() > 10, words
+
+
+def test_one_chair_is_drawn_as_asked_and_another_by_another_seed(dcign, work):
+    one = drawn(dcign, work, "chairs", "--split", "train", "--seed", "0")
+    assert one.min() < 200 < one.max()
+    assert np.abs(drawn(dcign, work, "chairs", "--split", "train", "--seed", "1") - one).max() > 10
+    assert np.abs(drawn(dcign, work, "chairs", "--split", "train", "--azimuth", "210") - one).max() > 10
+
+
+def test_what_cannot_be_drawn_is_refused(dcign, work):
+    for words, named in (
+        (["face.h5", "-o", "x.jpg"], "ending in .png"),
+        (["face.h5", "-o", "no/x.png"], "there is no folder no"),
+        (["nowhere", "-o", "x.png"], "nowhere"),
+        (["face.h5", "-o", "x.png", "--azimuth", "nan"], "azimuth"),
+    ):
+        code, _, err = dcign("assets", "draw", *words)
+        assert (code, named in err) == (2, True), err
+
+
 def test_check_says_what_is_odd(dcign, work):
     code, out, _ = dcign("assets", "check", "face.h5")
     assert code == 0

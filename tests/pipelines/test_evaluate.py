@@ -6,6 +6,7 @@ from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
 from dcign import calibration
+from dcign.shipped import FOLDER
 
 COUNTS = {"azimuth": 2, "elevation": 2, "light": 2, "intrinsic": 2}
 
@@ -93,3 +94,13 @@ def test_a_set_that_cannot_calibrate_an_angle_leaves_its_curve_alone(dcign, work
     write_untrained(work / "other", seed=3, step=9)
     assert dcign("evaluate", "other", "turning")[0] == 0
     assert set(calibration.load(work / "other").curves) == {"azimuth"}  # of other weights, there is nothing to keep
+
+
+def test_weights_that_ship_are_measured_by_name_into_a_folder_here(dcign, work):
+    write_synthetic(work / "faces-150", counts={"azimuth": 2}, split="test", size=150)
+    before = {path: path.stat().st_mtime_ns for path in (FOLDER, *FOLDER.rglob("*"))}
+    code, out, err = dcign("evaluate", "faces", "faces-150")
+    assert code == 0, err
+    assert "Report: faces-report/report.html" in out
+    assert {"report.json", "calibration.json"} <= {path.name for path in (work / "faces-report").iterdir()}
+    assert {path: path.stat().st_mtime_ns for path in (FOLDER, *FOLDER.rglob("*"))} == before

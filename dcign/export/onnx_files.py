@@ -1,0 +1,183 @@
+"""Encoder and decoder of a run as ONNX graphs, built node by node from the network's own weights.
+
+    encoder.onnx   images (N, 1, H, W) float32 in [0, 1] -> means (N, Z)
+    decoder.onnx   codes (N, Z) float32 -> images (N, 1, H, W) in [0, 1]
+
+Written out instead of traced: the graphs are the sixteen or so operations that a reader expects, with the 7x7 kernels
+folded once into the four-phase ones that inference uses (`dcign.upconv`), and equal runs give equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dcign import manipulate
+from dcign.errors import BadInput, Failure
+from dcign.run import Run
+from dcign.upconv import UpConv, fold
+
+ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
+OPSET, IR = 17, 8  # read by every onnxruntime since 1.12
+LARGEST_DIFFERENCE = 1e-4  # from PyTorch in float32
+ROWS = (1, 7)  # images at once in the check: N is free
+SPREAD = 4.0  # standard deviation of the codes that are tried: that of the angles' latents in trained runs
+
+
+def encoder_file(run: Run) -> bytes:
+    """The content of encoder.onnx. BadInput where the package onnx is missing."""
+    graph = _Graph()
+    x = "images"
+    for number, convolution in enumerate(run.model.encoder.convolutions, 1):
+        assert isinstance(convolution, nn.Conv2d)
+        assert convolution.bias is not None
+        x = graph.convolve(x, f"convolution{number}", convolution.weight, convolution.bias)
+        x = graph.add("MaxPool", [x], f"pool{number}", kernel_shape=[2, 2], strides=[2, 2])
+        x = graph.add("Relu", [x], f"relu{number}")
+    x = graph.add("Flatten", [x], "features", axis=1)
+    mean = run.model.encoder.mean
+    graph.linear(x, "mean", mean.weight, mean.bias, "means")
+    picture, code = ("N", 1, run.size, run.size), ("N", run.layout.latents)
+    return graph.serialise(run, "dcign encoder", ("images", picture), ("means", code))
+
+
+def decoder_file(run: Run) -> bytes:
+    """The content of decoder.onnx. BadInput where the package onnx is missing."""
+    graph, decoder = _Graph(), run.model.decoder
+    x = graph.linear("codes", "linear", decoder.linear.weight, decoder.linear.bias, "features")
+    start = graph.constant("grid", np.asarray([-1, *decoder.start], np.int64))
+    x = graph.add("Reshape", [x, start], "maps")
+    for number, upconvolution in enumerate(decoder.upconvolutions, 1):
+        assert isinstance(upconvolution, UpConv)
+        kernels = fold(upconvolution.weight, upconvolution.phases)
+        x = graph.add("Relu", [x], f"relu{number}")
+        x = graph.convolve(x, f"upconvolution{number}", kernels, upconvolution.bias.repeat_interleave(4))
+        x = graph.add("DepthToSpace", [x], f"shuffle{number}", blocksize=2, mode="CRD")  # PyTorch's pixel shuffle
+    graph.add("Sigmoid", [x], "images")
+    picture, code = ("N", 1, run.size, run.size), ("N", run.layout.latents)
+    return graph.serialise(run, "dcign decoder", ("codes", code), ("images", picture))
+
+
+def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict[str, float]:
+    """Largest |difference| from PyTorch of what each file gives on random input: {"encoder": ..., "decoder": ...}.
+
+    Failure where it is above `LARGEST_DIFFERENCE` or no number, BadInput where the package onnxruntime is missing.
+    """
+    noise = np.random.default_rng(seed)
+    found = {"encoder": 0.0, "decoder": 0.0}
+    sessions = {"encoder": _session(encoder), "decoder": _session(decoder)}
+    with one_thread():
+        for rows in ROWS:
+            images = noise.random((rows, run.size, run.size), np.float32)
+            codes = (SPREAD * noise.standard_normal((rows, run.layout.latents))).astype(np.float32)
+            means = sessions["encoder"].run(["means"], {"images": images[:, None]})[0]
+            pictures = sessions["decoder"].run(["images"], {"codes": codes})[0][:, 0]
+            expected = {"encoder": manipulate.encode(run, images), "decoder": manipulate.decode(run, codes)}
+            for name, given in (("encoder", means), ("decoder", pictures)):
+                found[name] = float(np.maximum(found[name], np.abs(given - expected[name]).max()))  # keeps a NaN
+    for name, difference in found.items():
+        if not difference <= LARGEST_DIFFERENCE:
+            raise Failure(
+                f"{name}.onnx: expected what PyTorch computes, to {LARGEST_DIFFERENCE:g}; found a difference of "
+                f"{difference:.2g} on random input, so nothing was written"
+            )
+    return found
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keeps PyTorch to one thread: the last digit of a sum must not depend on the machine's cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Graph:
+    """Nodes and constants of a graph, in order. A node bears the name of what it gives."""
+
+    def __init__(self) -> None:
+        self.onnx = _package("onnx")
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def add(self, operation: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(self.onnx.helper.make_node(operation, inputs, [output], name=output, **attributes))
+        return output
+
+    def convolve(self, x: str, name: str, weight: Tensor, bias: Tensor) -> str:
+        inputs = [x, *self._parameters(name, weight, bias)]
+        return self.add("Conv", inputs, name, kernel_shape=list(weight.shape[2:]))
+
+    def linear(self, x: str, name: str, weight: Tensor, bias: Tensor, output: str) -> str:
+        return self.add("Gemm", [x, *self._parameters(name, weight, bias)], output, transB=1)
+
+    def serialise(
+        self, run: Run, name: str, given: tuple[str, Sequence[Any]], result: tuple[str, Sequence[Any]]
+    ) -> bytes:
+        """The checked model, input and output named with their shapes, and what is known of the run as metadata."""
+        helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
+        ends = [[helper.make_tensor_value_info(*end[:1], kind, list(end[1]))] for end in (given, result)]
+        graph = helper.make_graph(self.nodes, name, *ends, self.constants)
+        version = metadata.version("dcign")
+        model = helper.make_model(
+            graph, producer_name="dcign", producer_version=version, ir_version=IR,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+        )  # fmt: skip
+        helper.set_model_props(model, facts(run))
+        self.onnx.checker.check_model(model, full_check=True)
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content
+
+    def _parameters(self, name: str, weight: Tensor, bias: Tensor) -> list[str]:
+        arrays = {"weight": weight, "bias": bias}
+        return [self.constant(f"{name}.{part}", each.detach().cpu().numpy()) for part, each in arrays.items()]
+
+
+def facts(run: Run) -> Mapping[str, str]:
+    """What the files say of the run they are from."""
+    return {
+        "dcign_version": metadata.version("dcign"),
+        "object": run.object,
+        "size": str(run.size),
+        "code": str(run.layout),
+        "widths": "/".join(map(str, run.config.widths)),
+        "step": str(run.step),
+        "seed": str(run.config.seed),
+        "fingerprint": str(run.data.get("fingerprint", "")),
+    }
+
+
+def _session(content: bytes) -> Any:
+    runtime = _package("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _package(name: str) -> ModuleType:
+    """The module `name`, imported only now; BadInput where it is missing."""
+    try:
+        if name == "onnx":
+            import onnx
+            from onnx import checker, helper, numpy_helper  # noqa: F401
+
+            return onnx
+        import onnxruntime
+    except ImportError as error:
+        raise BadInput(f"dcign export: expected the package {name} ({error}); pip install 'dcign[export]'") from None
+    return onnxruntime

@@ -1,0 +1,65 @@
+"""`dcign assets draw PATH`: one face or chair in one pose and light, as the images of shards have it."""
+
+from __future__ import annotations
+
+from functools import partial
+from io import BytesIO
+from math import isfinite
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+from pipelines.opening import KIND, MATCH, PATH, open_catalog, recognised
+from render.errors import BadInput
+from render.factors import EXTRINSIC, SPLITS, generator
+from render.files import write_file
+
+FRONT = {"face": (0.0, 0.0, 0.0), "chair": (30.0, 20.0, 0.0)}  # azimuth, elevation, light
+
+
+@click.command(name="draw", context_settings={"show_default": True})
+@PATH
+@KIND
+@MATCH
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Picture to write, .png.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Who: another face or chair for each number.")
+@click.option("--split", type=click.Choice(SPLITS), default="test", help="Of those that training sees, or of others.")
+@click.option("--azimuth", type=click.FloatRange(-360, 360), show_default="0, chairs 30", help="Degrees.")
+@click.option("--elevation", type=click.FloatRange(-90, 90), show_default="0, chairs 20", help="Degrees.")
+@click.option("--light", type=click.FloatRange(-360, 360), default=0.0, help="Degrees.")
+@click.option("--size", type=click.IntRange(16, 1024), default=150, help="Width and height in pixels.")
+def command(
+    path: Path, kind: str | None, match: str, output: Path, seed: int, split: str, azimuth: float | None,
+    elevation: float | None, light: float, size: int,
+) -> None:  # fmt: skip
+    """Draw one face or chair in one pose and light, as the images of shards have it: something to try a run on.
+
+    \b
+    Examples:
+      dcign assets draw built-in --seed 7 -o ann.png
+      dcign assets draw built-in --object chair --azimuth 120 -o chair.png
+    """
+    from render.gallery import Gallery
+    from render.job import shading_for
+    from render.reference import ReferenceRenderer
+
+    if output.suffix.lower() != ".png":
+        raise BadInput(f"-o: expected a file name ending in .png, found {output}")
+    if not output.parent.is_dir():
+        raise BadInput(f"-o {output}: there is no folder {output.parent}; make it first")
+    asked = (azimuth, elevation, light)
+    for name, angle in zip(EXTRINSIC, asked, strict=True):
+        if angle is not None and not isfinite(angle):
+            raise BadInput(f"--{name}: expected degrees, found {angle}")
+    catalog = open_catalog(kind or recognised(path), path, match=match)
+    chosen = catalog.choose(split, seed, (), 1, partial(generator, seed, split, "drawing", 0))
+    mesh = catalog.mesh(int(chosen.identity[0]), None if chosen.coefficients is None else chosen.coefficients[0])
+    usual = FRONT[catalog.object]
+    angles = [front if angle is None else angle for angle, front in zip(asked, usual, strict=True)]
+    gallery = Gallery(catalog, ReferenceRenderer(size).draw, shading_for(catalog), size)
+    buffer = BytesIO()
+    Image.fromarray(np.asarray(gallery.image(mesh, *angles))).save(buffer, "PNG")
+    write_file(output, buffer.getvalue())
+    click.echo(f"{output}: azimuth {angles[0]:g}°, elevation {angles[1]:g}°, light {angles[2]:g}°")
