@@ -22,6 +22,7 @@ COMMANDS = {
     "rerender": ("pipelines.rerender", "Re-pose, re-light and mix the objects of images."),
     "encode": ("pipelines.encode", "Turn images into graphics codes: JSON, CSV or NPZ."),
     "decode": ("pipelines.decode", "Turn graphics codes back into images."),
+    "explore": ("pipelines.explore", "Turn the knobs of a run on a local web page."),
     "bench": ("pipelines.bench", "Measure time and memory on this machine."),
     "run": ("pipelines.run", "Render, train and measure by a recipe, start to end."),
     "runs": ("pipelines.runs", "List training runs with their best figures."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pipelines.bench.assets import assets
+from pipelines.bench.explore import explore
 from pipelines.bench.load import load
 from pipelines.bench.parity import parity
 from pipelines.bench.render import render
@@ -21,5 +22,5 @@ def command() -> None:
     """
 
 
-for each in (assets, render, parity, load, train):
+for each in (assets, render, parity, load, train, explore):
     command.add_command(each)

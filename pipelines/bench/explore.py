@@ -1,0 +1,125 @@
+"""`dcign bench explore`: how long after a slider's move the decoded image stands on the page, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from dcign.errors import BadInput, Failure
+from render.files import write_file
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# From the moment the browser got the key to the frame after the canvas was drawn, ms
+WATCH = """
+window.latencies = [];
+let moved = null;
+addEventListener("input", (event) => (moved = event.timeStamp), true);
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (...words) {
+  put.apply(this, words);
+  if (this.canvas.id === "decoded" && moved !== null) {
+    const start = moved;
+    moved = null;
+    requestAnimationFrame(() => window.latencies.push(performance.now() - start));
+  }
+};
+"""
+DRAWN = """before => new Promise((resolve) => {
+  const look = () => (latencies.length > before ? resolve() : requestAnimationFrame(look));
+  look();
+})"""
+PACES = {"one after another": 0, "each while the true picture is drawn": 200}  # ms between drawn and next move
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--moves", type=click.IntRange(min=10), default=40, help="Of each slider, at each pace.")
+@click.option("--assets", metavar="PATH", type=click.Path(path_type=Path), show_default="the built-in model",
+              help="The models that RUN was trained on.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
+def explore(run: Path, moves: int, assets: Path | None, output: Path | None) -> None:
+    """Move the sliders of `dcign explore RUN` by keyboard, in headless Chromium, and time the pictures.
+
+    The time runs from the input event, as the browser stamps it, to the frame in which the decoded image is drawn. At
+    the second pace each move comes as the renderer draws the true picture of the one before. Needs Chromium and the
+    package playwright.
+
+    \b
+    Example:
+      dcign bench explore run/ -o explore.json
+    """
+    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser_path is None:
+        raise BadInput(f"dcign bench explore needs a browser: expected one of {', '.join(BROWSERS)}, found none")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise BadInput("dcign bench explore needs the package playwright; pip install 'dcign[dev]'") from None
+    with _server(run, assets) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.add_init_script(WATCH)
+        page.goto(address)
+        page.locator("#another:visible").or_(page.locator("#message:not(:empty)")).first.wait_for()
+        if not page.is_visible("#another"):
+            raise BadInput(f"{run}: expected a run whose objects can be drawn; --assets PATH names its models")
+        page.locator("#save:enabled").wait_for()
+        times = {pace: _move_all(page, moves, pause) for pace, pause in PACES.items()}
+        version = browser.version
+        browser.close()
+    found = {pace: _summary(each) for pace, each in times.items()}
+    document = {
+        "run": str(run), "moves": moves, "latency_ms": found, "browser": version, "cores": os.cpu_count(),
+        "python": platform.python_version(), "machine": platform.platform(),
+    }  # fmt: skip
+    click.echo(f"{'':<40}{'moves':>8}{'p50 ms':>10}{'p95 ms':>10}{'most ms':>10}")
+    for pace, each in found.items():
+        click.echo(f"{pace:<40}{each['moves']:>8}{each['p50']:>10.1f}{each['p95']:>10.1f}{each['most']:>10.1f}")
+    if output is not None:
+        write_file(output, (json.dumps(document, indent=1) + "\n").encode())
+
+
+@contextmanager
+def _server(run: Path, assets: Path | None) -> Iterator[str]:
+    """`dcign explore` in a process of its own, as users have it: its address."""
+    words = [sys.executable, "-m", "pipelines.cli", "explore", str(run), "--port", "0"]
+    words += [] if assets is None else ["--assets", str(assets)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        address = next((line.split()[0] for line in process.stdout if line.startswith("http")), None)
+        if address is None:
+            raise Failure(f"dcign explore {run} did not start")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _move_all(page: Any, moves: int, pause: int) -> list[float]:
+    """Milliseconds of `moves` steps of each slider, there and back."""
+    for slider in page.locator("input[type=range]").all():
+        slider.focus()
+        for k in range(moves):
+            before = page.evaluate("latencies.length")
+            page.keyboard.press("ArrowRight" if k % 20 < 10 else "ArrowLeft")
+            page.evaluate(DRAWN, before)
+            page.wait_for_timeout(pause)
+    times: list[float] = page.evaluate("latencies.splice(0)")
+    return times
+
+
+def _summary(times: list[float]) -> dict[str, float]:
+    p50, p95 = np.percentile(times, (50, 95))
+    return {"moves": len(times), "p50": float(p50), "p95": float(p95), "most": max(times)}

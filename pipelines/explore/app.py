@@ -1,0 +1,271 @@
+"""The addresses of the page and what they answer: pictures as raw grey bytes, the rest as JSON, errors as one line.
+
+Nothing is kept for a visitor but pictures under their ids (`held.py`): all else is in the address that is asked for.
+
+    GET  /, /explore.js, ...                        the page (pipelines/web)
+    GET  /api/session                               runs, sliders, notes
+    POST /api/pictures?name=NAME                    an image file as the body -> its id, and what is known of it
+    POST /api/objects/NUMBER                        an unseen object, drawn -> the same
+    GET  /api/pictures/ID/input                     what the first run sees
+    GET  /api/pictures/ID/decoded?azimuth=30&...    decoded by each run, one after another
+    GET  /api/pictures/ID/true?azimuth=30&...       drawn by the renderer
+    GET  /api/pictures/ID/decoded.png, input.png    as files
+    GET  /api/pictures/ID/sweep.gif?of=azimuth&steps=24&light=10&...
+    GET  /api/pictures/ID/command?azimuth=30&...    the same by `dcign rerender`, a line for each run
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import Any, TypeVar
+
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from dcign.errors import BadInput, DcignError, Failure
+from dcign.image_files import decode_image
+from dcign.pictures import Row, Tile, draw_rows, png
+from dcign.sliders import to_json
+from pipelines.explore import sweep
+from pipelines.explore.guard import Guard
+from pipelines.explore.held import Gone, Held, Pictures, file_name
+from pipelines.explore.opened import Opened, compared, short_names
+from pipelines.explore.settings import command_line, fitted, read_integer, read_settings
+from pipelines.explore.true_objects import TrueObjects
+
+T = TypeVar("T")
+MOST_BYTES = 64 * 2**20  # of an upload
+AT_ONCE = 4  # uploads in memory; others wait
+PATIENCE = 120.0  # seconds for an upload to arrive
+WEB = {
+    "/": ("explore.html", "text/html"),
+    "/explore.js": ("explore.js", "text/javascript"),
+    "/controls.js": ("controls.js", "text/javascript"),
+    "/pixels.js": ("pixels.js", "text/javascript"),
+    "/page.css": ("page.css", "text/css"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+class TooLarge(BadInput):
+    """An upload of more bytes than are read."""
+
+
+class Busy(BadInput):
+    """An upload did not arrive in time."""
+
+
+STATUS: tuple[tuple[type[DcignError], int], ...] = (
+    (TooLarge, 413), (Busy, 408), (Gone, 404), (BadInput, 400), (Failure, 500),
+)  # fmt: skip
+
+
+def make_app(opened: Sequence[Opened], true: TrueObjects | None, host: str) -> Starlette:
+    """The server's application for one or two runs, with the renderer of the first where there is one."""
+    explorer = Explorer(opened, true)
+    routes = [
+        *(Route(path, _file(*entry)) for path, entry in WEB.items()),
+        Route("/api/session", explorer.session),
+        Route("/api/pictures", explorer.upload, methods=["POST"]),
+        Route("/api/objects/{number}", explorer.object, methods=["POST"]),
+        Route("/api/pictures/{id}/input", explorer.input),
+        Route("/api/pictures/{id}/input.png", explorer.input_file),
+        Route("/api/pictures/{id}/decoded", explorer.decoded),
+        Route("/api/pictures/{id}/decoded.png", explorer.decoded_file),
+        Route("/api/pictures/{id}/true", explorer.true),
+        Route("/api/pictures/{id}/sweep.gif", explorer.sweep),
+        Route("/api/pictures/{id}/command", explorer.command),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, host=host)],
+        exception_handlers={DcignError: _told},
+        lifespan=explorer.lifespan,
+    )
+
+
+class Explorer:
+    """Answers requests. The network, the renderer and the reader of uploads have a thread each."""
+
+    def __init__(self, opened: Sequence[Opened], true: TrueObjects | None) -> None:
+        self.opened, self.objects, self.pictures = tuple(opened), true, Pictures()
+        self.names = short_names(opened)
+        self.network, self.renderer, self.reader = (ThreadPoolExecutor(1) for _ in range(3))
+        self.uploads = asyncio.Semaphore(AT_ONCE)
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        yield
+        for threads in (self.network, self.renderer, self.reader):
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    async def session(self, _: Request) -> Response:
+        first = self.opened[0]
+        return JSONResponse(
+            {
+                "object": first.run.object,
+                "runs": [
+                    {"word": each.word, "name": name, "size": each.run.size, "step": each.run.step}
+                    for each, name in zip(self.opened, self.names, strict=True)
+                ],
+                "sliders": to_json(first.sliders),
+                "notes": [note for each in self.opened for note in each.notes],
+                "compared": compared(self.opened),
+                "objects": 0 if self.objects is None else len(self.objects),
+                "most_bytes": MOST_BYTES,
+            }
+        )
+
+    async def upload(self, request: Request) -> Response:
+        name = file_name(request.query_params.get("name", ""))
+        async with self.uploads:
+            try:
+                content = await asyncio.wait_for(_body(request, name), PATIENCE)
+            except asyncio.TimeoutError:
+                raise Busy(f"{name}: the upload did not arrive within {PATIENCE:g} s") from None
+            except ClientDisconnect:
+                return Response(status_code=400)  # to nobody
+            image = await _in(self.reader, lambda: decode_image(io.BytesIO(content), name))
+            held = await _in(self.reader, lambda: self._held(image, name))
+        return self._kept(held)
+
+    async def object(self, request: Request) -> Response:
+        if self.objects is None:
+            raise BadInput("there is no renderer here to draw objects with")
+        objects = self.objects
+        number = read_integer("object", request.path_params["number"], 0, len(objects) - 1)
+        views = objects.frontal(number)
+        image = Image.fromarray(await _in(self.renderer, lambda: objects.draw(views, {})))
+        name = f"test-{self.opened[0].run.object}-{number + 1}.png"
+        held = await _in(self.reader, lambda: self._held(image, name))
+        true = {key: float(value[0]) for key, value in views.values.items()}
+        return self._kept(Held(name, held.encoded, {**true, **held.start}, png(image), views))
+
+    async def input(self, request: Request) -> Response:
+        return _bytes(self._picture(request).encoded[0].pixels.tobytes())
+
+    async def input_file(self, request: Request) -> Response:
+        held = self._picture(request)
+        if held.png is None:
+            raise BadInput(f"{held.name}: came from a file, and is not sent back")
+        return _bytes(held.png, "image/png")
+
+    async def decoded(self, request: Request) -> Response:
+        held, settings = self._picture(request), self._settings(request)
+        return _bytes(b"".join(image.tobytes() for image in await self._decode(held, settings)))
+
+    async def decoded_file(self, request: Request) -> Response:
+        held, settings = self._picture(request), self._settings(request)
+        images = await self._decode(held, settings)
+        if len(images) == 1:
+            return _bytes(png(Image.fromarray(images[0])), "image/png")
+        tiles = [Tile(image / 255, name) for image, name in zip(images, self.names, strict=True)]
+        return _bytes(png(draw_rows([Row(tiles)])), "image/png")
+
+    async def true(self, request: Request) -> Response:
+        held, settings = self._picture(request), self._settings(request)
+        objects, views = self.objects, held.views
+        if objects is None or views is None:
+            raise BadInput(f"{held.name}: its true pictures are not known")
+        degrees = {name: value for name, value in settings.items() if name in views.values}
+        image = await _in(self.renderer, lambda: objects.draw(views, degrees))
+        return _bytes(image.tobytes())
+
+    async def sweep(self, request: Request) -> Response:
+        held = self._picture(request)
+        pairs = request.query_params.multi_items()
+        asked = {name: text for name, text in pairs if name in ("of", "steps")}
+        settings = read_settings([pair for pair in pairs if pair[0] not in asked], self.opened[0].sliders)
+        slider = next((each for each in self.opened[0].sliders if each.name == asked.get("of")), None)
+        if slider is None:
+            raise BadInput("of: expected the name of a slider")
+        steps = read_integer("steps", asked.get("steps", "24"), *sweep.STEPS)
+        pictures = [await self._decode(held, each) for each in sweep.sweeps(slider, steps, settings)]
+        return _bytes(await _in(self.reader, lambda: sweep.recording(slider, pictures, self.names)), "image/gif")
+
+    async def command(self, request: Request) -> Response:
+        held, settings = self._picture(request), self._settings(request)
+        lines = [command_line(each, held.name, settings) for each in self.opened]
+        return PlainTextResponse("\n".join(filter(None, lines)))
+
+    def _picture(self, request: Request) -> Held:
+        return self.pictures.get(request.path_params["id"])
+
+    def _settings(self, request: Request) -> dict[str, float]:
+        return read_settings(request.query_params.multi_items(), self.opened[0].sliders)
+
+    async def _decode(self, held: Held, settings: dict[str, float]) -> list[Any]:
+        """(H, W) uint8 of each run."""
+
+        def decode() -> list[Any]:
+            pairs = zip(self.opened, held.encoded, strict=True)
+            return [each.picture(encoded.code, fitted(settings, each.sliders)) for each, encoded in pairs]
+
+        return await _in(self.network, decode)
+
+    def _held(self, image: Image.Image, name: str) -> Held:
+        encoded = tuple(each.read(image, name) for each in self.opened)
+        return Held(name, encoded, self.opened[0].degrees(encoded[0].code))
+
+    def _kept(self, held: Held) -> Response:
+        several = len(self.opened) > 1
+        warnings = [
+            f"{name}: {encoded.warning}" if several else encoded.warning
+            for name, encoded in zip(self.names, held.encoded, strict=True)
+            if encoded.warning
+        ]
+        return JSONResponse(
+            {
+                "id": self.pictures.add(held), "name": held.name, "start": held.start, "warnings": warnings,
+                "drawn": held.views is not None,
+            }
+        )  # fmt: skip
+
+
+async def _body(request: Request, name: str) -> bytes:
+    """The body of a request, of which no more is read than is allowed."""
+    problem = f"{name}: expected an image file of at most {MOST_BYTES // 2**20} MiB, found more"
+    told = request.headers.get("content-length", "")
+    if told.isascii() and told.isdigit() and int(told) > MOST_BYTES:
+        raise TooLarge(problem)
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MOST_BYTES:
+            raise TooLarge(problem)
+    if not content:
+        raise BadInput(f"{name}: expected an image, found an empty file")
+    return bytes(content)
+
+
+async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+
+def _file(name: str, kind: str) -> Callable[[Request], Any]:
+    content = resources.files("pipelines").joinpath("web", name).read_bytes()
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=kind)
+
+    return answer
+
+
+def _bytes(content: bytes, kind: str = "application/octet-stream") -> Response:
+    return Response(content, media_type=kind)
+
+
+async def _told(_: Request, error: Exception) -> Response:
+    assert isinstance(error, DcignError)
+    status = next(code for kind, code in STATUS if isinstance(error, kind))
+    headers = {"Connection": "close"} if status in (408, 413) else {}  # what else arrives is not read
+    return PlainTextResponse(" ".join(str(error).split()), status, headers)

@@ -1,0 +1,120 @@
+"""The explorer's server on a free port of this process, and objects that are drawn without a renderer."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import numpy as np
+from shard_fixtures import synthetic_images
+from untrained_run import write_untrained
+
+from dcign import calibration
+from dcign.calibration import Calibration
+from dcign.curves import Curve
+from pipelines.explore.app import make_app
+from pipelines.explore.opened import open_runs
+from pipelines.explore.serve import address_of, listen, make_server
+from render.views import Views
+
+SIZE = 54
+LATENTS = 200
+
+
+def write_calibrated(folder, *, narrow=1.0, reconstruction=(), **untrained):
+    """An untrained run with azimuth, elevation, light and two directions; `narrow` shrinks the range of azimuth."""
+    curves = {
+        name: Curve(name, (-reach, 0.0, reach), (-60.0, 0.0, 40.0), False, 3.0, 0.9, 100, 100)
+        for name, reach in (("azimuth", 90.0 * narrow), ("elevation", 30.0), ("light", 80.0))
+    }
+    directions = np.zeros((2, LATENTS))
+    directions[0, 3:40], directions[1, 20:60] = 20.0, -15.0
+    measured = Calibration(curves, 7, {}, {}, reconstruction, tuple(map(tuple, directions.tolist())))
+    calibration.save(write_untrained(folder, gain=300.0, **untrained), measured)
+    return folder
+
+
+class Discs:
+    """Stands in for `TrueObjects`: discs of numpy."""
+
+    def __init__(self, count=3):
+        self.count, self.drawn = count, 0
+
+    def __len__(self):
+        return self.count
+
+    def frontal(self, number):
+        values = {name: np.zeros(1, np.float32) for name in ("azimuth", "elevation", "light")}
+        return Views(np.array([number]), None, values)
+
+    def draw(self, views, degrees):
+        self.drawn += 1
+        angles = [np.full(1, degrees.get(name, 0.0)) for name in ("azimuth", "elevation", "light")]
+        return synthetic_images(*angles, views.identity, SIZE)[0]
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def grey(self, count=1):
+        return np.frombuffer(self.body, np.uint8).reshape(count, SIZE, SIZE)
+
+
+class Client:
+    """Talks to a server as a browser would; each request is a connection of its own."""
+
+    def __init__(self, address):
+        self.address = address
+        self.host = address.split("/")[2]
+
+    def ask(self, method, path, body=None, headers=()):
+        connection = http.client.HTTPConnection(self.host, timeout=30)
+        try:
+            connection.request(method, path, body, dict(headers))
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read(), {k.lower(): v for k, v in answer.getheaders()})
+        finally:
+            connection.close()
+
+    def get(self, path, query=(), **settings):
+        pairs = [*query, *((name.replace("_", "-"), value) for name, value in settings.items())]
+        return self.ask("GET", f"{path}?{urlencode(pairs)}")
+
+    def upload(self, content, name="face.png"):
+        return self.ask("POST", f"/api/pictures?{urlencode({'name': name})}", content)
+
+    def of(self, picture, what, query=(), **settings):
+        """An answer about a picture that was uploaded or drawn."""
+        return self.get(f"/api/pictures/{picture.json['id']}/{what}", query, **settings)
+
+
+@contextmanager
+def serving(*runs, true=None):
+    """A `Client` of a server of `runs`, in a thread."""
+    with listen("127.0.0.1", 0) as listening:
+        server = make_server(make_app(open_runs(runs, "cpu"), true, "127.0.0.1"))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            yield Client(address_of(listening, "127.0.0.1"))
+        finally:
+            server.should_exit = True
+            thread.join()
