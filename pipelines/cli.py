@@ -23,6 +23,7 @@ COMMANDS = {
     "encode": ("pipelines.encode", "Turn images into graphics codes: JSON, CSV or NPZ."),
     "decode": ("pipelines.decode", "Turn graphics codes back into images."),
     "explore": ("pipelines.explore", "Turn the knobs of a run on a local web page."),
+    "export": ("pipelines.export", "Write ONNX files, a page that runs them, and a model card."),
     "bench": ("pipelines.bench", "Measure time and memory on this machine."),
     "run": ("pipelines.run", "Render, train and measure by a recipe, start to end."),
     "runs": ("pipelines.runs", "List training runs with their best figures."),

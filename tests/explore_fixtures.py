@@ -12,31 +12,13 @@ from urllib.parse import urlencode
 
 import numpy as np
 from shard_fixtures import synthetic_images
-from untrained_run import write_untrained
 
-from dcign import calibration
-from dcign.calibration import Calibration
-from dcign.curves import Curve
 from pipelines.explore.app import make_app
 from pipelines.explore.opened import open_runs
 from pipelines.explore.serve import address_of, listen, make_server
 from render.views import Views
 
 SIZE = 54
-LATENTS = 200
-
-
-def write_calibrated(folder, *, narrow=1.0, reconstruction=(), **untrained):
-    """An untrained run with azimuth, elevation, light and two directions; `narrow` shrinks the range of azimuth."""
-    curves = {
-        name: Curve(name, (-reach, 0.0, reach), (-60.0, 0.0, 40.0), False, 3.0, 0.9, 100, 100)
-        for name, reach in (("azimuth", 90.0 * narrow), ("elevation", 30.0), ("light", 80.0))
-    }
-    directions = np.zeros((2, LATENTS))
-    directions[0, 3:40], directions[1, 20:60] = 20.0, -15.0
-    measured = Calibration(curves, 7, {}, {}, reconstruction, tuple(map(tuple, directions.tolist())))
-    calibration.save(write_untrained(folder, gain=300.0, **untrained), measured)
-    return folder
 
 
 class Discs:

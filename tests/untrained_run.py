@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from dcign import calibration
+from dcign.calibration import Calibration
 from dcign.checkpoint import Header, save_checkpoint
 from dcign.code import CodeLayout
 from dcign.config import TrainConfig
+from dcign.curves import Curve
 from render.factors import DEFAULT_RANGES
 
 
@@ -41,4 +45,17 @@ def write_untrained(
         model[name] = model[name] * gain
     zeros = {f"{kind}.{name}": torch.zeros_like(value) for name, value in model.items() for kind in ("mean", "square")}
     save_checkpoint(folder, header, model, zeros)
+    return folder
+
+
+def write_calibrated(folder, *, narrow=1.0, reconstruction=(), **untrained):
+    """An untrained run with azimuth, elevation, light and two directions; `narrow` shrinks the range of azimuth."""
+    curves = {
+        name: Curve(name, (-reach, 0.0, reach), (-60.0, 0.0, 40.0), False, 3.0, 0.9, 100, 100)
+        for name, reach in (("azimuth", 90.0 * narrow), ("elevation", 30.0), ("light", 80.0))
+    }
+    directions = np.zeros((2, 200))
+    directions[0, 3:40], directions[1, 20:60] = 20.0, -15.0
+    measured = Calibration(curves, 7, {}, {}, reconstruction, tuple(map(tuple, directions.tolist())))
+    calibration.save(write_untrained(folder, gain=300.0, **untrained), measured)
     return folder

@@ -3,7 +3,6 @@
 opened.py        runs with their sliders
 settings.py      sliders at values, from a request; the same as a command line
 held.py          the pictures that visitors brought, in memory
-true_objects.py  the renderer beside: unseen objects, at any pose and light
 sweep.py         a slider recorded
 app.py           addresses and what they answer
 guard.py         who may ask

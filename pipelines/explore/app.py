@@ -40,7 +40,7 @@ from pipelines.explore.guard import Guard
 from pipelines.explore.held import Gone, Held, Pictures, file_name
 from pipelines.explore.opened import Opened, compared, short_names
 from pipelines.explore.settings import command_line, fitted, read_integer, read_settings
-from pipelines.explore.true_objects import TrueObjects
+from pipelines.true_objects import TrueObjects
 
 T = TypeVar("T")
 MOST_BYTES = 64 * 2**20  # of an upload

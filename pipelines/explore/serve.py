@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 from dcign.errors import BadInput
 from pipelines.explore.app import make_app
 from pipelines.explore.opened import Opened, open_runs
-from pipelines.explore.true_objects import TrueObjects, open_true_objects
 from pipelines.studio import NoStudio
+from pipelines.true_objects import TrueObjects, open_true_objects
 
 MOST_CONNECTIONS = 200
 SECONDS_TO_END = 3  # for answers that are on their way

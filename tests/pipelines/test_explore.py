@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from explore_fixtures import SIZE, Client, Discs, serving, write_calibrated
+from explore_fixtures import SIZE, Client, Discs, serving
 from mesh_fixtures import write_models
 from PIL import Image
 from shard_fixtures import synthetic_images
-from untrained_run import write_untrained
+from untrained_run import write_calibrated, write_untrained
 
 from dcign.errors import BadInput
 from dcign.images import load_grey
@@ -32,10 +32,10 @@ from pipelines.explore import command, held
 from pipelines.explore.held import file_name
 from pipelines.explore.opened import open_runs, short_names
 from pipelines.explore.serve import listen
-from pipelines.explore.true_objects import open_true_objects
 from pipelines.render import command as render_command
 from pipelines.rerender import command as rerender_command
 from pipelines.studio import NoStudio
+from pipelines.true_objects import open_true_objects
 from render.shards import open_data_set
 
 ROOT = Path(__file__).parents[2]

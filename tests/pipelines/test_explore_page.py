@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 from browser_fixtures import PHONE, canvas_grey, chromium, open_page, scrolls_sideways
-from explore_fixtures import SIZE, Discs, serving, write_calibrated
+from explore_fixtures import SIZE, Discs, serving
 from PIL import Image
 from shard_fixtures import synthetic_images
-from untrained_run import write_untrained
+from untrained_run import write_calibrated, write_untrained
 
 from dcign.images import load_grey
 from dcign.pictures import to_uint8

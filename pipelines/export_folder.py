@@ -1,0 +1,77 @@
+"""A folder that appears whole or not at all, and replaces an earlier export but nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from dcign.errors import BadInput, Failure
+from pipelines.export_page import ENGINE, FORMAT
+
+LARGEST = 2**26  # bytes of an engine.json
+
+
+def check_output(folder: Path) -> None:
+    """BadInput unless `folder` is missing, empty, or an earlier export without other files."""
+    if not folder.exists():
+        above = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not above.is_dir():
+            raise BadInput(f"-o {folder}: expected a folder, but {above} is a file")
+        return
+    if not folder.is_dir():
+        raise BadInput(f"-o {folder}: expected a folder, found a file")
+    found = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
+    }
+    others = sorted(found - _earlier(folder / ENGINE))
+    if others:
+        raise BadInput(
+            f"-o {folder}: expected a new folder, or an earlier export alone; found {others[0]}"
+            f"{f' and {len(others) - 1} other files' if len(others) > 1 else ''}; name another folder"
+        )
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write `files`, path -> content, under a temporary name beside `folder`, then move them into place together.
+
+    Failure, naming `folder`, when the disk is full or cannot be written to; what was there before is then still there.
+    """
+    target = folder.resolve()
+    mark = secrets.token_hex(4)
+    staged, old = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("tmp", "old"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            path = staged / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if target.exists():
+            os.rename(target, old)
+        try:
+            os.rename(staged, target)
+        except BaseException:  # an interrupt too
+            if old.exists():
+                os.rename(old, target)
+            raise
+    except OSError as error:
+        raise Failure(f"-o {folder}: cannot be written: {error.strerror or error}; nothing was changed") from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _earlier(path: Path) -> set[str]:
+    """The files of the export that engine.json at `path` is of; none where it is something else."""
+    try:
+        with open(path, "rb") as file:
+            content = json.loads(file.read(LARGEST))
+        return {str(name) for name in content["files"]} if content["format"] == FORMAT else set()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()

@@ -1,0 +1,114 @@
+"""The static page of an export: HTML, scripts, onnxruntime-web, and engine.json, which tells them what there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from PIL import Image
+
+from dcign.images import BACKGROUND
+from dcign.pictures import png, to_uint8
+from dcign.run import Run
+from dcign.saved_reports import reach
+from dcign.sliders import Slider, to_json
+from pipelines.export_starts import Start
+
+WEB = Path(__file__).parent / "web"
+FORMAT, VERSION = "dcign-export", 1
+ENGINE, INDEX = "engine.json", "index.html"
+SCRIPTS = ("export.js", "code.js", "controls.js", "network.js", "photo.js", "pixels.js")
+STYLES = ("page.css", "export.css")
+RUNTIME = "onnxruntime-web"
+# Name in the package -> in an export. Some web hosts do not know what .mjs is, and then no browser runs it.
+RUNTIME_FILES = {
+    "ort.wasm.bundle.min.mjs": "ort.wasm.bundle.min.js",
+    "ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
+    "LICENSE": "LICENSE",
+    "ThirdPartyNotices.txt": "ThirdPartyNotices.txt",
+}
+LOADED = ("ort.wasm.bundle.min.js", "ort-wasm-simd-threaded.wasm", "decoder.onnx")  # before the first picture
+
+
+def scripts() -> dict[str, bytes]:
+    """Name in the export -> content, of what is the same in each: scripts, styles and the runtime."""
+    files = {f"page/{name}": (WEB / name).read_bytes() for name in (*SCRIPTS, *STYLES, "icon.svg")}
+    runtime = WEB / "vendor" / RUNTIME
+    return {**files, **{f"page/{RUNTIME}/{new}": (runtime / old).read_bytes() for old, new in RUNTIME_FILES.items()}}
+
+
+def pictures(starts: Sequence[Start]) -> dict[str, bytes]:
+    """start-1.png, ...: the images that the page starts from."""
+    return {
+        f"start-{number}.png": png(Image.fromarray(to_uint8(start.pixels)))
+        for number, start in enumerate(starts, 1)
+        if start.pixels is not None
+    }
+
+
+def engine_json(
+    run: Run, name: str, sliders: Sequence[Slider], starts: Sequence[Start],
+    report: Mapping[str, Any] | None, files: Iterable[str],
+) -> bytes:  # fmt: skip
+    """engine.json: what the scripts need, and what else is known of the run; `files` are the others of the export."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": name,
+        "object": run.object,
+        "size": run.size,
+        "background": BACKGROUND.get(run.object, 0.0),
+        "step": run.step,
+        "fingerprint": str(run.data.get("fingerprint", "")),
+        "measured": measured_on(report),
+        "sliders": to_json(sliders),
+        "starts": [
+            {
+                "name": start.name,
+                "picture": None if start.pixels is None else f"start-{number}.png",
+                "code": [float(value) for value in start.code],
+            }
+            for number, start in enumerate(starts, 1)
+        ],
+        "files": sorted([*files, ENGINE]),
+    }
+    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+
+
+def index_html(
+    run: Run, name: str, starts: Sequence[Start], report: Mapping[str, Any] | None, limits: Sequence[str], note: str,
+    files: Mapping[str, bytes],
+) -> bytes:  # fmt: skip
+    """The page itself. `note` stands out at its top, `limits` lie behind a line at its end."""
+    measured = measured_on(report)
+    subtitle = (
+        f"{run.object}s, {run.size} × {run.size} pixels, {run.layout.latents} latents, step {run.step:,}"
+        f"{f', measured {measured}' if measured else ''}."
+    )
+    loaded = sum(len(content) for path, content in files.items() if path.endswith(LOADED))
+    template = (WEB / "export.html").read_text(encoding="utf-8")
+    return (
+        Template(template)
+        .substitute(
+            title=escape(name),
+            subtitle=escape(subtitle),
+            note=escape(note),
+            size=run.size,
+            given="" if starts[0].pixels is not None else "hidden",
+            megabytes=f"{loaded / 1e6:.0f}",
+            things=f"{run.object}s",
+            latents=run.layout.latents,
+            limits="\n".join(f"<li>{escape(line)}</li>" for line in limits),
+        )
+        .encode()
+    )
+
+
+def measured_on(report: Mapping[str, Any] | None) -> str | None:
+    """The date of the run's report, 2026-11-21; None where it is not known."""
+    time = reach(report, ("made", "time"))
+    return time[:10] if isinstance(time, str) else None

@@ -1,0 +1,87 @@
+"""docs/tour.md: every command in it is run as it stands, in its order, in one folder."""
+
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TOUR = Path(__file__).parents[2] / "docs" / "tour.md"
+SET_UP = ("git clone", "make setup", ". .venv/bin/activate")  # of the machine that runs the tests, not of these
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+def blocks():
+    """The commands one by one, and the Python code as a whole, in their order."""
+    found, python = [], None
+    for line in TOUR.read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            if python is not None:
+                found.append("\n".join(python))
+            python = [] if line == "```python" else None
+        elif python is not None:
+            python.append(line)
+        elif line.startswith("    ") and not line.strip().startswith(SET_UP):
+            found.append(line.split(" # ")[0].strip())
+    return found
+
+
+def explored(words, folder):
+    """What the explorer's page is, once it runs; it ends by Ctrl-C."""
+    start = [sys.executable, "-c", "from pipelines.cli import main; main()", *words[1:], "--port", "0"]
+    with subprocess.Popen(start, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            lines = iter(process.stdout.readline, "")
+            address = next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                page = answer.read().decode()
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    return page
+
+
+def test_every_command_of_the_tour_works_as_it_stands(dcign, work):
+    pytest.importorskip("starlette")
+    pytest.importorskip("onnxruntime")
+    commands = blocks()
+    assert len(commands) > 12
+    for command in commands:
+        if command.startswith("import dcign"):
+            exec(compile(command, str(TOUR), "exec"), {})
+            continue
+        words = shlex.split(command)
+        assert words[0] == "dcign", command
+        if words[1] == "explore":
+            assert "Sliders" in explored(words, work)
+            continue
+        code, _, err = dcign(*words[1:])
+        assert code == 0, f"{command}\n{err}"
+        if "-o" in words:
+            made = work / words[words.index("-o") + 1]
+            assert made.is_file() or any(made.iterdir()), command
+        if made.name == "ann.png":  # the reader's own photograph
+            with Image.open(work / "ann.png") as face:
+                face.convert("RGB").resize((480, 480)).save(work / "face.png")
+            photo = Image.new("RGB", (600, 800), (20, 20, 20))
+            photo.paste(Image.open(work / "face.png"), (60, 90))
+            photo.save(work / "me.jpg")
+
+
+def test_the_turned_head_of_the_tour_is_nearer_to_the_truth_than_the_input_is(dcign, work):
+    """The files that the tour left; a network that ignored its knobs would fail."""
+    if not (work / "guess").is_dir():
+        pytest.skip("the tour did not get so far")
+    (path,) = (work / "guess").iterdir()
+    truth, guess, given = (np.asarray(Image.open(p), float) for p in (work / "truth.png", path, work / "ann.png"))
+    assert np.mean((guess - truth) ** 2) < 0.6 * np.mean((given - truth) ** 2)
