@@ -1,4 +1,5 @@
-"""`dcign bench explore`: how long after a slider's move the decoded image stands on the page, in a real browser."""
+"""`dcign bench explore`: how long after a slider's move the decoded image stands on the page, in a real browser: on the
+explorer's page, and on the one that `dcign export` writes."""
 
 from __future__ import annotations
 
@@ -10,7 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import click
@@ -39,7 +44,9 @@ DRAWN = """before => new Promise((resolve) => {
   const look = () => (latencies.length > before ? resolve() : requestAnimationFrame(look));
   look();
 })"""
-PACES = {"one after another": 0, "each while the true picture is drawn": 200}  # ms between drawn and next move
+# ms between drawn and next move
+PACES = {"explore, one after another": 0, "explore, each while the true picture is drawn": 200}
+EXPORTED = "exported page, one after another"
 
 
 @click.command(context_settings={"show_default": True})
@@ -49,7 +56,8 @@ PACES = {"one after another": 0, "each while the true picture is drawn": 200}  #
               help="The models that RUN was trained on.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
 def explore(run: Path, moves: int, assets: Path | None, output: Path | None) -> None:
-    """Move the sliders of `dcign explore RUN` by keyboard, in headless Chromium, and time the pictures.
+    """Move the sliders of `dcign explore RUN` and of the page of `dcign export RUN` by keyboard, in headless Chromium,
+    and time the pictures.
 
     The time runs from the input event, as the browser stamps it, to the frame in which the decoded image is drawn. At
     the second pace each move comes as the renderer draws the true picture of the one before. Needs Chromium and the
@@ -66,16 +74,19 @@ def explore(run: Path, moves: int, assets: Path | None, output: Path | None) -> 
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise BadInput("dcign bench explore needs the package playwright; pip install 'dcign[dev]'") from None
-    with _server(run, assets) as address, sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.add_init_script(WATCH)
-        page.goto(address)
-        page.locator("#another:visible").or_(page.locator("#message:not(:empty)")).first.wait_for()
-        if not page.is_visible("#another"):
-            raise BadInput(f"{run}: expected a run whose objects can be drawn; --assets PATH names its models")
-        page.locator("#save:enabled").wait_for()
-        times = {pace: _move_all(page, moves, pause) for pace, pause in PACES.items()}
+        with _server(run, assets) as address:
+            page = _opened(browser, address)
+            page.locator("#another:visible").or_(page.locator("#message:not(:empty)")).first.wait_for()
+            if not page.is_visible("#another"):
+                raise BadInput(f"{run}: expected a run whose objects can be drawn; --assets PATH names its models")
+            page.locator("#save:enabled").wait_for()
+            times = {pace: _move_all(page, moves, pause) for pace, pause in PACES.items()}
+        with _exported(run, assets) as address:
+            page = _opened(browser, address)
+            page.locator("#save:enabled").wait_for()
+            times[EXPORTED] = _move_all(page, moves, 0)
         version = browser.version
         browser.close()
     found = {pace: _summary(each) for pace, each in times.items()}
@@ -83,11 +94,42 @@ def explore(run: Path, moves: int, assets: Path | None, output: Path | None) -> 
         "run": str(run), "moves": moves, "latency_ms": found, "browser": version, "cores": os.cpu_count(),
         "python": platform.python_version(), "machine": platform.platform(),
     }  # fmt: skip
-    click.echo(f"{'':<40}{'moves':>8}{'p50 ms':>10}{'p95 ms':>10}{'most ms':>10}")
+    click.echo(f"{'':<48}{'moves':>8}{'p50 ms':>10}{'p95 ms':>10}{'most ms':>10}")
     for pace, each in found.items():
-        click.echo(f"{pace:<40}{each['moves']:>8}{each['p50']:>10.1f}{each['p95']:>10.1f}{each['most']:>10.1f}")
+        click.echo(f"{pace:<48}{each['moves']:>8}{each['p50']:>10.1f}{each['p95']:>10.1f}{each['most']:>10.1f}")
     if output is not None:
         write_file(output, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _opened(browser: Any, address: str) -> Any:
+    page = browser.new_page()
+    page.add_init_script(WATCH)
+    page.goto(address)
+    return page
+
+
+@contextmanager
+def _exported(run: Path, assets: Path | None) -> Iterator[str]:
+    """The page of `dcign export` on a plain web server: its address."""
+    with TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "pipelines.cli", "export", str(run), "-o", folder]
+        subprocess.run([*words, *([] if assets is None else ["--assets", str(assets)])], check=True)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=folder))
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """A web server without a log."""
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @contextmanager
