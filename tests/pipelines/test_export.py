@@ -13,8 +13,10 @@ from untrained_run import write_calibrated, write_untrained
 import dcign as package
 from dcign.export import onnx_files
 from dcign.images import load_grey
-from pipelines import export_folder, export_page, export_starts
-from pipelines.export_page import ENGINE
+from pipelines.export import folder as export_folder
+from pipelines.export import page as export_page
+from pipelines.export import starts as export_starts
+from pipelines.export.page import ENGINE
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'dcign[export]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'dcign[export]'")

@@ -24,7 +24,7 @@ from dcign.images import load_grey
 from dcign.pictures import to_uint8
 from dcign.run import load_run
 from pipelines.export import command as export_command
-from pipelines.export_page import RUNTIME_FILES
+from pipelines.export.page import RUNTIME_FILES
 from pipelines.rerender import command as rerender_command
 
 CLOSE = 2  # grey levels of 255

@@ -16,9 +16,9 @@ from dcign.pictures import png, to_uint8
 from dcign.run import Run
 from dcign.saved_reports import reach
 from dcign.sliders import Slider, to_json
-from pipelines.export_starts import Start
+from pipelines.export.starts import Start
 
-WEB = Path(__file__).parent / "web"
+WEB = Path(__file__).parents[1] / "web"
 FORMAT, VERSION = "dcign-export", 1
 ENGINE, INDEX = "engine.json", "index.html"
 SCRIPTS = ("export.js", "code.js", "controls.js", "network.js", "photo.js", "pixels.js")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dcign.errors import BadInput, Failure
-from pipelines.export_page import ENGINE, FORMAT
+from pipelines.export.page import ENGINE, FORMAT
 
 LARGEST = 2**26  # bytes of an engine.json
 

@@ -30,7 +30,7 @@ class Start:
     code: NDArray[np.float32]
 
 
-def starts(run: Run, images: Sequence[Path], assets: Path | None) -> list[Start]:
+def open_starts(run: Run, images: Sequence[Path], assets: Path | None) -> list[Start]:
     """One for each of `images`; without any, `OBJECTS` unseen objects where they can be drawn, else the prior's mean.
 
     BadInput for too many images, for files that are none, and for `assets` that are not those of the training data.

@@ -16,9 +16,9 @@ from dcign.export.usage import rounded, usage
 from dcign.rendering import rendering_of
 from dcign.run import Run, load_run
 from dcign.sliders import sliders_of
-from pipelines.export_folder import check_output, write_folder
-from pipelines.export_page import ENGINE, INDEX, engine_json, index_html, pictures, scripts
-from pipelines.export_starts import starts
+from pipelines.export.folder import check_output, write_folder
+from pipelines.export.page import ENGINE, INDEX, engine_json, index_html, pictures, scripts
+from pipelines.export.starts import open_starts
 
 CARD = "README.md"
 NO_DEGREES = "This run was not calibrated, so there are no sliders in degrees."
@@ -59,7 +59,7 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
     with one_thread():
         encoder, decoder = encoder_file(model), decoder_file(model)
         differences = check_files(model, encoder, decoder)
-        first = starts(model, images, assets)
+        first = open_starts(model, images, assets)
     sliders = () if curves is None else sliders_of(model, curves)
     files = {ENCODER: encoder, DECODER: decoder, **scripts(), **pictures(first)}
     use = usage(model, differences, sum(start.pixels is not None for start in first))
