@@ -43,7 +43,7 @@ def open_page(browser, address: str, **context) -> Iterator[object]:
     """
     with browser.new_context(**{"viewport": WIDE, **context}) as opened:
         page = opened.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)  # for busy machines
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

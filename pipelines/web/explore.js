@@ -317,6 +317,7 @@ function build() {
 
 function listen() {
   at("choose").addEventListener("click", () => at("file").click());
+  at("choose").disabled = false;
   at("file").addEventListener("change", () => {
     loadFile(at("file").files[0]);
     at("file").value = ""; // the same file can be chosen again

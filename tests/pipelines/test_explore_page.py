@@ -19,6 +19,7 @@ from pipelines.explore import app as explore_app
 from pipelines.rerender import command as rerender_command
 
 CLOSE = 2  # grey levels of 255
+PATIENCE = 60_000  # ms, for busy machines
 SLIDERS = ("azimuth", "elevation", "light", "direction-1", "direction-2")
 TOUCH = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
 
@@ -62,19 +63,19 @@ def plain(work):
 
 def settled(page, wanted, canvas="#decoded"):
     """Asserts that a canvas comes to show the grey picture `wanted`, within 2/255."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < end:
         found = canvas_grey(page, canvas)
         if found.shape == wanted.shape and np.abs(found.astype(int) - wanted).max() <= CLOSE:
             return
         time.sleep(0.02)
-    raise AssertionError(f"{canvas} is off by {np.abs(found.astype(int) - wanted).max()} after 10 s")
+    raise AssertionError(f"{canvas} is off by {np.abs(found.astype(int) - wanted).max()} after {PATIENCE} ms")
 
 
 def shown_text(page, selector, pattern):
     from playwright.sync_api import expect
 
-    expect(page.locator(selector)).to_have_text(re.compile(pattern))
+    expect(page.locator(selector)).to_have_text(re.compile(pattern), timeout=PATIENCE)
 
 
 def give(page, path):
