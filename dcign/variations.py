@@ -15,6 +15,7 @@ from dcign.knobs import Knobs
 from dcign.manipulate import set_latent
 from dcign.pictures import degrees_text
 
+LONGEST_NUMBER = 10  # digits of one that is read
 INTRINSIC = "intrinsic"  # all latents that are not an angle's
 
 
@@ -81,7 +82,7 @@ def latent_setting(layout: CodeLayout, knobs: Knobs, name: str, values: NDArray[
     BadInput for a name or number that the code has not, and for a name of several latents.
     """
     groups = {**{group: layout.indices(group) for group in layout.names}, **knobs.groups}
-    if name.isascii() and name.isdigit() and int(name) < layout.latents:
+    if name.isascii() and name.isdigit() and len(name) < LONGEST_NUMBER and int(name) < layout.latents:
         index, label = int(name), f"latent {int(name)}"
     elif name not in groups:
         single = ", ".join(group for group, latents in groups.items() if len(latents) == 1)

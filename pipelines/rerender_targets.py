@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dcign.errors import BadInput
 from dcign.images import Box
+from dcign.variations import LONGEST_NUMBER
 
 MAX_STEPS = 360
 MAX_LATENT = 1000.0  # beyond what any code holds; far beyond it float32 ends
@@ -78,7 +79,8 @@ def parse_direction(text: str) -> tuple[int, NDArray[np.float64]]:
     """'K=A:B:STEPS' or 'K=A' -> the number of a direction, and standard deviations. BadInput for anything else."""
     problem = f"--direction: expected K=A:B:STEPS or K=A (such as 1=-3:3:7 or 2=1.5), found {text!r}"
     number, sign, numbers = text.partition("=")
-    if not (sign and number.strip().isascii() and number.strip().isdigit()):
+    number = number.strip()
+    if not (sign and number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER):
         raise BadInput(problem)
     values = _values(numbers, problem, "--direction")
     if np.abs(values).max() > MAX_DEVIATIONS:

@@ -23,7 +23,9 @@ def check_once(names: Sequence[str]) -> None:
 
 
 def piped_image() -> Image.Image:
-    """Reads and decodes it, upright. BadInput for too many bytes, RunError for what is no image."""
+    """Reads and decodes it, upright. BadInput for too many bytes or none at all, RunError for what is no image."""
+    if sys.stdin is None:
+        raise BadInput(f"{NAME}: expected an image from standard input, which is closed")
     content = sys.stdin.buffer.read(MOST_PIPED + 1)
     if len(content) > MOST_PIPED:
         raise BadInput(f"{NAME}: expected an image of at most {MOST_PIPED // 2**20} MiB, found more")

@@ -46,6 +46,8 @@ def _read(path: Path) -> dict[str, Any]:
         isinstance(line, dict) and isinstance(line.get("name"), str) and _numbers(line, "value", "low", "high")
         for line in lines
     )
+    parts = (reach(document, (name,)) for name in ("run", "data_set", "evidence", "made"))
+    good = good and all(part is None or isinstance(part, dict) for part in parts)
     if not good:
         raise BadInput(f"{path}: expected the report of `dcign evaluate`, found something else; measure the run again")
     assert isinstance(document, dict)

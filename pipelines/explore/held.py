@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from pipelines.explore.opened import Encoded
 from render.views import Views
 
 MOST = 32
-LONGEST_NAME = 120  # characters
+LONGEST_NAME = 255  # characters, the most that a file can have
+JOINERS = "\u200c\u200d"  # part of words in some scripts and of emoji
 
 
 class Gone(RunError):
@@ -67,7 +69,12 @@ class Pictures:
 def file_name(text: str) -> str:
     """What a client calls its file, as one plain line: the last part of a path, without control characters."""
     last = re.split(r"[/\\]", text)[-1]
-    plain = "".join(letter for letter in last if letter.isprintable()).strip()
+    plain = "".join(letter for letter in last if _is_shown(letter)).strip()
     if len(plain) > LONGEST_NAME:
         plain = f"{plain[: LONGEST_NAME - 8]}{plain[-8:]}"
     return plain if plain.strip(".") else "image"
+
+
+def _is_shown(letter: str) -> bool:
+    """Whether a letter may stand in a line: what ends it or turns its direction may not, any space may."""
+    return letter.isprintable() or unicodedata.category(letter) == "Zs" or letter in JOINERS

@@ -85,7 +85,7 @@ def short_names(opened: Sequence[Opened]) -> list[str]:
     """As many of the last parts of each path as it takes to tell them apart."""
     words = [each.word for each in opened]
     for count in range(1, max(len(Path(word).parts) for word in words) + 1):
-        names = ["/".join(Path(word).parts[-count:]) for word in words]
+        names = ["/".join(Path(word).parts[-count:]) or word for word in words]  # '.' has no parts
         if len(set(names)) == len(names):
             return names
     return words

@@ -6,6 +6,8 @@ import math
 import shlex
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from dcign.errors import BadInput
 from dcign.sliders import Slider
 from pipelines.explore.opened import Opened
@@ -63,7 +65,8 @@ def command_line(opened: Opened, image: str, settings: Mapping[str, float]) -> s
     words = ["dcign", "rerender", _plain(opened.word), _plain(image)]
     for name, value in own.items():
         kind, sign, which = name.partition("-")
-        words += [f"--{kind}", f"{which}={value:.6g}"] if sign else [f"--{name}={value:.6g}"]
+        text = np.format_float_positional(value, trim="-")  # all digits: the end of a range must not fall beyond it
+        words += [f"--{kind}", f"{which}={text}"] if sign else [f"--{name}={text}"]
     return shlex.join([*words, "--grid", "-o", f"{OUTPUT}/"])
 
 

@@ -8,6 +8,7 @@ import click
 
 from dcign import calibration
 from dcign.calibration import CALIBRATION_FILE, Calibration
+from dcign.errors import BadInput
 from dcign.export.limits import limits
 from dcign.export.model_card import model_card
 from dcign.export.onnx_files import DECODER, ENCODER, check_files, decoder_file, encoder_file, one_thread
@@ -52,6 +53,8 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
       dcign export run/ -o site/ --image ann.png --image bob.jpg --name "Faces, 20,000 steps"
     """
     check_output(output)
+    if name is not None and any("\ud800" <= letter <= "\udfff" for letter in name):  # what Python could not decode
+        raise BadInput(f"--name: expected text in UTF-8, found {name!r}")
     model = load_run(run)
     name = name or f"{model.object}s".capitalize()
     curves, report = load_calibration(model), find_report(model)

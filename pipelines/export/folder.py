@@ -6,11 +6,11 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dcign.errors import BadInput, Failure
-from pipelines.export.page import ENGINE, FORMAT
+from pipelines.export.page import ENGINE, FORMAT, INDEX
 
 LARGEST = 2**26  # bytes of an engine.json
 
@@ -38,13 +38,16 @@ def check_output(folder: Path) -> None:
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write `files`, path -> content, under a temporary name beside `folder`, then move them into place together.
 
-    Failure, naming `folder`, when the disk is full or cannot be written to; what was there before is then still there.
+    Where `folder` itself cannot be moved, as a mounted one, each file is moved into it, the page last. Failure, naming
+    `folder`, when the disk is full or cannot be written to; what was there before is then still there.
     """
     target = folder.resolve()
+    fixed = target.exists() and (os.path.ismount(target) or not os.access(target.parent, os.W_OK))
     mark = secrets.token_hex(4)
-    staged, old = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("tmp", "old"))
+    place = target if fixed else target.parent
+    staged, old = (place / f".{target.name}.{mark}.{kind}" for kind in ("tmp", "old"))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             path = staged / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,19 +55,36 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        if target.exists():
-            os.rename(target, old)
-        try:
-            os.rename(staged, target)
-        except BaseException:  # an interrupt too
-            if old.exists():
-                os.rename(old, target)
-            raise
+        if fixed:
+            _move_in(staged, target, files)
+        else:
+            _exchange(staged, target, old)
     except OSError as error:
         raise Failure(f"-o {folder}: cannot be written: {error.strerror or error}; nothing was changed") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(staged: Path, target: Path, old: Path) -> None:
+    if target.exists():
+        os.rename(target, old)
+    try:
+        os.rename(staged, target)
+    except BaseException:  # an interrupt too
+        if old.exists():
+            os.rename(old, target)
+        raise
+
+
+def _move_in(staged: Path, target: Path, files: Iterable[str]) -> None:
+    names = sorted(files, key=lambda name: name == INDEX)
+    left_over = _earlier(target / ENGINE) - set(names)
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staged / name, target / name)
+    for name in left_over:
+        (target / name).unlink(missing_ok=True)
 
 
 def _earlier(path: Path) -> set[str]:

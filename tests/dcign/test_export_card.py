@@ -147,7 +147,8 @@ def test_the_report_of_these_weights_is_found_in_the_folder_or_above_it(tmp_path
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '{"headline": [{"name": 3}]}', '{"headline": [{"name": "a", "value": "1"}]}',
-     '{"headline": [{"name": "a", "value": NaN}]}', "[" * 100_000],
+     '{"headline": [{"name": "a", "value": NaN}]}', "[" * 100_000, '{"headline": [], "data_set": "x"}',
+     '{"headline": [], "evidence": []}'],
 )  # fmt: skip
 def test_a_damaged_report_is_refused_by_name(tmp_path, content):
     run = load_run(write_untrained(tmp_path / "run"))

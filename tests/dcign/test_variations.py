@@ -44,7 +44,7 @@ def test_a_latent_is_set_raw_by_number_or_name(name, index):
     np.testing.assert_array_equal(variations.sweep(CODE, setting).codes, expected)
 
 
-@pytest.mark.parametrize("name", ["8", "-1", "colour", "light", "intrinsic", "²"])
+@pytest.mark.parametrize("name", ["8", "-1", "colour", "light", "intrinsic", "²", "9" * 5000])
 def test_names_that_are_not_of_one_latent_are_refused(name):
     with pytest.raises(BadInput, match=f"--latent {name}: "):
         variations.latent_setting(LAYOUT, KNOBS, name, np.zeros(1))

@@ -66,6 +66,9 @@ def test_an_image_comes_from_standard_input(dcign, work, monkeypatch):
     np.testing.assert_array_equal(file.codes[1], package.load(work / "run").encode(work / "ann.png"))
     code, _, err = dcign("encode", "run", "-", "-", "-o", "twice.csv")
     assert (code, "expected standard input once" in err) == (2, True)
+    monkeypatch.setattr(sys, "stdin", None)
+    code, _, err = dcign("encode", "run", "-", "-o", "closed.csv")
+    assert (code, "standard input, which is closed" in err) == (2, True)
 
 
 def test_a_file_of_codes_says_where_they_are_from(dcign, work):

@@ -312,6 +312,7 @@ def test_a_sweep_is_recorded_there_and_back(client):
         ("GET", "/", {"Host": "[::1]:9000"}, 200),
         ("POST", "/api/pictures", {"Origin": "http://evil.example"}, 403),
         ("POST", "/api/pictures", {"Origin": "null"}, 403),
+        ("POST", "/api/pictures", {"Origin": "http://[evil"}, 403),
         ("POST", "/api/pictures", {"Sec-Fetch-Site": "cross-site"}, 403),
         ("GET", "/api/session", {"Sec-Fetch-Site": "same-site"}, 403),
         ("GET", "/", {"Sec-Fetch-Site": "cross-site"}, 200),
@@ -444,7 +445,9 @@ def test_without_its_training_data_a_run_has_no_true_objects(work):
     ("given", "kept"),
     [
         ("../../etc/passwd", "passwd"), ("C:\\x\\a b.png", "a b.png"), ("a\n\x1bb.png", "ab.png"), ("", "image"),
-        ("..", "image"), ("x/", "image"), ("é ü.png", "é ü.png"), ("a" * 400 + ".png", "a" * 112 + "aaaa.png"),
+        ("..", "image"), ("x/", "image"), ("é ü.png", "é ü.png"), ("a" * 400 + ".png", "a" * 247 + "aaaa.png"),
+        ("a" * 251 + ".png", "a" * 251 + ".png"), ("at 9.41\u202fAM\u3000.png", "at 9.41\u202fAM\u3000.png"),
+        ("می\u200cخواهم.png", "می\u200cخواهم.png"), ("a\u202egnp.png", "agnp.png"), ("a\u2028b.png", "ab.png"),
     ],
 )  # fmt: skip
 def test_a_client_names_its_file_for_people_only(given, kept):
@@ -524,6 +527,7 @@ def test_runs_are_told_apart_by_as_little_of_their_paths_as_it_takes(work):
         (["/x/faces", "chairs"], ["faces", "chairs"]),
         (["x/a/run", "y/a/run"], ["x/a/run", "y/a/run"]),
         (["a", "a"], ["a", "a"]),
+        ([".", "b"], [".", "b"]),
     ):
         assert short_names([replace(run, word=word) for word in words]) == names
 

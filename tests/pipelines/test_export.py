@@ -113,6 +113,7 @@ def test_an_earlier_export_is_replaced_whole(dcign, work):
         (["run", "-o", "new", "--image", "ann.png", "--assets", "empty"], "--assets: expected without --image"),
         (["run", "-o", "new", *["--image", "ann.png"] * 25], "at most 24 images, found 25"),
         (["run", "-o", "new", "--assets", "nowhere"], "how its training data were drawn"),
+        (["run", "-o", "new", "--name", "caf\udce9"], "--name: expected text in UTF-8, found 'caf\\udce9'"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_written(dcign, work, words, named):
@@ -209,6 +210,22 @@ def test_a_move_that_fails_brings_the_earlier_export_back(monkeypatch, dcign, wo
     assert dcign("export", "run", "-o", "held", "--image", "bob.png")[0] == 1
     assert contents(work) == before
     assert not left_behind(work)
+
+
+def test_a_folder_that_cannot_be_moved_gets_the_files_into_it(monkeypatch, dcign, work):
+    """A mounted one, as of a container; the inode stays."""
+    (work / "mounted").mkdir()
+    inode = (work / "mounted").stat().st_ino
+    monkeypatch.setattr(export_folder.os.path, "ismount", lambda path: str(path).endswith("mounted"))
+    assert dcign("export", "run", "-o", "plain", "--image", "ann.png", "--image", "bob.png")[0] == 0
+    assert dcign("export", "run", "-o", "mounted", "--image", "ann.png", "--image", "bob.png")[0] == 0
+    assert contents(work / "mounted") == contents(work / "plain")
+    assert dcign("export", "run", "-o", "plain", "--image", "bob.png")[0] == 0
+    assert dcign("export", "run", "-o", "mounted", "--image", "bob.png")[0] == 0
+    assert contents(work / "mounted") == contents(work / "plain")  # and without the second picture of before
+    assert (work / "mounted").stat().st_ino == inode
+    assert not left_behind(work)
+    assert not left_behind(work / "mounted")
 
 
 def test_help_ends_in_an_example(dcign):

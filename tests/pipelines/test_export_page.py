@@ -242,6 +242,18 @@ def test_what_cannot_be_loaded_is_said_on_the_page(browser, web, missing):
         page.problems.clear()
 
 
+@pytest.mark.parametrize("answer", [{"status": 404}, {"body": "1", "content_type": "text/plain"}])
+@pytest.mark.parametrize("script", ["export.js", "code.js", "ort.wasm.bundle.min.js"])
+def test_a_script_that_cannot_be_loaded_is_said_on_the_page(browser, web, script, answer):
+    with open_page(browser, "about:blank") as page:
+        page.route(f"**/{script}", lambda route: route.fulfill(**answer))
+        page.goto(f"{web[0]}/deep/site/")
+        page.wait_for_function(IDLE)
+        assert "scripts of this page cannot be loaded" in page.locator("#message").inner_text()
+        assert page.locator("#caption").inner_text() == "not loaded"
+        page.problems.clear()
+
+
 def test_opened_as_a_file_it_says_how_to_serve_it(browser, work):
     with open_page(browser, (work / "web" / "deep" / "site" / "index.html").as_uri()) as page:
         page.locator("#message").filter(has_text="python -m http.server").wait_for()

@@ -42,7 +42,7 @@ def test_a_direction_is_read_with_its_deviations():
     assert (number, values.tolist()) == (2, [-3, 0, 3])
 
 
-@pytest.mark.parametrize("text", ["", "1", "=3", "one=1", "-1=1", "²=1", "1=nan", "1=11", "1=0:1:1"])
+@pytest.mark.parametrize("text", ["", "1", "=3", "one=1", "-1=1", "²=1", "1=nan", "1=11", "1=0:1:1", f"{'9' * 5000}=1"])
 def test_ill_formed_directions_are_refused(text):
     with pytest.raises(BadInput, match="--direction: expected"):
         parse_direction(text)
