@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from io import BytesIO
 from math import isfinite
 from pathlib import Path
 
 import click
-import numpy as np
 from PIL import Image
 
 from pipelines.opening import KIND, MATCH, PATH, open_catalog, recognised
 from render.errors import BadInput
-from render.factors import EXTRINSIC, SPLITS, generator
+from render.factors import EXTRINSIC, SPLITS
 from render.files import write_file
-
-FRONT = {"face": (0.0, 0.0, 0.0), "chair": (30.0, 20.0, 0.0)}  # azimuth, elevation, light
 
 
 @click.command(name="draw", context_settings={"show_default": True})
@@ -41,9 +37,7 @@ def command(
       dcign assets draw built-in --seed 7 -o ann.png
       dcign assets draw built-in --object chair --azimuth 120 -o chair.png
     """
-    from render.gallery import Gallery
-    from render.job import shading_for
-    from render.reference import ReferenceRenderer
+    from pipelines.single_views import SingleViews
 
     if output.suffix.lower() != ".png":
         raise BadInput(f"-o: expected a file name ending in .png, found {output}")
@@ -54,12 +48,10 @@ def command(
         if angle is not None and not isfinite(angle):
             raise BadInput(f"--{name}: expected degrees, found {angle}")
     catalog = open_catalog(kind or recognised(path), path, match=match)
-    chosen = catalog.choose(split, seed, (), 1, partial(generator, seed, split, "drawing", 0))
-    mesh = catalog.mesh(int(chosen.identity[0]), None if chosen.coefficients is None else chosen.coefficients[0])
-    usual = FRONT[catalog.object]
-    angles = [front if angle is None else angle for angle, front in zip(asked, usual, strict=True)]
-    gallery = Gallery(catalog, ReferenceRenderer(size).draw, shading_for(catalog), size)
+    views = SingleViews(catalog, size)
+    angles = [front if angle is None else angle for angle, front in zip(asked, views.front, strict=True)]
+    image = views.image(views.object(seed, split), *angles)
     buffer = BytesIO()
-    Image.fromarray(np.asarray(gallery.image(mesh, *angles))).save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, "PNG")
     write_file(output, buffer.getvalue())
     click.echo(f"{output}: azimuth {angles[0]:g}°, elevation {angles[1]:g}°, light {angles[2]:g}°")

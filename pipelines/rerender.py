@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import numpy as np
@@ -34,6 +34,9 @@ from pipelines.standard_input import NAME, STDIN, check_once, piped_image
 from render.factors import EXTRINSIC
 from render.files import write_file
 
+if TYPE_CHECKING:
+    from pipelines.rerender_truth import TrueObject
+
 T = TypeVar("T")
 MOST_INPUTS = 5000  # all are in memory before anything is written
 MOST_TOGETHER = 2000  # images in one sheet or movie, or from one input: those are in memory
@@ -51,7 +54,7 @@ def angle_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(name="rerender", context_settings={"show_default": True})
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.argument("images", metavar="IMAGE...", nargs=-1)
 @angle_options
 @click.option(
     "--latent", "latents", metavar="NAME=A:B:STEPS", multiple=True,
@@ -73,20 +76,28 @@ def angle_options(function: Callable[..., None]) -> Callable[..., None]:
     "--random", metavar="N", type=click.IntRange(0, MAX_STEPS), default=0,
     help="Draw N other identities in the same pose.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of --random.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of --random; first number of --objects.")
+@click.option(
+    "--assets", metavar="PATH", type=click.Path(path_type=Path),
+    help="Instead of IMAGE: objects of a face model or of chairs, or built-in ones, drawn from in front.",
+)  # fmt: skip
+@click.option("--objects", metavar="N", type=click.IntRange(1, 100), default=1, help="How many of --assets.")
 @click.option("--box", metavar="LEFT,TOP,SIZE", help="Square of each IMAGE to use, in pixels; else the centred one.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True,
     help="A sheet (.png), a movie (.gif, .webp, .mp4), or a folder for one PNG each.",
 )  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
-def command(run: Path, images: tuple[str, ...], box: str | None, output: Path, device: str, **asked: Any) -> None:
+def command(
+    run: Path, images: tuple[str, ...], assets: Path | None, objects: int, box: str | None, output: Path, device: str,
+    **asked: Any,
+) -> None:  # fmt: skip
     """Re-pose or re-light the objects of IMAGE files with a trained RUN.
 
     IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: a square of it is
     taken, grey and resized. Each of --azimuth, --elevation, --light, --latent and --direction gives a row in which
     these latents alone are set; --towards and --random give one each. Several images give a block of rows each. Degrees
-    need a calibration in RUN: `dcign evaluate` stores it.
+    need a calibration in RUN: `dcign evaluate` stores it. With --assets the true pictures stand below those of angles.
 
     \b
     Example:
@@ -94,6 +105,7 @@ def command(run: Path, images: tuple[str, ...], box: str | None, output: Path, d
       dcign rerender run/ face.jpg --azimuth -60:60:7 --elevation -20:20:5 --grid -o views.png
       dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
       dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
+      dcign rerender faces --assets built-in --objects 3 --azimuth -60:60:7 -o beside-the-truth.png
     """
     angles = {name: parse_angles(text, f"--{name}") for name in EXTRINSIC if (text := asked.pop(name)) is not None}
     latents = [parse_latent(text) for text in asked.pop("latents")]
@@ -101,19 +113,28 @@ def command(run: Path, images: tuple[str, ...], box: str | None, output: Path, d
     request = Request(angles, latents, directions, **asked)
     suffix = check_output(output)
     square = None if box is None else parse_box(box)
+    if bool(images) == (assets is not None):
+        raise BadInput("IMAGE...: expected images, or --assets PATH for objects to be drawn, and not both")
+    if assets is not None and square is not None:
+        raise BadInput("--box: is for images only")
     names = find_images(images)
     check_names(names, request, output)
     model = load_run(run, resolve_device(device))
     curves = load_calibration(model, request)
     plan = make_plan(request, model.layout, curves)
-    count = len(names) * plan.images
+    count = (len(names) or objects) * plan.images
     together = count if suffix else plan.images
     if together > MOST_TOGETHER:
         hint = "; name a folder" if plan.images <= MOST_TOGETHER else ""
         raise BadInput(f"-o {output}: expected at most {MOST_TOGETHER} images together, found {together}{hint}")
     others = {name: read(model, curves, name) for name in (request.like, request.towards) if name is not None}
-    inputs = [read(model, curves, name, square) for name in _each(names, "read")]  # all, before anything is written
+    drawn = [] if assets is None else _drawn(model, assets, request.seed, objects)
+    inputs = [see(model, curves, each.name, each.pixels) for each in drawn]
+    inputs += [read(model, curves, name, square) for name in _each(names, "read")]  # all, before anything is written
     blocks = (rerender(model, plan, given, others) for given in _each(inputs, "rerender"))
+    if drawn:
+        pairs = zip(drawn, blocks, strict=True)
+        blocks = (replace(block, strips=each.strips(plan, block.strips)) for each, block in pairs)
     if suffix:
         write_file(output, draw(list(blocks), suffix))
     else:
@@ -133,10 +154,14 @@ class Picture:
 
 
 def read(run: Run, curves: Calibration, name: str, box: Box | None = None) -> Picture:
-    """Reads and encodes one image; warns of one that the run reconstructs worse than nearly all it was tested on."""
+    """Reads and encodes one image; warns as `see`."""
     shown = NAME if name == STDIN else name
     image = piped_image() if name == STDIN else read_image(Path(name))
-    pixels = grey_square(image, run.size, BACKGROUND.get(run.object, 0.0), shown, box)
+    return see(run, curves, shown, grey_square(image, run.size, BACKGROUND.get(run.object, 0.0), shown, box))
+
+
+def see(run: Run, curves: Calibration, shown: str, pixels: NDArray[np.float32]) -> Picture:
+    """Encodes (H, W) in [0, 1]; warns of what the run reconstructs worse than nearly all it was tested on."""
     code = encode(run, pixels[None])[0]
     if curves.reconstruction:
         error = reconstruction_error(pixels, decode(run, code[None])[0])
@@ -144,6 +169,12 @@ def read(run: Run, curves: Calibration, name: str, box: Box | None = None) -> Pi
         if warning:
             click.echo(f"Warning: {shown}: {warning}", err=True)
     return Picture(shown, pixels, code)
+
+
+def _drawn(run: Run, assets: Path, first: int, count: int) -> list[TrueObject]:
+    from pipelines.rerender_truth import true_objects  # OpenGL, only where it is needed
+
+    return true_objects(run, assets, first, count)
 
 
 def rerender(run: Run, plan: Plan, given: Picture, others: Mapping[str, Picture]) -> Block:
