@@ -134,7 +134,7 @@ def command(
     blocks = (rerender(model, plan, given, others) for given in _each(inputs, "rerender"))
     if drawn:
         pairs = zip(drawn, blocks, strict=True)
-        blocks = (replace(block, strips=each.strips(plan, block.strips)) for each, block in pairs)
+        blocks = (replace(block, strips=each.beside(plan, block.strips)) for each, block in pairs)
     if suffix:
         write_file(output, draw(list(blocks), suffix))
     else:

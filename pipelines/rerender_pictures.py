@@ -24,10 +24,11 @@ MOST_PLACES = 20_000  # of images on a sheet, empty ones too: a page of half a g
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """The decoded images (S, H, W) of a variation."""
+    """The decoded images (S, H, W) of a variation, and the true ones where these can be drawn."""
 
     variation: Variation
     images: NDArray[np.float32]
+    truth: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +69,11 @@ def draw(blocks: Sequence[Block], suffix: str) -> bytes:
 
 
 def save_images(folder: Path, stem: str, block: Block) -> None:
-    """Each image by itself as folder/STEM-KEY.png, such as ann-azimuth=-60.png."""
+    """Each image by itself as folder/STEM-KEY.png, such as ann-azimuth=-60.png, a true one as STEM-true-KEY.png."""
     for strip in block.strips:
-        for key, image in zip(strip.variation.keys, strip.images, strict=True):
-            write_file(folder / f"{stem}-{key}.png", png(Image.fromarray(to_uint8(image))))
+        for kind, images in (("", strip.images), ("true-", strip.truth)):
+            for key, image in zip(strip.variation.keys, () if images is None else images, strict=images is not None):
+                write_file(folder / f"{stem}-{kind}{key}.png", png(Image.fromarray(to_uint8(image))))
 
 
 def different_stems(names: Iterable[str]) -> list[str]:
@@ -91,36 +93,43 @@ def different_stems(names: Iterable[str]) -> list[str]:
 
 
 def _sheet_rows(block: Block, named: bool) -> Iterator[Row]:
-    """The rows of a block, under its name if `named`; inputs stand in the first row of each strip."""
+    """The rows of a block, under its name if `named`; inputs stand in the first row of each strip, true pictures below
+    the decoded ones."""
     blank = [Tile(np.ones_like(tile.image)) for tile in block.before]
     for number, strip in enumerate(block.strips):
-        first, *others = _rows(strip)
+        first, *others = _rows(strip, strip.images)
         heading = _heading(block.name if named and number == 0 else "", strip.variation)
         yield Row([*block.before, *first], strip.variation.label, heading)
         yield from (Row([*blank, *row]) for row in others)
+        true = [] if strip.truth is None else _rows(strip, strip.truth)
+        yield from (Row([*blank, *row], "" if place else "true") for place, row in enumerate(true))
 
 
 def _pages(blocks: Sequence[Block]) -> Iterator[Image.Image]:
     """A picture for each image of a block, which shows it of all blocks."""
     for strips in zip(*(block.strips for block in blocks), strict=True):
         variation = strips[0].variation
-        for tiles in zip(*(_tiles(strip) for strip in strips), strict=True):
+        for frame in range(len(variation.codes)):
             headings = [_heading(block.name if len(blocks) > 1 else "", variation) for block in blocks]
-            parts = zip(blocks, tiles, headings, strict=True)
-            yield draw_rows([Row([*one.before, tile], variation.label, heading) for one, tile, heading in parts])
+            parts = zip(blocks, strips, headings, strict=True)
+            yield draw_rows(
+                [Row([*one.before, *_frame(strip, frame)], variation.label, heading) for one, strip, heading in parts]
+            )
+
+
+def _frame(strip: Strip, number: int) -> list[Tile]:
+    true = [] if strip.truth is None else [Tile(strip.truth[number], "true")]
+    return [Tile(strip.images[number], strip.variation.captions[number]), *true]
 
 
 def _heading(name: str, variation: Variation) -> str:
     return ": ".join(text for text in (name, variation.heading) if text)
 
 
-def _rows(strip: Strip) -> list[list[Tile]]:
-    tiles, columns = _tiles(strip), strip.variation.columns
+def _rows(strip: Strip, images: NDArray[np.float32]) -> list[list[Tile]]:
+    tiles = [Tile(image, text) for image, text in zip(images, strip.variation.captions, strict=True)]
+    columns = strip.variation.columns
     return [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
-
-
-def _tiles(strip: Strip) -> list[Tile]:
-    return [Tile(image, text) for image, text in zip(strip.images, strip.variation.captions, strict=True)]
 
 
 def _on_page(picture: Image.Image, width: int, height: int) -> Image.Image:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assets.mesh import Mesh
 from dcign.errors import BadInput
 from dcign.run import Run
-from dcign.variations import Variation, grid, sweep
+from dcign.variations import grid, sweep
 from pipelines.opening import given, open_catalog, recognised
 from pipelines.rerender_pictures import Strip
 from pipelines.rerender_plan import Plan
@@ -30,17 +30,14 @@ class TrueObject:
     mesh: Mesh
     views: SingleViews
 
-    def strips(self, plan: Plan, strips: Sequence[Strip]) -> tuple[Strip, ...]:
-        """`strips`, decoded by `plan`, with the true pictures below each in which angles alone are set."""
+    def beside(self, plan: Plan, strips: Sequence[Strip]) -> tuple[Strip, ...]:
+        """`strips`, decoded by `plan`, each in which angles alone are set with its true pictures."""
         poses = _poses(plan, np.array(self.views.front, np.float32))
-        found: list[Strip] = []
-        for number, strip in enumerate(strips):
-            found.append(strip)
-            if number < len(poses):
-                true = poses[number]
-                images = np.stack([self.views.image(self.mesh, *map(float, pose)) for pose in true.codes])
-                found.append(Strip(true, images.astype(np.float32) / np.float32(255)))
-        return tuple(found)
+        return (*(self._with_truth(*pair) for pair in zip(strips, poses, strict=False)), *strips[len(poses) :])
+
+    def _with_truth(self, strip: Strip, poses: NDArray[np.float32]) -> Strip:
+        images = np.stack([self.views.image(self.mesh, *map(float, pose)) for pose in poses])
+        return replace(strip, truth=images.astype(np.float32) / np.float32(255))
 
 
 def true_objects(run: Run, path: Path, first: int, count: int) -> list[TrueObject]:
@@ -57,8 +54,11 @@ def true_objects(run: Run, path: Path, first: int, count: int) -> list[TrueObjec
     return objects
 
 
-def _poses(plan: Plan, front: NDArray[np.float32]) -> list[Variation]:
-    """The poses (S, 3) of the first variations of a plan, as far as these set angles alone."""
+def _poses(plan: Plan, front: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The poses (S, 3) of the first variations of a plan, as far as these set angles alone.
+
+    A pose is varied as a code is, so that all come in the same order.
+    """
     asked = plan.request
     if not set(asked.angles) <= set(POSE) or asked.like or (asked.grid and (asked.latents or asked.directions)):
         return []
@@ -69,4 +69,4 @@ def _poses(plan: Plan, front: NDArray[np.float32]) -> list[Variation]:
     if not settings:
         return []
     found = [grid(front, settings)] if asked.grid else [sweep(front, setting) for setting in settings]
-    return [replace(each, label="true", heading="", keys=tuple(f"true-{key}" for key in each.keys)) for each in found]
+    return [each.codes for each in found]

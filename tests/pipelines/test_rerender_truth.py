@@ -81,3 +81,26 @@ def test_bad_input_is_named_and_nothing_is_written(dcign, work, words, named):
     code, _, err = dcign("rerender", *words, "-o", "x.png")
     assert (code, named in err) == (2, True), err
     assert not (work / "x.png").exists()
+
+
+def test_a_sheet_has_the_truth_below_and_a_movie_beside(dcign, work):
+    words = ("rerender", "run", "--assets", "face.h5", "--azimuth", "-40:40:3")
+    for name in ("sheet.png", "movie.webp", "frames"):
+        assert dcign(*words, "-o", name)[0] == 0
+    plain = grey(work / "sheet.png")
+    with Image.open(work / "movie.webp") as movie:
+        assert movie.n_frames == 3
+        movie.seek(2)
+        frame = np.asarray(movie.convert("L")).astype(int)
+    places = []
+    for page in (plain, frame):
+        for kind in ("", "true-"):
+            tile = grey(work / "frames" / f"face-0-{kind}azimuth=40.png")
+            windows = np.lib.stride_tricks.sliding_window_view(page, tile.shape)
+            places.append(np.argwhere((windows == tile).all(axis=(2, 3)))[0])
+    (row, column), (true_row, true_column) = places[:2]
+    assert true_column == column
+    assert true_row > row
+    (row, column), (true_row, true_column) = places[2:]
+    assert true_row == row
+    assert true_column > column
