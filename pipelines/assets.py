@@ -72,11 +72,11 @@ def show(path: Path, kind: str | None, match: str, output: Path, size: int, mode
     """
     from render.gallery import Gallery, chair_rows, face_rows
     from render.job import shading_for
-    from render.reference import ReferenceRenderer
+    from render.reference import kept_renderer
     from render.sheet import draw_rows
 
     catalog = open_catalog(kind or recognised(path), path, FaceSampling(expressions=True), match)
-    gallery = Gallery(catalog, ReferenceRenderer(size).draw, shading_for(catalog), size)
+    gallery = Gallery(catalog, kept_renderer(size).draw, shading_for(catalog), size)
     if isinstance(catalog, FaceCatalog):
         rows = list(face_rows(catalog, gallery, seed))
     else:

@@ -46,7 +46,7 @@ WITHHELD = {
     "render": ("factor", "output", "split", "workers", "part", "ray", "dry-run"),
     "train": ("output",),
     "evaluate": ("output", "split"),
-    "rerender": ("output", "device"),
+    "rerender": ("output", "device", "assets", "objects"),
 }
 Value = str | int | float | bool
 

@@ -15,7 +15,7 @@ from pipelines.opening import given
 from render.factors import generator
 from render.gallery import Gallery
 from render.job import shading_for
-from render.reference import ReferenceRenderer
+from render.reference import kept_renderer
 
 FRONT = {"face": (0.0, 0.0, 0.0), "chair": (30.0, 20.0, 0.0)}  # azimuth, elevation, light
 
@@ -25,7 +25,7 @@ class SingleViews:
 
     def __init__(self, catalog: Catalog, size: int) -> None:
         self.catalog = catalog
-        self._gallery = Gallery(catalog, ReferenceRenderer(size).draw, shading_for(catalog), size)
+        self._gallery = Gallery(catalog, kept_renderer(size).draw, shading_for(catalog), size)
 
     @property
     def front(self) -> tuple[float, float, float]:

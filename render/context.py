@@ -10,13 +10,15 @@ from render.errors import Failure
 if TYPE_CHECKING:
     from pyrender.platforms.egl import EGLPlatform
 
+_kept: list[EGLPlatform] = []
 REMEDY = "install Mesa's software GL (apt-get install libegl1 libgl1 libgl1-mesa-dri) or run `dcign doctor`"
 
 
 def open_platform(size: int) -> EGLPlatform:
     """A pyrender EGL platform with a current OpenGL context, on EGL device `EGL_DEVICE_ID` (default 0).
 
-    One a process: a second one, or closing and opening again, is a known source of crashes in pyrender.
+    One a process: a second one, or closing and opening again, is a known source of crashes in pyrender. It is kept to
+    the end: a platform that is collected closes the display, and with it every other context of the process.
     Raises Failure where no context can be made.
     """
     try:
@@ -28,6 +30,7 @@ def open_platform(size: int) -> EGLPlatform:
         platform.init_context()
     except Exception as error:  # PyOpenGL raises anything from AttributeError to EGLError where libraries are missing
         raise Failure(f"no OpenGL context over EGL ({type(error).__name__}: {error}); {REMEDY}") from error
+    _kept.append(platform)
     return platform
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ class ReferenceRenderer:
 
     def draw(self, scene: Scene) -> NDArray[np.uint8]:
         """(size, size) uint8 image of `scene`."""
+        self._platform.make_current()  # a process of one renderer has no other
         import pyrender
         from pyrender.constants import RenderFlags
 
@@ -52,6 +54,14 @@ class ReferenceRenderer:
     def draw_batch(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
         """(N, size, size) uint8 images of N >= 1 scenes."""
         return np.stack([self.draw(scene) for scene in scenes])
+
+
+@cache
+def kept_renderer(size: int) -> ReferenceRenderer:
+    """That of this process for images of `size` pixels. It is never collected: pyrender would then delete, at any later
+    moment, what bears the same numbers in the context of another renderer.
+    """
+    return ReferenceRenderer(size)
 
 
 def _facing_along(direction: NDArray[np.float64]) -> NDArray[np.float64]:

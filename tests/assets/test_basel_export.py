@@ -18,7 +18,7 @@ from assets.basel_h5 import read_basel_h5
 from assets.errors import AssetError, Failure
 from assets.face_catalog import read_face_model
 from assets.morphable import Modes, MorphableModel
-from render.reference import ReferenceRenderer
+from render.reference import kept_renderer
 from render.scene import Scene, Shading, frame_camera
 
 
@@ -149,7 +149,7 @@ def in_every_layout(face: Face, folder: Path) -> dict[str, MorphableModel]:
 
 def test_a_face_is_the_same_vertices_and_picture_from_every_layout(tmp_path: Path) -> None:
     models = in_every_layout(small_face(), tmp_path)
-    renderer, camera = ReferenceRenderer(150), frame_camera((0.0, 0.0, 8.0), 13.0, 150)
+    renderer, camera = kept_renderer(150), frame_camera((0.0, 0.0, 8.0), 13.0, 150)
     for seed in range(3):
         vertices, pictures = [], []
         for layout, model in models.items():

@@ -13,7 +13,7 @@ from assets.eyeballs import eyeballs
 from assets.face_catalog import FaceCatalog, FaceSampling, open_faces
 from render import lod
 from render.lod import LEAST_SSIM, MOST_DIFFERENCE, with_level_of_detail
-from render.reference import ReferenceRenderer
+from render.reference import kept_renderer
 from render.scene import Scene, Shading, frame_camera
 from render.similarity import mean_difference, ssim
 
@@ -22,7 +22,7 @@ SIZE = 96
 
 @pytest.fixture(scope="module")
 def renderer():
-    return ReferenceRenderer(SIZE)
+    return kept_renderer(SIZE)
 
 
 @pytest.fixture(scope="module")

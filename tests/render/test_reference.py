@@ -1,12 +1,14 @@
 """What the reference renderer draws, checked against geometry and the shading formula."""
 
+import gc
+
 import numpy as np
 import pytest
 import trimesh
 from mesh_fixtures import as_mesh, nosed_ball
 
 from assets.mesh import Mesh, Surface
-from render.reference import ReferenceRenderer
+from render.reference import kept_renderer
 from render.scene import Scene, Shading, frame_camera
 
 CAMERA = frame_camera((0.0, 0.0, 0.0), 1.6, 96)
@@ -14,7 +16,7 @@ CAMERA = frame_camera((0.0, 0.0, 0.0), 1.6, 96)
 
 @pytest.fixture(scope="module")
 def renderer():
-    return ReferenceRenderer(96)
+    return kept_renderer(96)
 
 
 def draw(renderer, mesh, azimuth=0.0, elevation=0.0, light=0.0, shading=None, camera=CAMERA):
@@ -105,3 +107,17 @@ def test_drawing_again_gives_the_same_bytes(renderer):
     first = draw(renderer, mesh, 12, 3, 4)
     draw(renderer, other)
     assert np.array_equal(draw(renderer, mesh, 12, 3, 4), first)
+
+
+def test_renderers_of_several_sizes_take_turns_in_one_process(renderer):
+    def draw_all():
+        gc.collect()
+        cameras = {size: frame_camera((0.0, 0.0, 0.0), 1.6, size) for size in (48, 64)}
+        return [draw(renderer, square()), *(draw(kept_renderer(k), square(), camera=cameras[k]) for k in cameras)]
+
+    first = draw_all()
+    assert [image.shape[0] for image in first] == [96, 48, 64]
+    assert all(image.max() > 100 for image in first)
+    for _ in range(3):
+        assert all(map(np.array_equal, draw_all(), first))
+    assert kept_renderer(48) is kept_renderer(48)
