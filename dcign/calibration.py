@@ -204,6 +204,13 @@ class Calibration:
         """Which latents the curves are of."""
         return stored_knobs(layout, self.found)
 
+    def out_of_date(self, run: str, step: int) -> str | None:
+        """What to say of a run, named `run`, that is at another step than its calibration; None for the same."""
+        if self.step == step:
+            return None
+        again = f"run `dcign evaluate {run} SHARDS` again for exact angles"
+        return f"{run} was calibrated at step {self.step} and is at step {step} now; {again}"
+
     def directions_of(self, layout: CodeLayout) -> NDArray[np.float64]:
         """`directions` as an array (D, Z). RunError for those of another code."""
         if self.directions and len(self.directions[0]) != layout.latents:

@@ -255,12 +255,8 @@ class Engine:
     @cached_property
     def _measured(self) -> calibration.Calibration:
         measured = calibration.load(self.folder)
-        if measured.step != self.step:
-            warnings.warn(
-                f"{self.folder} was calibrated at step {measured.step} and is at step {self.step} now; "
-                "run `dcign evaluate` again for exact angles",
-                stacklevel=2,
-            )
+        if warning := measured.out_of_date(str(self.folder), self.step):
+            warnings.warn(warning, stacklevel=2)
         return measured
 
     @cached_property

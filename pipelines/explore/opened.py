@@ -116,11 +116,8 @@ def _open(word: str, run: Run) -> Opened:
     notes = []
     if not known:
         notes.append(f"{word} is not calibrated, so there are no degrees: {again}. Sliders set raw latents.")
-    elif curves.step != run.step:
-        notes.append(
-            f"{word} was calibrated at step {curves.step} and is at step {run.step} now; "
-            f"{again} again for exact angles."
-        )
+    elif warning := curves.out_of_date(word, run.step):
+        notes.append(f"{warning}.")
     named = known or run.config.procedure in NAMING
     knobs = curves.knobs(run.layout)
     raw = _raw_sliders(knobs, curves) if named else ()

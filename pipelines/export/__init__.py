@@ -88,10 +88,6 @@ def load_calibration(run: Run) -> Calibration | None:
         )
         return None
     curves = calibration.load(run.folder)
-    if curves.step != run.step:
-        click.echo(
-            f"Warning: {run.folder} was calibrated at step {curves.step} and is at step {run.step} now; "
-            "run `dcign evaluate` again for exact angles.",
-            err=True,
-        )
+    if warning := curves.out_of_date(str(run.folder), run.step):
+        click.echo(f"Warning: {warning}.", err=True)
     return curves
