@@ -37,7 +37,8 @@ def test_the_commands_accept_what_is_shipped(name, tmp_path):
 
 
 def test_all_recipes_are_shipped():
-    assert set(shipped()) == {"demo", "faces-small", "chairs-small", "faces-paper", "chairs-paper"}
+    sizes = {f"{objects}-{size}" for objects in ("faces", "chairs") for size in ("small", "tuned", "paper")}
+    assert set(shipped()) == {"demo", *sizes}
 
 
 def test_the_papers_recipes_have_its_numbers():

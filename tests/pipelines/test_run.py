@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pipelines import run
+from pipelines.recipe import shipped
 from render.errors import BadInput, Failure
 
 RECIPE = """
@@ -177,7 +178,7 @@ def test_a_dry_run_prints_commands_and_leaves_nothing(calls, tmp_path):
 def test_recipes_are_listed_a_line_each():
     heading, *lines = call().output.splitlines()
     assert heading.split()[0] == "recipe"
-    assert {line.split()[0] for line in lines} == {"demo", "faces-small", "chairs-small", "faces-paper", "chairs-paper"}
+    assert {line.split()[0] for line in lines} == set(shipped())
     assert "8,000 steps of 24/16/8" in next(line for line in lines if line.startswith("demo"))
     assert call("demo", "--list").output == call().output
 
