@@ -20,7 +20,7 @@ CHOICES = {
     "procedure": ("clamped", "entangled", "beta-vae", "group-vae"),
     "clamp": ("mean", "first"),
     "inactive_gradient": ("invariance", "shared"),
-    "optimizer": ("rmsprop-authors", "rmsprop"),
+    "optimizer": ("rmsprop-authors", "rmsprop", "muon"),
     "likelihood": ("bernoulli", "gaussian"),
     "precision": PRECISIONS,
     "device": DEVICES,
@@ -44,7 +44,7 @@ class TrainConfig:
     optimizer: str = "rmsprop-authors"  # which reading of the paper's 'rmsprop': see `dcign.optim`
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
     learning_rate_fall: int = 0  # last updates over which the learning rate falls to 0 in a straight line; 0: none
-    momentum_decay: float = 0.1  # rmsprop-authors: share of the new gradient in its mean; rmsprop: velocity kept
+    momentum_decay: float = 0.1  # share of the new gradient in its mean; rmsprop: velocity kept
     update_decay: float = 0.01  # share of the new squared gradient in the running mean of squares
     weight_decay: float = 0.01  # L2, of rmsprop
     weight_average: float = 0.0  # share of the averaged weights kept at each step; 0: no average, as the paper

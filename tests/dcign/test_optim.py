@@ -1,4 +1,4 @@
-"""Both readings of 'rmsprop' against a few lines of numpy, and the literal one against torch's."""
+"""The optimisers against a few lines of numpy, and the literal reading of 'rmsprop' against torch's."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from shard_fixtures import write_synthetic
 from dcign.checkpoint import list_checkpoints, load_checkpoint
 from dcign.config import TrainConfig
 from dcign.errors import RunError
-from dcign.optim import RMSProp, RMSPropAuthors, make_optimiser, state_names
+from dcign.optim import Muon, RMSProp, RMSPropAuthors, make_optimiser, orthogonal, state_names
 from dcign.training import train
 from render.shards import open_data_set
 
@@ -90,7 +90,36 @@ def test_the_literal_reading_is_torch_s_rmsprop():
     torch.testing.assert_close(optimiser.state()["velocity.x"], state["momentum_buffer"], rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("reading", [RMSPropAuthors, RMSProp])
+@pytest.mark.parametrize("shape", [(4, 30), (30, 4), (7, 7), (1, 9)])
+def test_muon_takes_all_directions_with_about_equal_length(shape):
+    """From the singular values 1 to 1/100; the singular vectors stay."""
+    rng = np.random.default_rng(3)
+    u, _, v = np.linalg.svd(rng.normal(size=shape), full_matrices=False)
+    matrix = 1e6 * (u * np.geomspace(1, 0.01, min(shape))) @ v
+    found = u.T @ orthogonal(torch.tensor(matrix)).numpy() @ v.T
+    lengths = found.diagonal()
+    np.testing.assert_allclose(found, np.diag(lengths), atol=1e-9)
+    assert (lengths > 0.4).all()
+    assert (lengths < 1.3).all()
+
+
+def test_muon_leaves_what_has_no_gradient():
+    assert not orthogonal(torch.zeros(3, 5)).any()
+
+
+def test_an_update_of_muon_is_about_a_fifth_of_the_learning_rate_in_every_entry():
+    rng = np.random.default_rng(4)
+    for shape in ((8, 300), (6, 5, 7, 7), (50,)):
+        parameter = torch.nn.Parameter(torch.zeros(shape, dtype=torch.float64))
+        optimiser = Muon([("x", parameter)], learning_rate=0.01)
+        parameter.grad = torch.tensor(rng.normal(size=shape)) * 1e-9
+        optimiser.step()
+        size = parameter.detach().square().mean().sqrt().item()
+        assert 0.6 < size / 0.002 < 1.3
+        assert (parameter * parameter.grad).sum() < 0  # downhill
+
+
+@pytest.mark.parametrize("reading", [RMSPropAuthors, RMSProp, Muon])
 def test_an_update_leaves_the_gradients_as_they_are(reading):
     """The next mini-batch adds to the same memory, and on a GPU a captured graph does."""
     parameter = torch.nn.Parameter(torch.ones(3))
@@ -132,7 +161,7 @@ def test_the_average_follows_its_formula_and_leaves_the_updates_alone():
 
 
 @pytest.mark.parametrize("weight_average", [0.0, 0.5])
-@pytest.mark.parametrize("optimizer", ["rmsprop-authors", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["rmsprop-authors", "rmsprop", "muon"])
 def test_state_carries_everything(optimizer, weight_average):
     config = TrainConfig(optimizer=optimizer, weight_average=weight_average, learning_rate=0.1)
 
@@ -157,13 +186,14 @@ def test_state_carries_everything(optimizer, weight_average):
     assert all(torch.equal(value, again.state()[name]) for name, value in optimiser.state().items())
 
 
-def test_a_run_with_the_literal_reading_resumes_bit_for_bit(tmp_path):
+@pytest.mark.parametrize(("optimizer", "kept"), [("rmsprop", {"square", "velocity"}), ("muon", {"mean"})])
+def test_a_run_resumes_bit_for_bit(tmp_path, optimizer, kept):
     data = open_data_set(write_synthetic(tmp_path / "shards", counts={"azimuth": 2, "intrinsic": 2}))
     config = TrainConfig(
         steps=9,
         widths=(3, 2, 2),
         code="azimuth:1,rest:3",
-        optimizer="rmsprop",
+        optimizer=optimizer,
         weight_average=0.9,
         precision="fp32",
         picture_every=0.0,
@@ -177,8 +207,8 @@ def test_a_run_with_the_literal_reading_resumes_bit_for_bit(tmp_path):
     resumed = go(tmp_path / "parts")
     assert resumed.read_bytes() == whole.read_bytes()
     buffers = {name.split(".")[0] for name in load_checkpoint(whole).optimiser}
-    assert buffers == {"square", "velocity", "average"}
-    for changes in ({"weight_decay": 0.5}, {"optimizer": "rmsprop-authors"}):
+    assert buffers == kept | {"average"}
+    for changes in ({"momentum_decay": 0.5}, {"optimizer": "rmsprop-authors"}):
         option = "--" + next(iter(changes)).replace("_", "-")
         with pytest.raises(RunError, match=option):
             go(tmp_path / "parts", steps=12, **changes)
