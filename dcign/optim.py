@@ -20,8 +20,8 @@ decay of 0.01.
     x <- x - lr u
 
 `muon` (Jordan et al., 2024; scaled as by Liu et al., 2025, 'Muon is scalable for LLM training'): every weight and every
-kernel is seen as a matrix of outputs x inputs, and all directions of its mean gradient are taken with equal length. So a
-latent that few mini-batches vary moves as fast as one that nearly all do. A bias is a matrix of one row.
+kernel is seen as a matrix of outputs x inputs, and all directions of its mean gradient are taken with equal length. So
+a latent that few mini-batches vary moves as fast as one that nearly all do. A bias is a matrix of one row.
 
     m <- (1 - b1) m + b1 g
     x <- x - lr 0.2 sqrt(max(rows, columns)) U V^T      with U S V^T the singular value decomposition of m
@@ -179,9 +179,9 @@ class Muon(Optimiser):
 def orthogonal(matrix: Tensor) -> Tensor:
     """About the nearest matrix with orthogonal rows (or columns, if it has more rows) of length 1: (R, C) -> (R, C).
 
-    Five steps of Newton and Schulz' iteration with the coefficients of Jordan et al. (2024): every singular value s becomes
-    a s + b s^3 + c s^5, and ends between 0.7 and 1.2 unless it was tiny. They are taken on the small square M M^T, so
-    that the large matrix is multiplied twice instead of ten times. Zeros stay zeros.
+    Five steps of Newton and Schulz' iteration with the coefficients of Jordan et al. (2024): every singular value s
+    becomes a s + b s^3 + c s^5, and ends between 0.7 and 1.2 unless it was tiny. They are taken on the small square
+    M M^T, so that the large matrix is multiplied twice instead of ten times. Zeros stay zeros.
     """
     if matrix.shape[0] > matrix.shape[1]:
         return orthogonal(matrix.T).T
