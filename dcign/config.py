@@ -41,7 +41,7 @@ class TrainConfig:
     beta: float = 4.0  # factor on the divergence of beta-vae
     extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of azimuth, elevation and light
     likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.objective`
-    optimizer: str = "rmsprop-authors"  # which reading of the paper's 'rmsprop': see `dcign.optim`
+    optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.optim`
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
     learning_rate_fall: int = 0  # last updates over which the learning rate falls to 0 in a straight line; 0: none
     momentum_decay: float = 0.1  # share of the new gradient in its mean; rmsprop: velocity kept
