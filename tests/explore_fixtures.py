@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import numpy as np
+from PIL import Image
 from shard_fixtures import synthetic_images
 
 from pipelines.explore.app import make_app
@@ -100,3 +102,19 @@ def serving(*runs, true=None):
         finally:
             server.should_exit = True
             thread.join()
+
+
+def picture(identity=3, size=SIZE, azimuth=20.0, light=30.0):
+    """(size, size) uint8."""
+    angles = [np.array([angle]) for angle in (azimuth, 10.0, light)]
+    return synthetic_images(*angles, np.array([identity]), size)[0]
+
+
+def file_of(image, kind="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def face(**options):
+    return file_of(Image.fromarray(picture(**options)))
