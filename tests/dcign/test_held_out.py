@@ -20,13 +20,7 @@ COUNTS = {"azimuth": 12, "elevation": 5, "light": 4, "intrinsic": 6}
 HELD_OUT = {"azimuth": 3, "elevation": 2, "light": 2, "intrinsic": 4}
 LAYOUT = CodeLayout.parse("azimuth:1,elevation:1,light:1,intrinsic:5")
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

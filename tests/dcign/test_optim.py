@@ -14,13 +14,7 @@ from dcign.optim import Muon, RMSProp, RMSPropAuthors, make_optimiser, orthogona
 from dcign.training import train
 from render.shards import open_data_set
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def numpy_rmsprop(x, gradients, lr=5e-4, b1=0.1, b2=0.01):

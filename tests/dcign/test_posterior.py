@@ -19,13 +19,7 @@ EVERYTHING = torch.ones(Z, dtype=torch.bool)
 GROUP = TrainConfig(procedure="group-vae")
 ENTANGLED = TrainConfig(procedure="entangled")
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def codes(rows=N, seed=0):

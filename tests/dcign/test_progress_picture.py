@@ -16,13 +16,7 @@ CPU = torch.device("cpu")
 FACES = CodeLayout.parse("azimuth:1,elevation:1,light:1,intrinsic:5")
 HELD_OUT = {"azimuth": 2, "elevation": 2, "light": 1, "intrinsic": 2}
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

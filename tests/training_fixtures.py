@@ -1,0 +1,28 @@
+"""A training of seconds, and what it leaves behind."""
+
+import dataclasses
+import json
+
+from dcign.checkpoint import list_checkpoints
+from dcign.config import TrainConfig
+from dcign.training import train
+from render.shards import open_data_set
+
+CODE = "azimuth:1,elevation:1,light:1,intrinsic:5"
+SMALL = TrainConfig(steps=24, widths=(6, 5, 4), code=CODE, ratio=(1, 1, 1, 2), precision="fp32", checkpoint_every=5)
+
+
+def go(shards, folder, config=SMALL, **changes):
+    said = []
+    outcome = train(
+        open_data_set(shards), folder, dataclasses.replace(config, **changes), say=said.append, progress=False
+    )
+    return outcome, "\n".join(said)
+
+
+def stats(folder):
+    return [json.loads(line) for line in (folder / "stats.jsonl").read_text().splitlines()]
+
+
+def newest(folder):
+    return list_checkpoints(folder)[0].read_bytes()
