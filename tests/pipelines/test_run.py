@@ -179,7 +179,7 @@ def test_recipes_are_listed_a_line_each():
     heading, *lines = call().output.splitlines()
     assert heading.split()[0] == "recipe"
     assert {line.split()[0] for line in lines} == set(shipped())
-    assert "8,000 steps of 24/16/8" in next(line for line in lines if line.startswith("demo"))
+    assert "5,000 steps of 24/16/8" in next(line for line in lines if line.startswith("demo"))
     assert call("demo", "--list").output == call().output
 
 
