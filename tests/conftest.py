@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -22,6 +21,8 @@ def a_cache_of_the_tests(tmp_path_factory):
 @pytest.fixture
 def one_thread():
     """Such small networks run faster on one thread, above all on a busy machine."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -104,9 +104,9 @@ def serving(*runs, true=None):
             thread.join()
 
 
-def picture(identity=3, size=SIZE, azimuth=20.0, light=30.0):
+def picture(identity=3, size=SIZE, azimuth=20.0, elevation=10.0, light=30.0):
     """(size, size) uint8."""
-    angles = [np.array([angle]) for angle in (azimuth, 10.0, light)]
+    angles = [np.array([angle]) for angle in (azimuth, elevation, light)]
     return synthetic_images(*angles, np.array([identity]), size)[0]
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from explore_fixtures import SIZE, Discs, face, file_of, picture, serving
 from PIL import Image
-from shard_fixtures import synthetic_images
 from untrained_run import write_calibrated, write_untrained
 
 from dcign.images import load_grey
@@ -146,20 +145,15 @@ def test_visitors_at_once_do_not_disturb_each_other(client):
 def test_a_test_object_is_drawn_in_the_pose_and_light_of_the_sliders(client):
     drawn = client.ask("POST", "/api/objects/2")
     assert (drawn.json["name"], drawn.json["drawn"]) == ("test-face-3.png", True)
-    straight = picture_of(2)
+    straight = picture(2, azimuth=0, elevation=0, light=0)
     assert np.array_equal(client.of(drawn, "input").grey()[0], straight)
     with Image.open(io.BytesIO(client.of(drawn, "input.png").body)) as saved:
         assert np.array_equal(np.asarray(saved), straight)
     turned = client.of(drawn, "true", azimuth=40, light=-20, direction_1=2).grey()[0]
-    assert np.array_equal(turned, picture_of(2, azimuth=40, light=-20))
+    assert np.array_equal(turned, picture(2, azimuth=40, elevation=0, light=-20))
     for number in ("3", "-1", "x", "0" * 30):
         assert client.ask("POST", f"/api/objects/{number}").status == 400
     assert client.of(client.upload(face()), "true").status == 400
-
-
-def picture_of(identity, azimuth=0, elevation=0, light=0):
-    angles = [np.full(1, float(angle)) for angle in (azimuth, elevation, light)]
-    return synthetic_images(*angles, np.array([identity]), SIZE)[0]
 
 
 def test_knobs_start_where_the_image_has_its_angles(client, work):
