@@ -52,8 +52,11 @@ def four_phase_upconv(x: Tensor, weight: Tensor, bias: Tensor, phases: Tensor) -
     kernels = fold(weight, phases)
     if len(bias) == 1:  # the gradient of this one is a long sum that nearly cancels: autograd does it best
         return functional.pixel_shuffle(functional.conv2d(x, kernels), 2) + bias
-    y = functional.conv2d(x, kernels, bias.repeat_interleave(4))  # (N, 4 Cout, h - 3, w - 3)
-    return functional.pixel_shuffle(y, 2)
+    # Ordered (p, q, channel), each output row is made of runs of 2 Cout numbers of y, and moving runs is fast.
+    kernels = kernels.unflatten(0, (len(bias), 4)).transpose(0, 1).flatten(0, 1)
+    y = functional.conv2d(x, kernels, bias.repeat(4))  # (N, 4 Cout, h - 3, w - 3)
+    runs = y.movedim(1, -1).unflatten(-1, (2, 2 * len(bias)))  # (N, h - 3, w - 3, p, q x channel)
+    return runs.transpose(2, 3).reshape(len(y), 2 * y.shape[2], 2 * y.shape[3], len(bias)).movedim(-1, 1)
 
 
 class UpConv(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dcign.errors import RunError
-from dcign.networks import DCIGN, decoder_grid, encoder_grid
+from dcign.networks import DCIGN, channels_last, decoder_grid, encoder_grid
 from dcign.upconv import UpConv
 
 
@@ -26,6 +26,26 @@ def test_the_authors_widths_give_their_bottleneck():
     assert model.encoder.mean.in_features == 5400
     maps = [(layer.weight.shape[1], layer.weight.shape[0]) for layer in model.decoder.upconvolutions]
     assert maps == [(24, 48), (48, 96), (96, 96), (96, 1)]
+
+
+def test_channels_stay_last_from_the_images_to_the_logits():
+    """Convolutions and pooling are fastest so; one that falls back would be followed by slow ones and still be right."""
+    model = DCIGN((4, 3, 2), latents=5, size=54)
+    found = []
+    for module in (*model.encoder.convolutions, *model.decoder.upconvolutions):
+        module.register_forward_hook(lambda _, given, made: found.extend((given[0], made)))
+    model.decode(model.encode(torch.rand(2, 1, 54, 54))[0])
+    assert len(found) == 14
+    wide = [value for value in found if value.shape[1] > 1]  # of one channel, both layouts are the same
+    assert len(wide) == 12
+    assert all(value.is_contiguous(memory_format=torch.channels_last) for value in found)
+    assert not any(value.is_contiguous() for value in wide)
+
+
+def test_images_are_not_copied_to_put_channels_last():
+    images = torch.rand(2, 1, 6, 7)
+    assert torch.equal(channels_last(images), images)
+    assert channels_last(images).data_ptr() == images.data_ptr()
 
 
 @pytest.mark.parametrize("size", [54, 70, 86, 102, 118, 134, 150, 166])
