@@ -29,7 +29,7 @@ def test_the_authors_widths_give_their_bottleneck():
 
 
 def test_channels_stay_last_from_the_images_to_the_logits():
-    """Convolutions and pooling are fastest so; one that falls back would be followed by slow ones and still be right."""
+    """Convolutions and pooling are fastest so; after one that fell back the rest would be slow, and still be right."""
     model = DCIGN((4, 3, 2), latents=5, size=54)
     found = []
     for module in (*model.encoder.convolutions, *model.decoder.upconvolutions):
