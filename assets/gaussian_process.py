@@ -87,8 +87,9 @@ def principal_modes(groups: Sequence[Array], count: int) -> Modes:
     deviation = np.concatenate(deviations)
     order = np.argsort(-deviation, kind="stable")[:count]
     components = np.concatenate(rows)[order]
-    # An eigenvector's sign is arbitrary: make the largest entry positive.
-    largest = np.argmax(np.abs(components), axis=1)
-    components *= np.sign(components[np.arange(len(components)), largest])[:, None]
+    # An eigenvector's sign is arbitrary: turn each to one random direction. Its largest entry would not do, as those of
+    # a mirror image tie, and rounding, which differs between processors, would choose.
+    towards = components @ np.random.default_rng(0).standard_normal(components.shape[1])
+    components *= np.where(towards < 0, -1.0, 1.0)[:, None]
     components /= np.linalg.norm(components, axis=1, keepdims=True)
     return Modes(components.astype(np.float32), deviation[order].astype(np.float32))
