@@ -57,7 +57,7 @@ def decoder_file(run: Run) -> bytes:
     x = graph.add("Reshape", [x, start], "maps")
     for number, upconvolution in enumerate(decoder.upconvolutions, 1):
         assert isinstance(upconvolution, UpConv)
-        kernels = fold(upconvolution.weight, upconvolution.phases)
+        kernels = fold(upconvolution.weight, upconvolution.phases).flatten(0, 1)
         x = graph.add("Relu", [x], f"relu{number}")
         x = graph.convolve(x, f"upconvolution{number}", kernels, upconvolution.bias.repeat_interleave(4))
         x = graph.add("DepthToSpace", [x], f"shuffle{number}", blocksize=2, mode="CRD")  # PyTorch's pixel shuffle
