@@ -29,6 +29,9 @@ checkpoint-every = 4
 [rerender]
 azimuth = "-60:60:3"
 turning = "-75:75:5"
+[evaluate]
+identities = 12
+simulations = 200
 """
 
 # Notes its words in `calls`, makes what the command would make, and fails or waits where it is told to.
