@@ -30,7 +30,7 @@ checkpoint-every = 4
 azimuth = "-60:60:3"
 turning = "-75:75:5"
 [evaluate]
-identities = 12
+identities = 4
 simulations = 200
 """
 
