@@ -29,7 +29,9 @@ INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)
 
 class _Clamp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, active: Tensor, strength: float, shared: bool, first: bool) -> Tensor:
+    def forward(
+        ctx: Any, values: Tensor, active: Tensor, strength: float | Tensor, shared: bool, first: bool
+    ) -> Tensor:
         # Step 4: calculate the average of the representation vectors over the entire batch.
         average = values.mean(dim=0, keepdim=True)  # (1, Z)
         ctx.save_for_backward(values, average, active)
@@ -54,7 +56,7 @@ class _Clamp(torch.autograd.Function):
 def clamp(
     values: Tensor,
     active: Tensor,
-    strength: float = INVARIANCE_STRENGTH,
+    strength: float | Tensor = INVARIANCE_STRENGTH,
     shared: bool = False,
     first: bool = False,
 ) -> Tensor:
@@ -62,7 +64,7 @@ def clamp(
 
     values    (N, Z) float: means or log-variances, one row an image
     active    (Z,) bool on the same device: the latents bound to the factor that varies
-    strength  factor on (value - average) in the gradient of the summed objective
+    strength  factor on (value - average) in the gradient of the summed objective, or one for each latent (1, Z)
     shared    also pass on the incoming gradients of the inactive values, through their replacement
     first     replace inactive values by those of the first image, not by their average
 

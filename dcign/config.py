@@ -19,6 +19,7 @@ DEVICES = ("auto", "cpu", "cuda")
 CHOICES = {
     "procedure": ("clamped", "entangled", "beta-vae", "group-vae"),
     "clamp": ("mean", "first"),
+    "invariance_unit": ("absolute", "noise"),
     "inactive_gradient": ("invariance", "shared"),
     "optimizer": ("rmsprop-authors", "rmsprop", "muon"),
     "likelihood": ("bernoulli", "gaussian"),
@@ -37,6 +38,7 @@ class TrainConfig:
     procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.posterior`
     clamp: str = "mean"  # inactive latents become their 'mean', or the 'first' image's, as in the authors' program
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
+    invariance_unit: str = "absolute"  # of (value - average): the code's, or 'noise': see `dcign.posterior.pulls`
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
     beta: float = 4.0  # factor on the divergence of beta-vae
     extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of azimuth, elevation and light
@@ -51,6 +53,7 @@ class TrainConfig:
     accumulate: int = 1  # mini-batches whose gradients add up to one update
     held_out: int | None = None  # last mini-batches of each factor kept for measuring; None: a tenth, at most 10
     ratio: tuple[int, ...] = (1, 1, 1, 10)  # mini-batches of each factor in their order; the rest as in the table
+    front_first: int = 0  # first updates that take elevation and light near the front, by the azimuths of the shards
     seed: int = 0  # of initial weights, order of mini-batches and sampling noise
     precision: str = "auto"  # of the convolutions: 'fp32', 'bf16', or 'auto': bf16 where the hardware has it
     checkpoint_every: int = 500  # steps between checkpoints, with measures of the mini-batches held out
@@ -70,6 +73,7 @@ class TrainConfig:
             "accumulate": 1,
             "held-out": 0,
             "learning-rate-fall": 0,
+            "front-first": 0,
         }  # option -> least
         numbers = {option: getattr(self, option.replace("-", "_")) for option in counts}
         numbers = {option: number for option, number in numbers.items() if number is not None}

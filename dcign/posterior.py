@@ -43,9 +43,10 @@ def posterior(mean: Tensor, logvar: Tensor, noise: Tensor, active: Tensor, confi
     """
     if config.procedure == "clamped":
         shared, first = config.inactive_gradient == "shared", config.clamp == "first"
+        of_mean, of_logvar = pulls(logvar, config)
         return Posterior(
-            clamp(mean, active, config.invariance_strength, shared, first),
-            clamp(logvar, active, config.invariance_strength, shared, first),
+            clamp(mean, active, of_mean, shared, first),
+            clamp(logvar, active, of_logvar, shared, first),
             noise,
             active.to(mean.dtype),
         )
@@ -59,6 +60,20 @@ def posterior(mean: Tensor, logvar: Tensor, noise: Tensor, active: Tensor, confi
         )
     weight = config.beta if config.procedure == "beta-vae" else 1.0
     return Posterior(mean, logvar, noise, torch.ones_like(mean[0]), weight)
+
+
+def pulls(logvar: Tensor, config: TrainConfig) -> tuple[float | Tensor, float | Tensor]:
+    """How strongly inactive means and log-variances (N, Z) are pulled to their averages over the mini-batch.
+
+    absolute  the paper's: both by the invariance strength, in units of the code. A code that shrinks evades it.
+    noise     a step beyond the paper: in units of each latent's posterior deviation, which shrinks with the code. The
+              pulls are the gradients of strength x KL(N(m, s^2) || N(m', s'^2)) near the averages m', s', to second
+              order (m - m')^2 / (2 s'^2) + (log s^2 - log s'^2)^2 / 4.
+    """
+    if config.invariance_unit == "absolute":
+        return config.invariance_strength, config.invariance_strength
+    precision = torch.exp(-logvar.detach().mean(dim=0, keepdim=True))  # (1, Z)
+    return config.invariance_strength * precision, config.invariance_strength / 2
 
 
 def multiply(mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:

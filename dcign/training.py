@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dcign.batches import MiniBatchOrder, noise_generator
+from dcign.batches import MiniBatchOrder, nearest_the_front, noise_generator
 from dcign.checkpoint import Header, newest_checkpoint
 from dcign.code import CodeLayout
 from dcign.config import TrainConfig
@@ -95,7 +95,9 @@ def _train(
     layout = CodeLayout.parse(config.code) if config.code else CodeLayout.for_object(data.object)
     counts = {factor: data.count(factor) for factor in data.factors}
     held_out = held_out_counts(counts, config.held_out)
-    order = MiniBatchOrder({factor: n - held_out[factor] for factor, n in counts.items()}, config.ratio, config.seed)
+    used = {factor: n - held_out[factor] for factor, n in counts.items()}
+    front = nearest_the_front(data, used) if config.front_first else None
+    order = MiniBatchOrder(used, config.ratio, config.seed, front, config.front_first * config.accumulate)
     active = {factor: torch.from_numpy(layout.active(factor)).to(device) for factor in data.factors}
     asked = Header(0, config, layout, data.size, describe(data))
     ranks.agree(json.dumps([config.to_json(), layout.to_json(), data.fingerprint, counts]))

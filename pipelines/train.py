@@ -48,6 +48,11 @@ class Numbers(click.ParamType):
     f"{', '.join(f'{f.name} ({f.share})' for f in TABLE[4:])}.",
 )  # fmt: skip
 @click.option(
+    "--front-first", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Over the first N updates, take mini-batches of elevation and light near the front at first, so that no "
+    "latent learns opposite things of the two sides. Reads the azimuths in the shards, as nothing else here does.",
+)  # fmt: skip
+@click.option(
     "--procedure", type=click.Choice(["clamped", "entangled", "beta-vae", "group-vae"]), default="clamped",
     help="The paper's; its baseline without clamping; that with a stronger divergence; or inactive posteriors "
     "multiplied over the mini-batch.",
@@ -61,6 +66,11 @@ class Numbers(click.ParamType):
 @click.option(
     "--invariance-strength", type=float, default=0.01,
     help="Factor on (value - average), the gradient of inactive latents.",
+)  # fmt: skip
+@click.option(
+    "--invariance-unit", type=click.Choice(["absolute", "noise"]), default="absolute",
+    help="Unit of (value - average): that of the code, as the paper, which a code that shrinks evades; or the "
+    "posterior deviation of each latent (a strength of 10 suits it).",
 )  # fmt: skip
 @click.option(
     "--inactive-gradient", type=click.Choice(["invariance", "shared"]), default="invariance",

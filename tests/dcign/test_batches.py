@@ -5,9 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from shard_fixtures import write_synthetic
 
-from dcign.batches import MiniBatchOrder, noise_generator, to_float
+from dcign.batches import MiniBatchOrder, nearest_the_front, noise_generator, to_float
 from dcign.errors import RunError
+from render.shards import open_data_set
 
 COUNTS = {"azimuth": 3, "elevation": 4, "light": 5, "intrinsic": 7}
 
@@ -53,6 +55,31 @@ def test_absent_factors_drop_out():
 def test_a_ratio_that_leaves_nothing_is_refused():
     with pytest.raises(RunError, match=r"--ratio: 0:1:1:1 .*the shards hold azimuth"):
         MiniBatchOrder({"azimuth": 3}, (0, 1, 1, 1), 0)
+
+
+FRONT = {"elevation": np.array([2, 0, 3, 1]), "light": np.array([4, 3, 2, 1, 0])}
+
+
+def test_the_front_comes_first_where_asked_and_the_sides_come_in():
+    order = MiniBatchOrder(COUNTS, (1, 1, 1, 1), 0, FRONT, front_steps=4000)
+    drawn = [order.at(step) for step in range(6000)]
+    plain = [MiniBatchOrder(COUNTS, (1, 1, 1, 1), 0).at(step) for step in range(6000)]
+    assert [factor for factor, _ in drawn] == [factor for factor, _ in plain]
+    assert {index for factor, index in drawn[:200] if factor == "elevation"} == {2}  # 0.2 to 0.24 of four
+    assert {index for factor, index in drawn[400:440] if factor == "light"} == {4, 3}  # 0.28 of five
+    assert {index for factor, index in drawn[3500:4000] if factor == "light"} == {0, 1, 2, 3, 4}
+    others = [pair for pair in zip(drawn, plain, strict=True) if pair[0][0] not in FRONT]
+    assert all(found == expected for found, expected in [*others, *zip(drawn[4000:], plain[4000:], strict=True)])
+
+
+def test_mini_batches_are_ordered_by_how_far_their_azimuth_is_from_the_front(tmp_path):
+    data = open_data_set(write_synthetic(tmp_path, counts={"azimuth": 2, "elevation": 6, "light": 4, "intrinsic": 2}))
+    front = nearest_the_front(data, {"azimuth": 2, "elevation": 5, "light": 4, "intrinsic": 2})
+    assert set(front) == {"elevation", "light"}
+    for factor, count in (("elevation", 5), ("light", 4)):
+        assert sorted(front[factor]) == list(range(count))
+        away = [abs(data.minibatch(factor, index).values["azimuth"][0]) for index in front[factor]]
+        assert away == sorted(away)
 
 
 def test_noise_is_a_pure_function_of_seed_and_step():

@@ -37,6 +37,26 @@ def network():
     return model
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_in_units_of_the_noise_the_pull_is_the_gradient_of_a_divergence_and_shrinking_the_code_does_not_evade_it(scale):
+    config = TrainConfig(invariance_unit="noise", invariance_strength=7.0)
+    mean, logvar, noise = codes()
+    mean, logvar = (
+        1e-3 * scale * mean,
+        np.log(scale**2) + 1e-3 * logvar,
+    )  # so near to each other that second order will do
+    mean, logvar = mean.requires_grad_(), logvar.requires_grad_()
+    posterior(mean, logvar, noise, ACTIVE, config).mean.sum().backward()
+    posterior(mean, logvar, noise, ACTIVE, config).logvar.sum().backward()
+    average = Normal(mean.detach().mean(0), (logvar.detach().mean(0) / 2).exp())
+    other_mean, other_logvar = mean.detach().requires_grad_(), logvar.detach().requires_grad_()
+    pull = 7.0 * kl_divergence(Normal(other_mean, (other_logvar / 2).exp()), average).sum()
+    pull.backward()
+    assert torch.allclose(mean.grad[:, ~ACTIVE], other_mean.grad[:, ~ACTIVE], rtol=1e-2)
+    assert torch.allclose(logvar.grad[:, ~ACTIVE], other_logvar.grad[:, ~ACTIVE], rtol=1e-2, atol=1e-6)
+    assert bool((mean.grad[:, ACTIVE] == 1).all())
+
+
 def ink(rows=N):
     """Black and white images, so that a Bernoulli likelihood means what it says, and noise."""
     generator = torch.Generator().manual_seed(1)
