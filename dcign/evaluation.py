@@ -20,6 +20,7 @@ from dcign.encoding import Encoding, encode_data_set
 from dcign.intervals import intervals
 from dcign.knobs import NAMING, Knobs, find_knobs, named_knobs
 from dcign.metrics import circular, invariance, reconstruction, spearman
+from dcign.metrics.folds import Course, courses_of, words
 from dcign.overlap import trained_on
 from dcign.run import Run
 from render.factors import FACTORS
@@ -70,6 +71,9 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         name: circular.compute(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)
     }
     groups = {name: _group(own[name], encoding.degrees[name], curves[name]) for name in names if name not in latents}
+    courses = courses_of(
+        latents, encoding.degrees, encoding.minibatch, encoding.kinds, spearman.own_values(correlation.table)
+    )
     measures = {
         "format": FORMAT,
         "run": {
@@ -99,6 +103,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
             "largest_leak": spearman.largest_leak(correlation.table),
             "independent_draws": correlation.draws,
         },
+        "course": {name: asdict(found) for name, found in courses.items()},
         "circular_r2": around,
         "groups": groups,
         "invariance": holding,
@@ -108,6 +113,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         "warnings": [
             *_data_warnings(run, data, known, identities, missing),
             *_knob_warnings(run, knobs),
+            *_course_warnings(courses, data),
             *correlation.warnings,
             *_curve_warnings(curves),
             *(f"{name}: too few images or latents for the variance of inactive latents." for name in _nulls(holding)),
@@ -206,6 +212,12 @@ def _knob_warnings(run: Run, knobs: Knobs) -> list[str]:
         f"Training with --procedure {run.config.procedure} gives no latent a meaning. The latents of largest variance "
         f"within mini-batches of an angle stand in for it here, found on these very images ({chosen or 'none'})."
     ]
+
+
+def _course_warnings(courses: dict[str, Course], data: DataSet) -> list[str]:
+    """Say which latents do not follow their angle; a full circle is spoken of by its calibration."""
+    said = [words(name, found) for name, found in courses.items() if not _is_circle(data, name)]
+    return [line for line in said if line is not None]
 
 
 def _curve_warnings(curves: dict[str, Curve | GroupCurve | None]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from dcign.errors import RunError
 from dcign.feeding import as_tensor
 from dcign.knobs import named_knobs
 from dcign.metrics import spearman
+from dcign.metrics.folds import Course, courses_of
 from dcign.networks import DCIGN
 from dcign.objective import divergence, reconstruction, sample
 from dcign.precision import autocast
@@ -90,7 +92,8 @@ def diagnose(
     - `mse`: of decoding the means, mean over all pixels, grey values in [0, 1];
     - `images`: how many there are;
     - `spearman`: factor -> |Spearman| with its latent, for the factors that have a single one; `leak`: the largest of
-      these latents with another factor;
+      these latents with another factor; `course`: factor -> how its latent runs with it, as `dcign.metrics.folds`
+      judges it, for those with enough mini-batches;
     - `factors`: the same `reconstruction` and `kl`, nats per image, over the mini-batches of one factor, and
       `inactive_variance`, of the means within a mini-batch as in training.
     """
@@ -117,7 +120,7 @@ def diagnose(
     table = torch.stack(terms).double().cpu().numpy()  # (B, 4)
     means = torch.cat(codes).float().cpu().numpy()  # (M, Z)
     kinds = np.array([minibatch.factor for minibatch in minibatches])
-    own, leak = _correlations(layout, data, minibatches, means)
+    own, leak, courses = _correlations(layout, data, minibatches, means)
     average = table.mean(axis=0).tolist()
     return {
         "bound": _number(average[0] + average[1]),
@@ -125,6 +128,7 @@ def diagnose(
         "images": len(means),
         "spearman": own,
         "leak": leak,
+        "course": {name: asdict(found) for name, found in courses.items()},
         "factors": {
             factor: _of_factor(table[kinds == factor], layout.active(factor))
             for factor in data.factors
@@ -144,18 +148,20 @@ def _of_factor(table: NDArray[np.float64], active: NDArray[np.bool_]) -> dict[st
 
 def _correlations(
     layout: CodeLayout, data: DataSet, minibatches: list[MiniBatch], means: NDArray[np.float32]
-) -> tuple[dict[str, float | None], float | None]:
-    """|Spearman| of each single extrinsic latent with its own factor, and the largest with another's."""
+) -> tuple[dict[str, float | None], float | None, dict[str, Course]]:
+    """|Spearman| of each single extrinsic latent with its own factor, the largest with another's, and their courses."""
     knobs = named_knobs(layout)
     names = [name for name in knobs.single if name in data.ranges]
     latents = {name: knobs.own(means, name) for name in names}
     if not all(np.isfinite(latent).all() for latent in latents.values()):
-        return dict.fromkeys(names), None
+        return dict.fromkeys(names), None, {}
     values = {name: np.concatenate([minibatch.values[name] for minibatch in minibatches]) for name in data.ranges}
     numbers = np.repeat(np.arange(len(minibatches)), [len(minibatch.images) for minibatch in minibatches])
     found = spearman.compute(latents, values, numbers).table
     leak = spearman.largest_leak(found)
-    return spearman.own_values(found), None if leak is None else float(leak["value"])
+    own = spearman.own_values(found)
+    courses = courses_of(latents, values, numbers, np.array([minibatches[number].factor for number in numbers]), own)
+    return own, None if leak is None else float(leak["value"]), courses
 
 
 def _number(value: float) -> float | None:

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 
 from dcign.checkpoint import Header, save_checkpoint
+from dcign.config import TrainConfig
 from dcign.held_out import diagnose
+from dcign.metrics.folds import Course, words
 from dcign.networks import DCIGN
 from dcign.optim import Optimiser
 from dcign.pictures import png
@@ -36,6 +38,7 @@ class Monitor:
         self.folder, self.header, self.data, self.held_out = folder, header, data, held_out
         self.model, self.optimiser, self.device, self.precision = model, optimiser, device, precision
         self.first = first
+        self.states: dict[str, str] = {}  # of the latents, as last said
         self.saved = optimiser.updates
         self.drawn = time.monotonic()
         self.board = open_board(folder, tensorboard and first, optimiser.updates)
@@ -68,6 +71,27 @@ class Monitor:
             likelihood=config.likelihood, seed=config.seed, precision=self.precision, device=self.device,
         )  # fmt: skip
 
+    def news(self, step: int, measures: dict[str, Any] | None) -> list[str]:
+        """Say, once for each change, which latents do not follow their angle and what to try, and which do again.
+
+        Nothing is said before a tenth of the steps, when hardly any latent has been found, nor of angles that go all
+        round, which no single latent can follow.
+        """
+        if measures is None or step * 10 < self.header.config.steps:
+            return []
+        lines = []
+        for name, found in measures["course"].items():
+            low, high = self.data.ranges[name]
+            state, before = found["state"], self.states.get(name, "follows")
+            if high - low >= 360 or state == before:
+                continue
+            self.states[name] = state
+            trouble = words(name, Course(**found))
+            lines.append(f"Step {step}, mini-batches held out: {trouble or f'z_{name} now follows the {name}.'}")
+            if trouble and before == "follows":
+                lines.append(f"  More steps may mend it. Otherwise try {_remedies(self.header.config)}.")
+        return lines
+
     def write(self, line: dict[str, Any]) -> None:
         """Add a line to the log."""
         if self.first:
@@ -90,3 +114,15 @@ class Monitor:
         write_file(self.folder / "progress.png", png(picture))
         self.board.picture(step, picture)
         self.drawn = time.monotonic()
+
+
+def _remedies(config: TrainConfig) -> str:
+    """Name settings that keep latents from folding (docs/results.md), those first that `config` has not taken."""
+    untried = [
+        *(["--front-first 1000"] if not config.front_first else []),
+        *(["--invariance-unit noise --invariance-strength 10"] if config.invariance_unit == "absolute" else []),
+        *(["--inactive-gradient shared"] if config.inactive_gradient != "shared" else []),
+    ]
+    return (
+        f"a new run with {', '.join(untried)}" if untried else "a new run with a larger --front-first or another --seed"
+    )

@@ -169,6 +169,9 @@ def _train(
                 status.check_finite()
             # --- measures, log, checkpoint, picture; who is told to stop saves at once and leaves
             measures = monitor.measure() if due and not stopping else None
+            for news in monitor.news(step, measures):
+                with bar.external_write_mode():
+                    say(news)
             if step % STATUS_EVERY == 0 or last or stopping or measures:
                 line = {**status.line(step, feed.waited), **({"held_out": measures} if measures else {})}
                 monitor.write(line)

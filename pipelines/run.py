@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import subprocess
@@ -92,6 +93,27 @@ def command(ctx: click.Context, recipe: str | None, output: Path | None, listing
     minutes = (time.monotonic() - began) / 60
     page = folder / "report.html"
     click.echo(f"\nDone in {minutes:.1f} minutes. Open {page} in a browser; pictures and figures lie beside it.")
+    for line in verdict(page.with_suffix(".json")):
+        click.echo(line)
+
+
+def verdict(report: Path) -> list[str]:
+    """Say which aims a report.json missed, a line each, and what is wrong with latents; or that all is well.
+
+    Nothing where there is no report, or none with aims.
+    """
+    if not report.is_file():
+        return []
+    document = json.loads(report.read_text())
+    judged = [line for line in document["headline"] if line["reached"] is not None]
+    missed = [
+        f"Missed: {line['name']} is {line['value']:.3g}, the aim is {line['aim']}."
+        for line in judged
+        if not line["reached"]
+    ]
+    if judged and not missed:
+        return ["All aims were reached."]
+    return [*missed, *(warning for warning in document["warnings"] if judged and warning.startswith("z_"))]
 
 
 def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:

@@ -82,6 +82,29 @@ def course(
     return Course(state, inside, against, len(members), where)
 
 
+def courses_of(
+    latents: Mapping[str, NDArray[np.floating]],
+    angles: Mapping[str, NDArray[np.floating]],
+    minibatch: NDArray[np.integer],
+    kinds: NDArray[np.str_],
+    overall: Mapping[str, float | None],
+) -> dict[str, Course]:
+    """Judge each latent by the mini-batches of its angle, for the angles that have enough of them.
+
+    latents, angles  name -> (M,) of all images
+    minibatch, kinds (M,) which mini-batch each image is from, and the factor that varies in it
+    overall          name -> |Spearman| over all images
+    """
+    found = {}
+    for name, latent in latents.items():
+        rows = kinds == name
+        others = {other: values[rows] for other, values in angles.items() if other != name}
+        judged = course(latent[rows], angles[name][rows], minibatch[rows], others, overall.get(name))
+        if judged is not None:
+            found[name] = judged
+    return found
+
+
 def words(name: str, found: Course) -> str | None:
     """Say in a sentence or two what is wrong with the latent of the angle `name`; None where it follows it."""
     if found.state == "not found":

@@ -76,6 +76,19 @@ def test_a_perfect_code_scores_perfectly(tmp_path, faces):
     assert measures["calibration"]["light"]["residual_degrees"] < 1
     assert measures["calibration"]["light"]["latent"][0] > measures["calibration"]["light"]["latent"][-1]
     assert measures["warnings"] == []
+    assert {name: found["state"] for name, found in measures["course"].items()} == dict.fromkeys(
+        ("azimuth", "elevation", "light"), "follows"
+    )
+
+
+def test_a_folded_latent_is_named_in_words(tmp_path, faces):
+    run = oracle_run(tmp_path, faces)
+    for row in run.model.known.values():
+        row[1] *= np.sign(row[0])
+    measures = strict(evaluate(run, faces).measures)
+    assert measures["course"]["elevation"]["state"] == "folded"
+    (said,) = [line for line in measures["warnings"] if line.startswith("z_elevation")]
+    assert "runs the other way" in said
 
 
 def test_errors_are_plain_means_over_all_pixels(tmp_path, faces):

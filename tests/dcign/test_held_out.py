@@ -142,13 +142,17 @@ def test_the_model_is_left_as_it_was(faces, model, training):
 
 
 class Reader(torch.nn.Module):
-    """Looks each image up in the data set: its latents are the true angles, light mirrored, and zeros."""
+    """Looks each image up in the data set: its latents are the true angles, light mirrored, and zeros.
 
-    def __init__(self, data):
+    folded  whether the light's latent runs the other way where heads are turned to the left
+    """
+
+    def __init__(self, data, folded=False):
         super().__init__()
         self.known = {}
         for minibatch in held_out_minibatches(data, COUNTS):
-            rows = np.stack([minibatch.values["azimuth"], minibatch.values["elevation"], -minibatch.values["light"]], 1)
+            light = -minibatch.values["light"] * (np.sign(minibatch.values["azimuth"]) if folded else 1)
+            rows = np.stack([minibatch.values["azimuth"], minibatch.values["elevation"], light], 1)
             self.known |= {image.tobytes(): row for image, row in zip(minibatch.images, rows, strict=True)}
 
     def encode(self, images):
@@ -171,6 +175,17 @@ def test_latents_that_are_the_angles_follow_them_and_only_them(faces):
     assert found["factors"]["azimuth"]["reconstruction"] == pytest.approx(54 * 54 * np.log(2), rel=1e-6)
 
 
+def test_how_latents_run_with_their_angles_is_told_from_mini_batches_of_each(faces):
+    courses = look(Reader(faces), faces, COUNTS)["course"]
+    assert {name: found["state"] for name, found in courses.items()} == dict.fromkeys(
+        ("azimuth", "elevation", "light"), "follows"
+    )
+    courses = look(Reader(faces, folded=True), faces, COUNTS)["course"]
+    assert (courses["light"]["state"], courses["elevation"]["state"]) == ("folded", "follows")
+    assert courses["light"]["inside"] == pytest.approx(1.0)
+    assert look(Reader(faces), faces, {"light": 3})["course"] == {}  # too few to tell
+
+
 def test_a_factor_with_two_latents_or_too_few_images_has_no_correlation(faces, model):
     wide = CodeLayout.parse("azimuth:2,light:1,rest:5")
     assert look(model, faces, COUNTS, layout=wide)["spearman"].keys() == {"light"}
@@ -191,5 +206,5 @@ def test_a_diverged_model_gives_none_and_never_nan(faces, model):
         model.encoder.mean.bias.fill_(float("nan"))
     found = look(model, faces, COUNTS)
     json.dumps(found, allow_nan=False)
-    assert (found["bound"], found["mse"], found["leak"]) == (None, None, None)
+    assert (found["bound"], found["mse"], found["leak"], found["course"]) == (None, None, None, {})
     assert set(found["spearman"].values()) == {None}

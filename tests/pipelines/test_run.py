@@ -62,6 +62,26 @@ if words[0] in ("preview", "evaluate") or not path.exists():
 """
 
 
+def test_the_end_of_a_recipe_names_every_aim_that_was_missed_and_a_latent_that_folds(tmp_path):
+    def line(name, value, aim, reached):
+        return {"name": name, "value": value, "aim": aim, "reached": reached}
+
+    path = tmp_path / "report.json"
+    assert run.verdict(path) == []
+    good, free = line("|Spearman| of z_azimuth with azimuth", 0.98, "at least 0.95", True), line("MSE", 0.004, "", None)
+    bad = line("|Spearman| of z_elevation with elevation", 0.0774, "at least 0.9", False)
+    warnings = ["All images are the same.", "z_elevation is folded: so it is."]
+    path.write_text(json.dumps({"headline": [good, free, bad], "warnings": warnings}))
+    assert run.verdict(path) == [
+        "Missed: |Spearman| of z_elevation with elevation is 0.0774, the aim is at least 0.9.",
+        "z_elevation is folded: so it is.",
+    ]
+    path.write_text(json.dumps({"headline": [good, free], "warnings": []}))
+    assert run.verdict(path) == ["All aims were reached."]
+    path.write_text(json.dumps({"headline": [free], "warnings": warnings}))
+    assert run.verdict(path) == []
+
+
 def call(*words):
     return CliRunner().invoke(run.command, words, catch_exceptions=False)
 

@@ -1,0 +1,68 @@
+"""What is said while a run trains of latents that do not follow their angle, and when."""
+
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import pytest
+import torch
+from shard_fixtures import write_synthetic
+from training_fixtures import go
+
+from dcign.config import TrainConfig
+from dcign.metrics.folds import Course
+from dcign.monitor import Monitor
+from render.factors import DEFAULT_RANGES
+
+FOLLOWS, FOLDED = Course("follows", 1.0, 0.0, 10), Course("folded", 1.0, 0.4, 10, ("azimuth", -40.0, 50.0))
+
+
+def measures(**courses):
+    return {"course": {name: asdict(found) for name, found in courses.items()}}
+
+
+@pytest.fixture
+def monitor(tmp_path):
+    """Of a run of 1,000 steps on faces with the settings of the paper; nothing is measured or written."""
+    data = SimpleNamespace(ranges=DEFAULT_RANGES["face"])
+    header = SimpleNamespace(config=TrainConfig(steps=1000))
+    optimiser = SimpleNamespace(updates=0)
+    return Monitor(tmp_path, header, data, {}, None, optimiser, torch.device("cpu"), "fp32", False, True)
+
+
+def test_a_fold_is_said_once_with_what_to_try_and_again_when_it_has_gone(monitor):
+    assert monitor.news(200, measures(light=FOLLOWS)) == []
+    said = monitor.news(300, measures(light=FOLDED))
+    assert said[0].startswith("Step 300, mini-batches held out: z_light is folded")
+    assert "--front-first" in said[1]
+    assert "--invariance-unit noise" in said[1]
+    assert monitor.news(400, measures(light=FOLDED)) == []
+    assert monitor.news(500, measures(light=FOLLOWS)) == [
+        "Step 500, mini-batches held out: z_light now follows the light."
+    ]
+
+
+def test_nothing_is_said_early_nor_without_measures(monitor):
+    assert monitor.news(99, measures(light=FOLDED)) == []
+    assert monitor.news(500, None) == []
+    assert monitor.news(100, measures(light=FOLDED)) != []
+
+
+def test_no_single_latent_is_blamed_for_a_full_circle(monitor):
+    monitor.data.ranges = DEFAULT_RANGES["chair"]
+    assert monitor.news(500, measures(azimuth=FOLDED)) == []
+
+
+def test_settings_that_were_taken_are_not_recommended(monitor):
+    monitor.header.config = TrainConfig(steps=1000, front_first=500, invariance_unit="noise")
+    (_, advice) = monitor.news(500, measures(light=FOLDED))
+    assert "--front-first" not in advice
+    assert "--invariance-unit" not in advice
+    assert "--inactive-gradient shared" in advice
+
+
+def test_training_says_it(tmp_path):
+    shards = write_synthetic(
+        tmp_path / "shards", counts=dict.fromkeys(("azimuth", "elevation", "light", "intrinsic"), 6)
+    )
+    _, said = go(shards, tmp_path / "run", held_out=4, steps=5)
+    assert "Step 5, mini-batches held out: z_" in said  # five steps find nothing
