@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.spatial
 
 from assets.chair_solids import Solid
-from assets.chairs import FAMILIES, BuiltInChair, built_in_chairs
+from assets.chairs import FAMILIES, GENERATOR, BuiltInChair, built_in_chairs
 from assets.mesh import Mesh, check_surface
 
 SAMPLE = [BuiltInChair(family, number) for family in FAMILIES for number in (1, 2, 3, 17, 40, 75)]
+# The chairs that GENERATOR stands for: family -> triangles of the six of SAMPLE, and for each array of theirs the sum
+# of all its numbers, each times one drawn from N(0, 1). No checksums: processors round a little differently.
+PROJECTED = ("triangles", "vertices", "normals", "albedo", "uv", "texture")
+FINGERPRINTS = {
+    "dining": (13748, 90723.1473, -77.8258, -139.6453, 141.7831, -161.594, 383.397),
+    "slatted": (13584, 158783.1452, -109.6996, -236.7407, 134.4238, -30.2633, 149.522),
+    "ladder-back": (12776, 100559.3516, -33.0516, -110.7597, 125.5027, 12.3749, 117.929),
+    "office": (25464, 22257.4506, 180.1733, 245.1414, 47.0124, -26.5037, 297.348),
+    "armchair": (20128, 53782.4494, 59.6897, 39.3738, 134.7607, 124.3, 385.7),
+    "lounge": (15184, -59129.8596, -5.5315, 9.7435, 199.2774, 31.431, 522.285),
+    "stool": (12184, 39484.2107, -47.6282, 118.5183, 124.1561, -37.3222, 139.7),
+    "rocking": (17428, 174985.4026, 16.9561, -12.2089, 124.1284, 85.7854, -8.991),
+    "folding": (6184, 39230.1897, 72.1082, 16.6814, 103.2273, -87.022, 30.345),
+    "wicker": (12332, 18717.1241, 6.8258, 31.6025, 56.6207, 117.9344, 632.789),
+    "cantilever": (15152, 63275.9719, 63.5163, 227.8693, 97.7472, 130.2115, 185.563),
+}
+WEIGHTS = Path(__file__).parents[2] / "dcign" / "weights" / "chairs"
 TOUCHING = 0.6  # cm between samples of two parts that count as joined
 
 
@@ -44,6 +65,47 @@ def test_no_two_chairs_have_the_same_shape_or_checksum(meshes: dict[str, Mesh]) 
     assert len(shapes) == len(SAMPLE)
     checksums = {chair.sha256() for chair in built_in_chairs()}
     assert len(checksums) == 1357
+
+
+def fingerprint(meshes: list[Mesh]) -> tuple[float, ...]:
+    """Number of triangles, then one random projection for each of PROJECTED."""
+    surfaces = [surface for mesh in meshes for surface in mesh.surfaces]
+    sums = []
+    for name in PROJECTED:
+        arrays = [getattr(surface, name) for surface in surfaces]
+        values = np.concatenate([np.zeros(0), *(array.ravel() for array in arrays if array is not None)])
+        weights = np.random.default_rng(0).standard_normal(len(values))
+        sums.append(float(values @ weights) / (255.0 if name == "texture" else 1.0))
+    return sum(len(surface.triangles) for surface in surfaces), *sums
+
+
+def assert_known(family: str, meshes: list[Mesh]) -> None:
+    *others, texture = fingerprint(meshes)
+    assert others == pytest.approx(FINGERPRINTS[family][:-1], abs=0.002)
+    assert texture == pytest.approx(FINGERPRINTS[family][-1], abs=0.03)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_chairs_are_those_that_the_generator_stands_for(family: str, meshes: dict[str, Mesh]) -> None:
+    """Whoever changes a chair on purpose gives GENERATOR another value, and these tests new FINGERPRINTS."""
+    assert_known(family, [meshes[chair.id] for chair in SAMPLE if chair.family == family])
+
+
+def test_a_chair_that_is_a_little_wider_would_be_noticed(meshes: dict[str, Mesh]) -> None:
+    first, *rest = [meshes[chair.id] for chair in SAMPLE if chair.family == "folding"]
+    surface, *others = first.surfaces
+    wider = replace(surface, vertices=surface.vertices * np.float32([1.001, 1.0, 1.0]))
+    with pytest.raises(AssertionError):
+        assert_known("folding", [replace(first, surfaces=(wider, *others)), *rest])
+
+
+def test_the_shipped_weights_know_the_chairs_by_their_checksums() -> None:
+    manifest = json.loads((WEIGHTS / "rendering.json").read_text())
+    assert manifest["settings"]["assets"]["models"] == {chair.id: chair.sha256() for chair in built_in_chairs()}
+
+
+def test_a_checksum_is_that_of_the_id_and_the_generator() -> None:
+    assert BuiltInChair("dining", 7).sha256() == hashlib.sha256(f"dining-0007 {GENERATOR}".encode()).hexdigest()
 
 
 def test_meshes_are_normalised_and_whole(meshes: dict[str, Mesh]) -> None:
