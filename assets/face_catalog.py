@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from assets.albedo_transfer import built_in_albedo_sha256, with_built_in_albedo
+from assets.albedo_transfer import BUILT_IN_ALBEDO, with_built_in_albedo
 from assets.basel_2009 import is_basel_2009, read_basel_2009
 from assets.basel_h5 import is_basel_h5, read_basel_h5
 from assets.catalog import Individuals, Stream
@@ -166,7 +166,7 @@ def read_face_model(path: Path | None) -> tuple[MorphableModel, dict[str, str]]:
         if recognised(path):
             model, made_of = read(path), {}
             if len(model.albedo) == 0:
-                model, made_of = with_built_in_albedo(model), {"built-in albedo": built_in_albedo_sha256()}
+                model, made_of = with_built_in_albedo(model), {"built-in albedo": BUILT_IN_ALBEDO}
             return model, {model.name: sha256(path), **made_of}
     known, found = ", ".join(name for name, *_ in FACE_MODELS), "a folder" if path.is_dir() else "another file"
     raise AssetError(f"{path}: expected {known}, found {found}; chairs want --object chair")
