@@ -13,8 +13,9 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
-from assets.cache import keep
-from assets.eyeballs import Eyeball, eyeballs, weights_by_angle
+from assets import eyeballs, head_fitting
+from assets.cache import code_sha256, keep
+from assets.eyeballs import Eyeball, find_eyeballs, weights_by_angle
 from assets.head import built_in_face_model, cache_path
 from assets.head_fitting import Array, Indices, Mask, fit_head, target_surface
 from assets.mesh import Index, vertex_normals
@@ -33,7 +34,7 @@ BLOCK = 8192  # vertices
 # Stands for all code that decides the albedo and how it is laid on, in the checksums of models that have it. Whoever
 # changes their look on purpose replaces it by any other 64 digits.
 BUILT_IN_ALBEDO = "87eba7c3ae0fbd887111d20d5dcfa40f4015baf434720d681f56e49b4271a89d"
-SOURCES = ("albedo_transfer.py", "eyeballs.py", "head_fitting.py")
+CODE = (__file__, eyeballs.__file__, head_fitting.__file__)  # that fits and lays on
 
 
 def with_built_in_albedo(model: MorphableModel) -> MorphableModel:
@@ -73,7 +74,7 @@ def _without_vertices(model: MorphableModel, left_out: Mask) -> MorphableModel:
 
 def transfer_matrix(head: MorphableModel, model: MorphableModel) -> scipy.sparse.csr_matrix:
     """(V, U) float32: each vertex of the mean of `model` as a weighted mean of vertices of `head`."""
-    own_eyes, eyes = eyeballs(head.shape_mean, head.triangles), eyeballs(model.shape_mean, model.triangles)
+    own_eyes, eyes = find_eyeballs(head.shape_mean, head.triangles), find_eyeballs(model.shape_mean, model.triangles)
     vertices = model.shape_mean.astype(np.float64)
     skin = _without(len(vertices), eyes)
     used = _without(len(head.shape_mean), own_eyes) & ~_behind_eyes(head, own_eyes)
@@ -189,17 +190,10 @@ def _barycentric(points: Array, corners: Array) -> Array:
 
 def _cache_path(model: MorphableModel) -> Path:
     """Where the matrix for `model` is kept; the name changes with its mean shape and with the code that fits it."""
-    digest = _digest()
+    digest = hashlib.sha256(f"{cache_path().name} {code_sha256(*CODE)}".encode())
     for array in (model.shape_mean, model.triangles):
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     return cache_path().with_name(f"albedo-{digest.hexdigest()[:16]}.npz")
-
-
-def _digest() -> hashlib._Hash:
-    digest = hashlib.sha256(cache_path().name.encode())
-    for name in SOURCES:
-        digest.update((Path(__file__).parent / name).read_bytes())
-    return digest
 
 
 def _read(path: Path, shape: tuple[int, int]) -> scipy.sparse.csr_matrix | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -38,6 +40,19 @@ def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             with suppress(OSError):
                 os.unlink(name)
             raise
+
+
+@cache
+def code_sha256(*places: str | Path) -> str:
+    """SHA-256 over Python source, to name cached files after the code that fills them.
+
+    places  modules, and folders, which stand for all modules directly in them
+    """
+    digest = hashlib.sha256()
+    for place in map(Path, places):
+        for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def keep_newest(pattern: str, count: int) -> None:

@@ -33,7 +33,7 @@ class Eyeball:
     spacing: Array
 
 
-def eyeballs(vertices: Array, triangles: Index) -> list[Eyeball]:
+def find_eyeballs(vertices: Array, triangles: Index) -> list[Eyeball]:
     """The two eyeballs of a mesh, that of lesser x first; none unless its round components lie on two sides."""
     count, labels = connected_components(
         scipy.sparse.coo_matrix(

@@ -7,7 +7,6 @@ Building takes seconds, so it is cached on disk.
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from assets import head_albedo
-from assets.cache import cache_folder, keep, keep_newest
+from assets.cache import cache_folder, code_sha256, keep, keep_newest
 from assets.gaussian_process import Array
 from assets.head_albedo import LIMBUS_ANGLE, PUPIL_ANGLE
 from assets.head_expressions import expression_modes
@@ -30,20 +29,7 @@ from assets.surface_nets import gathered, lattice, symmetric_surface
 
 VERSIONS_KEPT = 3  # of the built model in the cache, 85 MB each
 MODES = 199  # of shape and of albedo each, as in the Basel face model
-SOURCES = (
-    "gaussian_process.py",
-    "head.py",
-    "head_albedo.py",
-    "head_expressions.py",
-    "head_landmarks.py",
-    "head_lids.py",
-    "head_muscles.py",
-    "head_shape.py",
-    "head_variation.py",
-    "morphable.py",  # the deviation of a blend shape
-    "signed_distance.py",
-    "surface_nets.py",
-)
+CODE = (Path(__file__).parent,)  # that builds the model
 ARRAYS = (
     "triangles",
     "shape_mean",
@@ -176,10 +162,7 @@ def _build() -> MorphableModel:
 
 def cache_path() -> Path:
     """Where the built model is kept; the name changes with the code that builds it."""
-    digest = hashlib.sha256()
-    for name in SOURCES:
-        digest.update((Path(__file__).parent / name).read_bytes())
-    return cache_folder() / f"built-in-face-{digest.hexdigest()[:16]}.npz"
+    return cache_folder() / f"built-in-face-{code_sha256(*CODE)[:16]}.npz"
 
 
 def _arrays(model: MorphableModel) -> dict[str, NDArray]:

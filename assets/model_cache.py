@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import zipfile
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,39 +18,14 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from assets.cache import cache_folder, keep
+from assets.cache import cache_folder, code_sha256, keep
 from assets.mesh import Mesh, Surface, check_surface
 
 LARGEST = 2 * 2**30  # bytes of all entries
 LEFT = 0.8  # share of it that stays when the entries used longest ago are removed
 LOOKED_AT_EVERY = 64 * 2**20  # bytes written by one process between two looks at the size of the cache
 
-_READERS = (
-    *(
-        "archives",
-        "cad",
-        "creases",
-        "dae",
-        "dae_materials",
-        "dae_xml",
-        "formats",
-        "gltf",
-        "mesh",
-        "model_cache",
-        "number_text",
-    ),
-    *(
-        "obj",
-        "obj_lines",
-        "orientation",
-        "parts",
-        "plain_formats",
-        "polygons",
-        "public_collections",
-        "sweet_home",
-        "textures",
-    ),
-)
+CODE = (Path(__file__).parent,)  # that turns files into meshes
 _COLUMNS = {"vertices": 3, "normals": 3, "albedo": 3, "uv": 2}
 _unseen = float(LOOKED_AT_EVERY)  # bytes written since this process last looked: it looks at its first entry
 
@@ -123,16 +97,9 @@ def _entries() -> list[tuple[float, int, Path]]:
 
 
 def _path(content: str) -> Path:
-    return folder() / (hashlib.sha256(f"{content} {_readers_sha256()}".encode()).hexdigest() + ".npz")
-
-
-@lru_cache(maxsize=1)
-def _readers_sha256() -> str:
-    """SHA-256 of the source of the readers, and of the versions of what they rest on."""
-    digest = hashlib.sha256(f"numpy {np.__version__}, Pillow {PIL.__version__}".encode())
-    for path in (Path(__file__).parent / f"{name}.py" for name in _READERS):
-        digest.update(path.read_bytes() if path.exists() else b"")
-    return digest.hexdigest()
+    """Where an entry lies: the name changes with the model's files, with the readers and with what they rest on."""
+    key = f"{content} {code_sha256(*CODE)} numpy {np.__version__} Pillow {PIL.__version__}"
+    return folder() / (hashlib.sha256(key.encode()).hexdigest() + ".npz")
 
 
 def _arrays(mesh: Mesh) -> dict[str, NDArray[Any]]:

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from assets.cache import cache_folder, keep
+from assets import edge_collapse, reduction
+from assets.cache import cache_folder, code_sha256, keep
 from assets.face_catalog import FaceCatalog
 from assets.mesh import Index
 from assets.morphable import MorphableModel
 from assets.reduction import on_vertices, reductions
+from render import similarity
 from render.factors import DEFAULT_RANGES, FACTORS, generator
 from render.scene import Scene, Shading, frame_camera
 from render.similarity import mean_difference, ssim
@@ -40,7 +42,7 @@ POINTED = (
     (0, 30, 80),
     (0, -30, 0),
 )
-SOURCES = ("render/lod.py", "render/similarity.py", "assets/reduction.py", "assets/edge_collapse.py")
+CODE = (__file__, similarity.__file__, reduction.__file__, edge_collapse.__file__)  # that chooses
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,10 +120,8 @@ def _scenes(catalog: FaceCatalog, size: int) -> Iterator[Scene]:
 def _cache_path(catalog: FaceCatalog, size: int) -> Path:
     """The name changes with the models, with what is drawn of them and with the code that chooses."""
     asked: dict[str, Any] = {"models": catalog.models, "parts": catalog.parts, "sampling": catalog.sampling}
-    digest = hashlib.sha256(json.dumps({**asked, "size": size}, sort_keys=True).encode())
-    for name in SOURCES:
-        digest.update((Path(__file__).parents[1] / name).read_bytes())
-    return cache_folder() / f"lod-{digest.hexdigest()[:16]}.npz"
+    key = json.dumps({**asked, "size": size, "code": code_sha256(*CODE)}, sort_keys=True)
+    return cache_folder() / f"lod-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
 
 
 def _read(path: Path, model: MorphableModel) -> Choice | None:

@@ -14,7 +14,7 @@ from face_file_fixtures import small_face
 
 from assets import albedo_transfer, head_fitting
 from assets.albedo_transfer import transfer_matrix, with_built_in_albedo
-from assets.eyeballs import eyeballs
+from assets.eyeballs import find_eyeballs
 from assets.head import built_in_face_model
 from assets.ict_facekit import read_ict_facekit
 from assets.morphable import Modes, MorphableModel
@@ -107,7 +107,7 @@ def test_a_face_without_eyeballs_and_back_of_the_head_gets_lips_and_irises(
     head: MorphableModel, cache: Path, brisk: None
 ) -> None:
     x, y, z = head.shape_mean.T
-    balls = np.concatenate([eye.vertices for eye in eyeballs(head.shape_mean, head.triangles)])
+    balls = np.concatenate([eye.vertices for eye in find_eyeballs(head.shape_mean, head.triangles)])
     face = (z > 1.0) & (y > -11.5) & (y < 8.0)
     face[balls] = False
     target, origin = bent(head, face, 2)
@@ -173,7 +173,7 @@ def test_eyeballs_are_two_balls_on_two_sides() -> None:
     def found(*parts: tuple[trimesh.Trimesh, tuple[float, float, float]]) -> list[np.ndarray]:
         moved = [trimesh.Trimesh(part.vertices + np.array(at), part.faces, process=False) for part, at in parts]
         mesh = trimesh.util.concatenate(moved)
-        return [eye.centre for eye in eyeballs(np.asarray(mesh.vertices), np.asarray(mesh.faces))]
+        return [eye.centre for eye in find_eyeballs(np.asarray(mesh.vertices), np.asarray(mesh.faces))]
 
     left, right, middle = (-3.0, 1.0, 7.0), (3.2, 1.0, 7.0), (0.0, 0.0, 0.0)
     assert np.allclose(found((ball, right), (skull, middle), (ball, left)), [left, right], atol=1e-6)
@@ -200,7 +200,7 @@ def test_ict_facekit_gets_eyes_lips_and_hair_in_their_places(cache: Path, tmp_pa
     cheek, neck, crown, nape = near((4, -2, 8)), near((0, -11, 6)), near((0, 11.5, 0)), near((0, 0, -10))
     assert min(cheek, neck) > 0.5
     assert max(crown, nape) < 0.3
-    for eye in eyeballs(model.shape_mean, model.triangles):
+    for eye in find_eyeballs(model.shape_mean, model.triangles):
         colours = grey[eye.vertices]
         assert colours[eye.angles < 0.15].max() < 0.2
         assert 0.15 < colours[(eye.angles > 0.28) & (eye.angles < 0.4)].mean() < 0.4

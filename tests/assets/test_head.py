@@ -233,14 +233,6 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert builds == [1]
 
 
-def test_the_cache_file_is_named_after_the_code_that_fills_it() -> None:
-    folder = Path(head.__file__).parent
-    for name in head.SOURCES:
-        text = (folder / name).read_text()
-        used = {line.split()[1].split(".")[1] + ".py" for line in text.splitlines() if line.startswith("from assets.")}
-        assert used - {"mesh.py", "normals.py", "cache.py"} <= set(head.SOURCES), name
-
-
 def test_the_cache_holds_a_few_versions_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = cache_folder()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 from pathlib import Path
 
 import numpy as np
@@ -117,21 +116,9 @@ def test_another_version_of_the_readers_has_its_own_entries(
     models: Path, monkeypatch: pytest.MonkeyPatch, parses: list[str]
 ) -> None:
     models_in(models / "box.off")[0].read()
-    monkeypatch.setattr(model_cache, "_readers_sha256", lambda: "another")
+    monkeypatch.setattr(model_cache, "code_sha256", lambda *places: "another")
     models_in(models / "box.off")[0].read()
     assert len(parses) == len(entries()) == 2
-
-
-def test_the_key_covers_every_module_between_a_file_and_its_mesh() -> None:
-    """Follows the imports of cad.py."""
-    folder = Path(assets.cad.__file__).parent
-    waiting, seen = ["cad"], set()
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting += re.findall(r"^from assets\.(\w+) import", (folder / f"{name}.py").read_text(), re.MULTILINE)
-    assert seen - {"cache", "errors", "time_limit"} <= set(model_cache._READERS)
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty", "other arrays", "wrong index", "folder"])

@@ -9,7 +9,7 @@ import pytest
 from mesh_fixtures import small_face_catalog
 
 from assets.cache import cache_folder
-from assets.eyeballs import eyeballs
+from assets.eyeballs import find_eyeballs
 from assets.face_catalog import FaceCatalog, FaceSampling, open_faces
 from render import lod
 from render.lod import LEAST_SSIM, MOST_DIFFERENCE, with_level_of_detail
@@ -60,7 +60,10 @@ def test_silhouettes_and_eyeballs_are_there(head, reduced, renderer):
     for few, whole in zip(images(reduced, renderer), images(head, renderer), strict=True):
         assert ((few > 0) != (whole > 0)).mean() < 0.01
     drawn = reduced.model.shape_mean[: len(reduced.model.albedo_mean)]
-    kept, all_of_it = eyeballs(drawn, reduced.model.triangles), eyeballs(head.model.shape_mean, head.model.triangles)
+    kept, all_of_it = (
+        find_eyeballs(drawn, reduced.model.triangles),
+        find_eyeballs(head.model.shape_mean, head.model.triangles),
+    )
     assert len(kept) == len(all_of_it) == 2
     for few, whole in zip(kept, all_of_it, strict=True):
         np.testing.assert_allclose(few.centre, whole.centre, atol=0.1)
