@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO
+
+from assets.files import replaced
 
 KINDS = {
     "built-in face models": "built-in-face-*.npz",
@@ -31,15 +32,8 @@ def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-            os.replace(name, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise
+        with replaced(path, flush=False) as temporary, open(temporary, "wb") as file:
+            write(file)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a path holds, as a catalog of objects to draw: faces of a morphable model, or chair models."""
+"""Catalogs of objects to draw, faces of a morphable model or chairs, and the sources that chair models come from."""
 
 from __future__ import annotations
 
@@ -64,3 +64,17 @@ class Catalog(Protocol):
 
     def meshes(self, identities: NDArray[np.int64], coefficients: Float | None) -> list[Mesh]:
         """The n objects of `identities` (n,), at once. `coefficients` (n, K) float32, where the catalog has any."""
+
+
+class ModelSource(Protocol):
+    """A model that is not read yet: cheap to list, to pickle and to hand to a worker process."""
+
+    @property
+    def id(self) -> str:
+        """A stable name, e.g. `scopia/armchair/armchair.obj`, `library.sh3f!models/chair.obj` or `dining-0001`."""
+
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of everything that decides the outcome of `read`."""
+
+    def read(self) -> Mesh:
+        """The mesh: centred on its bounding box, farthest vertex at distance 1, +Y up, facing +Z; or AssetError."""

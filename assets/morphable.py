@@ -11,8 +11,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from assets.mesh import Float, Index, Mesh, Surface, incidence
-from assets.normals import normals_of_all
+from assets.mesh import Float, Index, Mesh, Surface, incidence, normals_of_all
 
 # A blend shape (jaw open, left smile) is given fully pressed; one standard deviation of its coefficient is this share.
 BLEND_SHAPE_DEVIATION = 0.35

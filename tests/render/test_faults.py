@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from job_fixtures import FlatJob, contents, many_tasks, run, small_job
 
-import render.files
+import assets.files
 from render.errors import Failure, ShardError
-from render.manifest import NAME, read_manifest
-from render.shard_file import hash_file
-from render.verification import strangers, verify_shard
+from render.shards.manifest import NAME, read_manifest
+from render.shards.shard_file import hash_file
+from render.shards.verification import strangers, verify_shard
 
 TASKS = many_tasks(60)
 
@@ -148,7 +148,7 @@ def test_a_full_disk_is_named_leaves_nothing_half_written_and_is_resumed(rendere
             self.file.write(data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(render.files, "open", lambda *words: Disk(open(*words)), raising=False)  # noqa: SIM115
+        patch.setattr(assets.files, "open", lambda *words: Disk(open(*words)), raising=False)  # noqa: SIM115
         with pytest.raises(Failure, match=r"(npz|json): cannot be written: No space left on device; what was finished"):
             run(tmp_path / "s", TASKS)
     assert 0 < len(list((tmp_path / "s").glob("*.npz"))) < len(TASKS)
@@ -174,7 +174,7 @@ import resource, sys
 from dataclasses import replace
 sys.path[:0] = {paths!r}
 from job_fixtures import small_job
-from render.job import Task
+from render.jobs.job import Task
 job = replace(small_job(), renderer=sys.argv[1])
 job.start()
 def peak(first, count):

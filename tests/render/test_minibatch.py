@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mesh_fixtures import small_face_catalog, write_models
 
-from assets.chair_catalog import open_chairs
-from assets.face_catalog import FaceSampling
+from assets.chairs.catalog import open_chairs
+from assets.faces.catalog import FaceSampling
 from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, VIEWS
 from render.minibatch import Sampling, draw_minibatch, scenes
 from render.scene import Shading, frame_camera

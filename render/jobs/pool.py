@@ -1,0 +1,175 @@
+"""A pool of processes, each with a GL context of its own, that render shards. A worker that dies is replaced."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
+
+from render.errors import BadInput, DcignError, Failure
+
+ATTEMPTS = 3  # times a task may take its worker down before the job gives up
+
+# A software-GL worker is quickest with one thread, and so is its small linear algebra: processes fill the cores. And no
+# pixel may depend on the order of sums, which changes with the number of threads.
+THREADS = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class Workers(Protocol):
+    """What a job runs on: the processes of this machine (`Pool`) or those of a cluster (`render.jobs.cluster`)."""
+
+    count: int
+
+    def first_info(self) -> Any:
+        """What `work.start()` returned in the first worker."""
+
+    def run(
+        self,
+        tasks: Sequence[Any],
+        finished: Callable[[Any, Any], None],
+        tick: Callable[[int], None],
+        method: str = "run",
+    ) -> None:
+        """Do all tasks by `method` of the work; calls `finished(task, result)` for each, `tick(n)` for mini-batches."""
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    place: Mapping[str, str]
+    task: Any = None
+
+
+@dataclass
+class Pool:
+    """Runs `work` (a picklable object with `start() -> info` and `run(task, tick) -> result`) in `count` processes.
+
+    places  environment variables that put a worker on its device; workers take turns over them
+    """
+
+    work: Any
+    count: int
+    places: Sequence[Mapping[str, str]] = ({},)
+    _workers: list[_Worker] = field(default_factory=list)
+    _info: Any = None
+
+    def __enter__(self) -> Pool:
+        os.environ.update(THREADS)  # inherited by the children, too late to matter here
+        self._workers = [self._spawn(self.places[i % len(self.places)]) for i in range(self.count)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.process.terminate()
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join()
+
+    def _spawn(self, place: Mapping[str, str]) -> _Worker:
+        context = multiprocessing.get_context("spawn")  # GL and fork do not mix
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self.work, place), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours, place)
+
+    def first_info(self) -> Any:
+        """What `work.start()` returned in the first worker."""
+        if self._info is None:
+            try:
+                self._info = unwrap(self._workers[0].pipe.recv())
+            except EOFError:
+                raise Failure("a render worker died while it opened OpenGL; run `dcign doctor`") from None
+        return self._info
+
+    def run(
+        self,
+        tasks: Sequence[Any],
+        finished: Callable[[Any, Any], None],
+        tick: Callable[[int], None],
+        method: str = "run",
+    ) -> None:
+        """Do all tasks by `method` of the work, each worker at least one where there are as many.
+
+        Calls `finished(task, result)` here for each, and `tick(n)` as n more mini-batches are done.
+        """
+        self.first_info()
+        waiting, left = list(reversed(tasks)), len(tasks)
+        attempts: dict[Any, int] = {}
+        for worker in self._workers:
+            self._give(worker, waiting, method)
+        while left:
+            for pipe in wait([worker.pipe for worker in self._workers]):
+                worker = next(worker for worker in self._workers if worker.pipe is pipe)
+                try:
+                    kind, value = worker.pipe.recv()
+                except (EOFError, ConnectionError):
+                    attempts[worker.task] = attempts.get(worker.task, 0) + 1
+                    if attempts[worker.task] >= ATTEMPTS:
+                        raise Failure(
+                            f"a render worker died {ATTEMPTS} times at {worker.task}; see `dcign doctor`"
+                        ) from None
+                    worker.pipe.close()
+                    worker.process.join()
+                    replacement = self._spawn(worker.place)
+                    self._workers[self._workers.index(worker)] = replacement
+                    if worker.task is not None:
+                        waiting.append(worker.task)
+                    self._give(replacement, waiting, method)
+                    continue
+                if kind == "tick":
+                    tick(value)
+                elif kind == "done":
+                    left -= 1
+                    done = worker.task
+                    self._give(worker, waiting, method)  # which it does while this process keeps the result
+                    finished(done, value)
+                else:
+                    check_same(self._info, unwrap((kind, value)))
+
+    @staticmethod
+    def _give(worker: _Worker, waiting: list[Any], method: str) -> None:
+        worker.task = waiting.pop() if waiting else None
+        if worker.task is not None:
+            with suppress(ConnectionError):  # dead: its pipe says so next
+                worker.pipe.send((method, worker.task))
+
+
+def check_same(first: Any, other: Any) -> None:
+    """Raise Failure unless two workers started alike: pixels of different GL renderers may not meet in one data set."""
+    if other != first:
+        raise Failure(
+            f"render workers draw with different OpenGL renderers, {first} and {other}; choose one kind of GPU"
+        )
+
+
+def unwrap(message: tuple[str, Any]) -> Any:
+    kind, value = message
+    if kind != "error":
+        return value
+    code, text = value
+    raise (BadInput if code == BadInput.exit_code else Failure)(text)
+
+
+def _serve(pipe: Connection, work: Any, place: Mapping[str, str]) -> None:
+    """A worker's life: start, then one task after another until the pool ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.environ.update(place)
+    try:
+        pipe.send(("started", work.start()))
+        while True:
+            method, task = pipe.recv()
+            pipe.send(("done", getattr(work, method)(task, lambda n: pipe.send(("tick", n)))))
+    except (EOFError, BrokenPipeError):
+        return
+    except DcignError as error:
+        pipe.send(("error", (error.exit_code, str(error))))
+    except MemoryError:
+        pipe.send(("error", (Failure.exit_code, "a render worker ran out of memory; use fewer --workers")))
