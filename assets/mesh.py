@@ -14,6 +14,8 @@ Float = NDArray[np.float32]
 Index = NDArray[np.int32]
 Grey = NDArray[np.uint8]
 
+GREY_WEIGHTS = (0.21, 0.72, 0.07)  # of red, green and blue as displayed; all that is rendered becomes grey by them
+
 BLOCK = 20480  # corners of as many triangles at a time stay in the processor's cache, those of all shapes counted
 
 

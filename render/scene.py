@@ -51,7 +51,7 @@ class Camera:
 class Shading:
     """The one shading model, shared by all renderers: two-sided Lambert with one directional light.
 
-    grey = albedo . (0.21, 0.72, 0.07) * (ambient + diffuse * max(0, n . l)); see shaders/mesh.frag
+    grey = albedo . GREY_WEIGHTS * (ambient + diffuse * max(0, n . l)); see opengl/shaders/mesh.frag
 
     light_elevation  height of the light above the camera's horizontal plane, in degrees
     background       grey level of the empty image, 0 to 1

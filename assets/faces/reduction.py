@@ -14,12 +14,11 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from assets.mesh import Index, vertex_normals
+from assets.mesh import GREY_WEIGHTS, Index, vertex_normals
 from assets.morphable import Modes, MorphableModel
 
 # What makes a pixel wrong by about as much: a vertex off by 1 cm, a normal or a grey level off by 1.
 POSITION, NORMAL, GREY = 100.0, 100.0, 200.0
-LUMA = (0.21, 0.72, 0.07)  # of red, green and blue, as they are drawn
 VIEWS = 13  # from one profile to the other; what faces them counts by how much it does
 UNSEEN = 0.1  # weight of what faces none, relative to the mean
 
@@ -38,7 +37,7 @@ def reductions(model: MorphableModel, counts: Sequence[int]) -> Iterator[tuple[I
     """
     vertices = model.shape_mean.astype(np.float64)
     normals = vertex_normals(model.shape_mean, model.triangles)
-    grey = (model.albedo_mean * np.array(LUMA, np.float32)).sum(axis=1)
+    grey = (model.albedo_mean * np.array(GREY_WEIGHTS, np.float32)).sum(axis=1)
     features = np.concatenate([POSITION * vertices, NORMAL * normals, GREY * grey[:, None]], axis=1)
     for kept, triangles in collapse_edges(
         vertices, features, model.triangles, _seen(vertices, model.triangles), counts

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from assets.errors import AssetError
+from assets.mesh import GREY_WEIGHTS
 
 LAYOUT = "rendered_chairs/<chair>/renders/image_000_p020_t011_r096.png"
 LARGEST_IMAGE = 4 * 2**20  # bytes; 600 x 600 RGBA pixels are 1.4 MB before compression
@@ -41,7 +42,6 @@ _IMAGE = re.compile(r"image_[0-9]{3}_p(020|030)_t([0-2][0-9]{2}|3[0-5][0-9])_r[0
 _NAMES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 
 LARGEST_SIDE = 1024  # pixels; the collection has 600
-GREY = (0.21, 0.72, 0.07, 0.0)  # as in shaders/mesh.frag
 INK = 250  # a pixel darker than this shows the chair
 MARGIN = 0.05  # of white around the chair, in half widths
 
@@ -351,7 +351,7 @@ def _decode_grey(data: bytes) -> Image.Image:
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image.convert("RGB").convert("L", GREY)
+        return image.convert("RGB").convert("L", (*GREY_WEIGHTS, 0.0))
     except AssetError:
         raise
     except (Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError,

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from OpenGL import GL
 
+from assets.mesh import GREY_WEIGHTS
 from render.errors import Failure
 from render.scene import Scene, camera_pose, light_direction, model_matrix
 
@@ -29,7 +30,8 @@ BOTH = (GL.GL_VERTEX_SHADER, GL.GL_FRAGMENT_SHADER)
 
 def mesh_program(*defines: str) -> int:
     """Draws meshes: shaders/tile.vert and tile.frag with `defines` set. Their block `Tile` is at binding 0."""
-    linked = _link("tile.vert", "tile.frag", "".join(f"#define {define}\n" for define in defines), BOTH)
+    before = "".join(f"#define {define}\n" for define in (f"GREY_WEIGHTS vec3{GREY_WEIGHTS}", *defines))
+    linked = _link("tile.vert", "tile.frag", before, BOTH)
     GL.glUniformBlockBinding(linked, GL.glGetUniformBlockIndex(linked, "Tile"), 0)
     return linked
 

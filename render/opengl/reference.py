@@ -15,7 +15,7 @@ from pyrender.constants import RenderFlags
 from pyrender.renderer import Renderer
 from pyrender.shader_program import ShaderProgramCache
 
-from assets.mesh import Mesh
+from assets.mesh import GREY_WEIGHTS, Mesh
 from render.opengl.context import gl_strings, open_platform
 from render.scene import Scene, camera_pose, light_direction, model_matrix
 
@@ -31,7 +31,7 @@ class ReferenceRenderer:
         self._platform = open_platform(size)
         self.gl = gl_strings()
         self._renderer = GreyRenderer(size, size)
-        self._renderer._program_cache = ShaderProgramCache(shader_dir=str(Path(__file__).with_name("shaders")))
+        self._renderer._program_cache = GreyPrograms(shader_dir=str(Path(__file__).with_name("shaders")))
         self._mesh: Mesh | None = None
 
     def draw(self, scene: Scene) -> NDArray[np.uint8]:
@@ -92,6 +92,16 @@ def _pyrender_mesh(mesh: Mesh) -> object:
             )
         )
     return pyrender.Mesh(primitives)
+
+
+class GreyPrograms(ShaderProgramCache):  # type: ignore[misc]
+    """Fills GREY_WEIGHTS into the shaders, as pyrender fills in its own words."""
+
+    def get_program(
+        self, vertex_shader: str, fragment_shader: str, geometry_shader: str | None = None, defines: Any = None
+    ) -> Any:
+        filled_in = {**(defines or {}), "GREY_WEIGHTS": f"vec3{GREY_WEIGHTS}"}
+        return super().get_program(vertex_shader, fragment_shader, geometry_shader, filled_in)
 
 
 class GreyRenderer(Renderer):  # type: ignore[misc]

@@ -1,5 +1,5 @@
 #version 330 core
-// The shading model of render.scene.Shading: two-sided Lambert, written out as grey.
+// The shading model of render.scene.Shading: two-sided Lambert, written out as grey. GREY_WEIGHTS are filled in.
 
 struct DirectionalLight {
     vec3 color;
@@ -40,6 +40,6 @@ void main() {
     surface *= texture(material.base_color_texture, uv).rgb;
 #endif
     float lit = directional_lights[0].intensity * max(dot(n, -directional_lights[0].direction), 0.0);
-    float grey = dot(surface, vec3(0.21, 0.72, 0.07)) * (ambient_light.r + lit);
+    float grey = dot(surface, GREY_WEIGHTS) * (ambient_light.r + lit);
     colour = vec4(vec3(clamp(grey, 0.0, 1.0)), 1.0);
 }

@@ -1,4 +1,4 @@
-// The five samples of a pixel (see render/_samples.py): the one at its centre and the four next to it.
+// The five samples of a pixel (see render/opengl/programs.py): the one at its centre and the four next to it.
 
 uniform int size;    // of an image, in pixels
 uniform int origin;  // of this tile, in rows

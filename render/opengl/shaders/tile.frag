@@ -31,7 +31,7 @@ void main() {
 #else
     const float BIAS = 1.16;  // a mipmap level of pixels, not of samples: those are 1 / sqrt(5) pixel apart
 #endif
-    float albedo = dot(colour * texture(image, uv, BIAS).rgb, vec3(0.21, 0.72, 0.07));
+    float albedo = dot(colour * texture(image, uv, BIAS).rgb, GREY_WEIGHTS);
 #else
     float albedo = surface.w;
 #endif

@@ -22,7 +22,7 @@ out vec4 surface;  // xyz normal in the camera's frame, w grey albedo: few attri
 void main() {
     gl_Position = object_to_clip * vec4(position, 1.0);
     surface.xyz = mat3(object_to_camera) * normal;  // a rotation
-    surface.w = dot(albedo, vec3(0.21, 0.72, 0.07));
+    surface.w = dot(albedo, GREY_WEIGHTS);
 #ifdef TEXTURED
     uv = texture_position;
     colour = albedo;

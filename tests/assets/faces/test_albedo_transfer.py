@@ -16,10 +16,11 @@ from assets.faces import albedo_transfer, fitting
 from assets.faces.albedo_transfer import find_eyeballs, transfer_matrix, with_built_in_albedo
 from assets.faces.ict_facekit import read_ict_facekit
 from assets.head.model import built_in_face_model
+from assets.mesh import GREY_WEIGHTS
 from assets.morphable import Modes, MorphableModel
 
 ARCHIVE = Path(__file__).resolve().parents[4] / "shared" / "data" / "ict-facekit" / "FaceXModel-50.tar.xz"
-GREY = np.array([0.21, 0.72, 0.07])
+GREY = np.array(GREY_WEIGHTS)
 # Of the built-in head, and as laid onto a bent one: mean and deviation over its vertices of red, green and blue, RMS
 # of a vertex over all modes, and their number. BUILT_IN_ALBEDO stands for these; processors round a little differently.
 OWN = (0.53731, 0.44832, 0.39818, 0.21869, 0.18757, 0.17010, 0.17824, 199)
