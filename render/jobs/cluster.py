@@ -18,7 +18,7 @@ from typing import Any
 from assets.files import write_file
 from render.errors import BadInput, DcignError, Failure
 from render.jobs.devices import WORKERS_PER_GPU, gpus
-from render.jobs.pool import ATTEMPTS, THREADS, check_same, unwrap
+from render.jobs.pool import THREADS, Schedule, check_same, unwrap
 
 
 class Cluster:
@@ -51,7 +51,7 @@ class Cluster:
             num_cpus=1, num_gpus=1 / WORKERS_PER_GPU if devices else 0, runtime_env={"env_vars": THREADS}
         )(_Actor)
         self._job = ray.put(job)
-        self._starting: dict[Any, Any] = {}  # what was asked -> actor
+        self._starting: dict[Any, Any] = {}  # call -> actor
         self._idle: list[Any] = []
 
     def __enter__(self) -> Cluster:
@@ -82,40 +82,34 @@ class Cluster:
         method: str = "run",
     ) -> None:
         """Do all tasks by `method` of the job; a shard is written to the folder of its order before `finished`."""
-        waiting, left = list(reversed(tasks)), len(tasks)
-        busy: dict[Any, tuple[Any, Any]] = {}  # what was asked -> actor, order
-        deaths: dict[Any, int] = {}
-        while left or self._info is None:
-            while waiting and self._idle:
-                actor, order = self._idle.pop(), waiting.pop()
+        schedule = Schedule(tasks)
+        busy: dict[Any, tuple[Any, Any]] = {}  # call -> actor, order
+        while schedule.left or self._info is None:
+            while schedule.waiting and self._idle:
+                actor, order = self._idle.pop(), schedule.next()
                 busy[getattr(actor, method).remote(order)] = actor, order
-            asked = self._ray.wait([*busy, *self._starting], num_returns=1)[0][0]
-            actor, order = busy.pop(asked) if asked in busy else (self._starting.pop(asked), None)
+            call = self._ray.wait([*busy, *self._starting], num_returns=1)[0][0]
+            actor, order = busy.pop(call) if call in busy else (self._starting.pop(call), None)
             try:
-                value = unwrap(self._ray.get(asked))
+                value = unwrap(self._ray.get(call))
             except (self._ray.exceptions.RayActorError, self._ray.exceptions.OutOfMemoryError) as error:
-                deaths[order] = deaths.get(order, 0) + 1
-                if deaths[order] >= ATTEMPTS:
-                    what = order or "the start of OpenGL"
-                    raise Failure(f"a render worker died {ATTEMPTS} times at {what}: {error}") from None
+                schedule.lost(order, f": {error}")
                 self._spawn()
-                if order is not None:
-                    waiting.append(order)
                 continue
             self._idle.append(actor)
             if order is None:
                 self._info = self._info or value
                 check_same(self._info, value)
                 continue
-            left -= 1
+            schedule.left -= 1
             data, result, ticks = value
             if data is not None:
-                _keep(order, data, result)
+                _write_shard(order, data, result)
             tick(ticks)
             finished(order, result)
 
 
-def _keep(order: tuple[Path, Any], data: bytes, result: tuple[str, int]) -> None:
+def _write_shard(order: tuple[Path, Any], data: bytes, result: tuple[str, int]) -> None:
     folder, task = order
     if hashlib.sha256(data).hexdigest() != result[0]:
         raise Failure(f"{folder / task.name}: damaged on its way from a render worker; run the same command again")

@@ -39,6 +39,31 @@ class Workers(Protocol):
         """Do all tasks by `method` of the work; calls `finished(task, result)` for each, `tick(n)` for mini-batches."""
 
 
+class Schedule:
+    """The tasks of one run: in their order, each again when it took its worker down, but not for ever.
+
+    waiting  tasks that no worker has, the next one last
+    left     how many are not done yet, those that workers have too
+    """
+
+    def __init__(self, tasks: Sequence[Any]) -> None:
+        self.waiting, self.left = list(reversed(tasks)), len(tasks)
+        self._deaths: dict[Any, int] = {}
+
+    def next(self) -> Any:
+        """Take the task that is next out of `waiting`."""
+        return self.waiting.pop()
+
+    def lost(self, task: Any, why: str) -> None:
+        """Put back the `task` (None: the start) at which a worker died; Failure, ending in `why`, at the last attempt."""
+        self._deaths[task] = self._deaths.get(task, 0) + 1
+        if self._deaths[task] >= ATTEMPTS:
+            place = "the start of OpenGL" if task is None else task
+            raise Failure(f"a render worker died {ATTEMPTS} times at {place}{why}")
+        if task is not None:
+            self.waiting.append(task)
+
+
 @dataclass
 class _Worker:
     process: BaseProcess
@@ -101,42 +126,35 @@ class Pool:
         Calls `finished(task, result)` here for each, and `tick(n)` as n more mini-batches are done.
         """
         self.first_info()
-        waiting, left = list(reversed(tasks)), len(tasks)
-        attempts: dict[Any, int] = {}
+        schedule = Schedule(tasks)
         for worker in self._workers:
-            self._give(worker, waiting, method)
-        while left:
+            self._give(worker, schedule, method)
+        while schedule.left:
             for pipe in wait([worker.pipe for worker in self._workers]):
                 worker = next(worker for worker in self._workers if worker.pipe is pipe)
                 try:
                     kind, value = worker.pipe.recv()
                 except (EOFError, ConnectionError):
-                    attempts[worker.task] = attempts.get(worker.task, 0) + 1
-                    if attempts[worker.task] >= ATTEMPTS:
-                        raise Failure(
-                            f"a render worker died {ATTEMPTS} times at {worker.task}; see `dcign doctor`"
-                        ) from None
+                    schedule.lost(worker.task, "; see `dcign doctor`")
                     worker.pipe.close()
                     worker.process.join()
                     replacement = self._spawn(worker.place)
                     self._workers[self._workers.index(worker)] = replacement
-                    if worker.task is not None:
-                        waiting.append(worker.task)
-                    self._give(replacement, waiting, method)
+                    self._give(replacement, schedule, method)
                     continue
                 if kind == "tick":
                     tick(value)
                 elif kind == "done":
-                    left -= 1
+                    schedule.left -= 1
                     done = worker.task
-                    self._give(worker, waiting, method)  # which it does while this process keeps the result
+                    self._give(worker, schedule, method)  # which it does while this process keeps the result
                     finished(done, value)
                 else:
                     check_same(self._info, unwrap((kind, value)))
 
     @staticmethod
-    def _give(worker: _Worker, waiting: list[Any], method: str) -> None:
-        worker.task = waiting.pop() if waiting else None
+    def _give(worker: _Worker, schedule: Schedule, method: str) -> None:
+        worker.task = schedule.next() if schedule.waiting else None
         if worker.task is not None:
             with suppress(ConnectionError):  # dead: its pipe says so next
                 worker.pipe.send((method, worker.task))
