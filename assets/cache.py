@@ -1,4 +1,4 @@
-"""Where what takes long to make is kept on disk: the built-in head, albedo fitted to other heads, CAD models read."""
+"""The cache on disk for what takes long to make: the built-in head, albedo fitted to other heads, CAD models read."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ KINDS = {
 
 
 def cache_folder() -> Path:
-    """`${XDG_CACHE_HOME:-~/.cache}/dcign`, whether it exists or not. Everything in it may be deleted at any time."""
+    """Return `${XDG_CACHE_HOME:-~/.cache}/dcign`, made or not. Everything in it may be deleted at any time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dcign"
 
 
 def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Store what `write` puts into a file under `path`, whole or not at all: another process may be doing the same.
 
-    A cache that cannot be written is done without.
+    Where the cache cannot be written, nothing is stored.
     """
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def keep_newest(pattern: str, count: int) -> None:
 
 
 def cached_files() -> dict[str, tuple[int, int]]:
-    """Kind -> how many files are kept, and their bytes together."""
+    """Return for each of KINDS the number of files kept, and their bytes together."""
     found = {}
     for kind, pattern in KINDS.items():
         sizes = []

@@ -15,7 +15,7 @@ from assets.errors import Failure
 def write_file(path: Path, content: bytes) -> None:
     """Write `content` so that a reader, or a crash at any moment, sees the old file, the new one, or none.
 
-    Raises Failure naming `path` when the disk is full or cannot be written to; nothing stays behind.
+    Raises Failure naming `path` if the disk is full or cannot be written to; nothing stays behind.
     """
     try:
         with replaced(path) as temporary, open(temporary, "wb") as file:

@@ -59,14 +59,14 @@ class Mesh:
 
 
 def incidence(triangles: Index, vertex_count: int) -> scipy.sparse.csr_matrix:
-    """(V, F) sparse matrix of ones where a triangle touches a vertex: sums face normals into vertex normals."""
+    """Return the (V, F) sparse matrix of ones where a triangle touches a vertex: it sums face normals at vertices."""
     faces = np.repeat(np.arange(len(triangles)), 3)
     ones = np.ones(faces.size, dtype=np.float32)
     return scipy.sparse.csr_matrix((ones, (triangles.ravel(), faces)), shape=(vertex_count, len(triangles)))
 
 
 def vertex_normals(vertices: Float, triangles: Index, touching: scipy.sparse.csr_matrix | None = None) -> Float:
-    """(V, 3) unit normals, face normals weighted by area. `touching` is `incidence(...)`, if it was kept."""
+    """Compute (V, 3) unit normals, face normals weighted by area. `touching` is `incidence(...)`, if it is at hand."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     summed = (incidence(triangles, len(vertices)) if touching is None else touching) @ np.cross(b - a, c - a)
     length = np.linalg.norm(summed, axis=1, keepdims=True)
@@ -87,9 +87,12 @@ def check_surface(surface: Surface, name: str) -> None:
 
 
 def normals_of_all(vertices: Float, triangles: Index, touching: scipy.sparse.csr_matrix) -> Float:
-    """(N, W, 3) unit normals, face normals weighted by area, of the first W of `vertices` (N, V, 3).
+    """Compute (N, W, 3) unit normals of the first W of `vertices` (N, V, 3): N shapes of one mesh at once.
 
-    triangles (F, 3); touching (W, F) as from `assets.mesh.incidence`. Those of one shape do not depend on the others.
+    Face normals are weighted by area; those of one shape do not depend on the others.
+
+    triangles  (F, 3)
+    touching   (W, F) as from `incidence`
     """
     count = len(vertices)
     planes = np.ascontiguousarray(vertices.transpose(2, 1, 0))  # (3, V, N): a row holds one vertex of every shape

@@ -44,7 +44,7 @@ class Draw:
 
     values        extrinsic factor -> (N,) float32, degrees
     identity      (N,) int64
-    coefficients  (N, K) float32, (1, K) where all images share them, or None (see `assets.catalog.Individuals`)
+    coefficients  (N, K) float32, (1, K) where all images share them, or None (see `assets.catalog.Objects`)
     """
 
     values: dict[str, NDArray[np.float32]]

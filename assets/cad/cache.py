@@ -31,12 +31,12 @@ _unseen = float(LOOKED_AT_EVERY)  # bytes written since this process last looked
 
 
 def folder() -> Path:
-    """Where the entries lie, whether it exists or not."""
+    """Return the folder of the entries, made or not."""
     return cache_folder() / "models"
 
 
 def load_model(content: str, name: str) -> Mesh | None:
-    """The mesh, as `name`, of the model whose files have the SHA-256 `content`; None unless it is kept and whole."""
+    """Return the mesh, as `name`, of the model whose files have the SHA-256 `content`; None unless cached whole."""
     try:
         path = _path(content)
         with np.load(path, allow_pickle=False) as entry:
@@ -48,7 +48,7 @@ def load_model(content: str, name: str) -> Mesh | None:
 
 
 def keep_model(content: str, mesh: Mesh) -> None:
-    """Keep `mesh` for `load_model`, where there is a place for it."""
+    """Keep `mesh` for `load_model`, if there is a place for it."""
     global _unseen
     path = _path(content)
 
@@ -67,7 +67,7 @@ def keep_model(content: str, mesh: Mesh) -> None:
 
 
 def _make_room() -> None:
-    """Remove the entries used longest ago where there are too many, and what killed processes left behind."""
+    """Remove the entries used longest ago if there are too many, and what killed processes left behind."""
     entries = sorted(_entries())
     total = sum(size for _, size, _ in entries)
     if total <= LARGEST:
@@ -81,7 +81,7 @@ def _make_room() -> None:
 
 
 def _entries() -> list[tuple[float, int, Path]]:
-    """When each file was last used, its size in bytes, and its path."""
+    """List for each file when it was last used, its size in bytes, and its path."""
     found = []
     with contextlib.suppress(OSError), os.scandir(folder()) as entries:
         for entry in entries:
@@ -91,13 +91,13 @@ def _entries() -> list[tuple[float, int, Path]]:
 
 
 def _path(content: str) -> Path:
-    """Where an entry lies: the name changes with the model's files, with the readers and with what they rest on."""
+    """Return the path of an entry; it changes with the model's files, with the readers and with what they rest on."""
     key = f"{content} {code_sha256(*CODE)} numpy {np.__version__} Pillow {PIL.__version__}"
     return folder() / (hashlib.sha256(key.encode()).hexdigest() + ".npz")
 
 
 def _arrays(mesh: Mesh) -> dict[str, NDArray[Any]]:
-    """The mesh as few arrays: those of its surfaces end to end, and how long each is."""
+    """Pack the mesh into few arrays: those of its surfaces end to end, and how long each is."""
     surfaces = mesh.surfaces
     images = {id(s.texture): s.texture for s in surfaces if s.texture is not None}  # surfaces may share them
     numbers = {key: number for number, key in enumerate(images)}
@@ -114,7 +114,7 @@ def _arrays(mesh: Mesh) -> dict[str, NDArray[Any]]:
 
 
 def _mesh(arrays: dict[str, NDArray[Any]], name: str) -> Mesh:
-    """The mesh of `_arrays`; raises some exception where they do not fit together."""
+    """Unpack the mesh from `_arrays`; raises some exception if they do not fit together."""
     lengths, images = arrays["lengths"], arrays["images"]
     ends = dict(zip(("vertices", "triangles", "uv"), np.cumsum(lengths, axis=0).T, strict=True))
     ends |= {"normals": ends["vertices"], "albedo": ends["vertices"]}

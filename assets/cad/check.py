@@ -26,7 +26,7 @@ class Geometry:
 
 
 def geometry(vertices: NDArray[Any], triangles: NDArray[np.integer]) -> Geometry:
-    """The counts for vertices (V, 3) and triangles (F, 3)."""
+    """Count over vertices (V, 3) and triangles (F, 3)."""
     _, welded = np.unique(np.asarray(vertices, np.float32), axis=0, return_inverse=True)
     corners = welded.reshape(-1)[triangles]
     a, b, c = (vertices[triangles[:, k]].astype(np.float64) for k in range(3))
@@ -62,7 +62,7 @@ class CadCheck:
 
 
 def check_parts(parts: Sequence[Part]) -> CadCheck:
-    """Counts over the parts of one model as read, before it is normalised."""
+    """Count over the parts of one model as read, before it is normalised."""
     offsets = np.cumsum([0, *(len(part.positions) for part in parts)])
     positions = np.concatenate([part.positions for part in parts])
     triangles = np.concatenate([p.triangles + start for p, start in zip(parts, offsets[:-1], strict=True)])

@@ -36,7 +36,12 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a model belongs: its id, the folder that holds all its files, and its name below that."""
+    """A model in its collection.
+
+    id      its name there
+    root    the folder that holds all its files
+    member  its name below `root`
+    """
 
     id: str
     root: Path
@@ -44,7 +49,7 @@ class Place:
 
 
 def place_in_collection(root: Path, member: str) -> Place | None:
-    """The place of the model `member` below `root` in its collection, the same whichever folder above is given.
+    """Find the place of the model `member` below `root` in its collection, the same whichever folder above is given.
 
     None for models of no known collection. A ShapeNet model may read the folder of its own, even where `root` lies
     inside that, and nothing outside it.
@@ -62,12 +67,12 @@ def place_in_collection(root: Path, member: str) -> Place | None:
 
 
 def is_aligned(name: str) -> bool:
-    """Whether the model file `name` is of a collection all of whose models face the same way."""
+    """Tell whether the model file `name` is of a collection all of whose models face the same way."""
     return posixpath.basename(name) == _SHAPENET_FILE
 
 
 def turn_of_collection(name: str) -> NDArray[np.float64] | None:
-    """The rotation that makes the model file `name` stand upright and face +Z; None where its name does not tell.
+    """Return the rotation that makes the model file `name` stand upright and face +Z; None if its name does not tell.
 
     Any .off counts as ModelNet: others mostly have Z up too, and the format says nothing about it.
     """
@@ -85,7 +90,7 @@ class Furniture:
 
 
 def read_catalog(tree: FileTree) -> dict[str, Furniture]:
-    """Member name -> entry, for the models that the catalog at the root of `tree` lists; empty where there is none."""
+    """Read the catalog at the root of `tree`: member name -> entry for each model listed; empty without a catalog."""
     catalog = tree.find(CATALOG, beside=CATALOG)
     if catalog is None:
         return {}
@@ -97,7 +102,7 @@ def read_catalog(tree: FileTree) -> dict[str, Furniture]:
 
 @lru_cache(maxsize=8)
 def _parsed(content: bytes) -> dict[str, Furniture]:
-    """The entries of a catalog, parsed once for all the models that it lists."""
+    """Parse the entries of a catalog, once for all the models that it lists."""
     text = content.decode("latin-1").replace("\\\n", "")
     entries: dict[str, dict[str, str]] = {}
     for key, number, value in _ENTRY.findall(text):
@@ -112,7 +117,7 @@ def _parsed(content: bytes) -> dict[str, Furniture]:
 
 
 def _rotation(text: str | None) -> NDArray[np.float64] | None:
-    """Nine numbers, row by row; None unless they are a rotation."""
+    """Parse nine numbers, row by row; None unless they are a rotation."""
     try:
         matrix = np.array((text or "").split(), dtype=np.float64).reshape(3, 3)
     except ValueError:

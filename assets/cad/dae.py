@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from assets.archives import FileTree
 from assets.cad.number_text import parse_numbers
-from assets.cad.parts import MOST_TRIANGLES, MOST_VERTICES, Gathered, Material, Part, part_of_corners
+from assets.cad.parts import MOST_TRIANGLES, MOST_VERTICES, Material, Part, PartCollector, part_of_corners
 from assets.cad.textures import Textures
 from assets.errors import AssetError
 
@@ -43,7 +43,7 @@ DEEPEST_ELEMENT = 256  # elements inside elements
 
 
 def read_dae(tree: FileTree, name: str) -> list[Part]:
-    """One part a primitive and place in the scene. Raises AssetError, or ValueError and its like for broken files."""
+    """Read one part for each primitive and place in the scene. Raises AssetError, ValueError, ... for broken files."""
     root = parse_xml(tree.read(name))
     if root.tag != "COLLADA":
         raise AssetError(f"expected a COLLADA document, found <{root.tag[:40]}>")
@@ -51,14 +51,14 @@ def read_dae(tree: FileTree, name: str) -> list[Part]:
 
 
 def dae_references(tree: FileTree, name: str) -> list[str]:
-    """The images in `tree` that the file `name` lists."""
+    """List the images in `tree` that the file `name` refers to."""
     root = parse_xml(tree.read(name))
     references = filter(None, (image_file(image) for image in root.iter("image")))
     return [found for found in (tree.find(reference, beside=name) for reference in references) if found]
 
 
 class _Document:
-    """A parsed COLLADA file; its arrays are converted when asked for, and kept."""
+    """A parsed COLLADA file; its arrays are converted when they are first needed, and kept."""
 
     def __init__(self, root: Element, tree: FileTree, name: str) -> None:
         self.root = root
@@ -70,16 +70,16 @@ class _Document:
     def parts(self) -> list[Part]:
         upright = np.eye(4)
         upright[:3, :3] = _UPRIGHT.get(text(child(self.root, "asset", "up_axis")).upper(), np.eye(3))
-        gathered = Gathered()
+        collector = PartCollector()
         for geometry, bound, place in self._instances(upright):
             for primitive in children(child(geometry, "mesh"), *_POLYGONS):
                 part = self._part(primitive, bound)
                 if part is not None:
-                    gathered.add(_placed(part, place))
-        return gathered.parts
+                    collector.add(_placed(part, place))
+        return collector.parts
 
     def _instances(self, place: Floats) -> Iterator[tuple[Element | None, dict[str, Element], Floats]]:
-        """Each geometry in the scene, with the materials bound to its symbols, and where it stands."""
+        """Yield each geometry in the scene, with the materials bound to its symbols, and its (4, 4) place."""
         instance = child(self.root, "scene", "instance_visual_scene")
         scene = self.ids.get(("visual_scene", local(None if instance is None else instance.get("url"))))
         if scene is None:
@@ -109,7 +109,7 @@ class _Document:
             waiting += reversed(below)
 
     def _shape(self, target: Element | None) -> Element | None:
-        """The geometry itself, or the one that a skin or morph controller starts from."""
+        """Return the geometry itself, or the one that a skin or morph controller starts from."""
         for _ in range(3):
             if target is None or target.tag == "geometry":
                 return target
@@ -119,7 +119,7 @@ class _Document:
         return None
 
     def _part(self, primitive: Element, bound: dict[str, Element]) -> Part | None:
-        """The triangles of `primitive` where its geometry stands; None for none."""
+        """Return the triangles of `primitive`, not moved to its place yet; None if it has none."""
         instance = bound.get(primitive.get("material", ""))
         key = (primitive, "" if instance is None else local(instance.get("target")))
         if key not in self.primitives:
@@ -151,7 +151,7 @@ class _Document:
         return part_of_corners(indices, arrays, counts, material)
 
     def _inputs(self, primitive: Element, wanted: str | None) -> tuple[int, dict[str, tuple[int, str]]]:
-        """How many numbers a corner has, and attribute of Part -> (which of them, id of the source)."""
+        """Return the numbers that each corner has, and attribute of Part -> (which of them, id of the source)."""
         stride, columns = 0, {}
         for item in children(primitive, "input"):
             offset = int(item.get("offset", "0"))
@@ -169,7 +169,7 @@ class _Document:
         return stride, columns
 
     def _source(self, name: str, width: int) -> Floats:
-        """(N, width) values of the source called `name`."""
+        """Return the (N, width) values of the source called `name`."""
         key = f"{name} {width}"
         if key not in self.arrays:
             source = self.ids.get(("source", name))
@@ -189,7 +189,7 @@ _WIDTH = {attribute: width for attribute, width in _ATTRIBUTES.values()}
 
 
 def _corners(primitive: Element, stride: int) -> tuple[Integers, Integers]:
-    """(C, stride) numbers of the corners of polygons, one after another, and how many corners each has, at least 3."""
+    """Return (C, stride) numbers of the corners of one polygon after another, and (F,) how many each has, 3 or more."""
     lists = [integers(p) for p in primitive.iter("p")]
     if primitive.tag == "triangles" or primitive.tag == "polylist":
         lists = lists[:1]
@@ -228,7 +228,7 @@ def _fan_or_strip(length: int, strip: bool) -> Integers:
 
 
 def _placed(part: Part, place: Floats) -> Part:
-    """The part moved to where its node stands."""
+    """Move the part to the place of its node."""
     linear = place[:3, :3]
     return Part(
         positions=part.positions @ linear.T + place[:3, 3],
@@ -241,7 +241,7 @@ def _placed(part: Part, place: Floats) -> Part:
 
 
 def _local(node: Element) -> Floats:
-    """(4, 4) the product of the node's transforms, in the order written."""
+    """Multiply the node's transforms, in the order written: (4, 4)."""
     matrix = np.eye(4)
     for item in children(node, "matrix", "translate", "rotate", "scale"):
         numbers = floats(item)
@@ -261,7 +261,7 @@ def _local(node: Element) -> Floats:
 
 
 def _rotation(axis: Floats, degrees: float) -> Floats:
-    """(3, 3) the turn about `axis` (Rodrigues); the identity for an axis of no length."""
+    """Return the (3, 3) turn about `axis` (Rodrigues); the identity for an axis of no length."""
     length = np.linalg.norm(axis)
     if not length > 0:
         return np.eye(3)
@@ -272,7 +272,7 @@ def _rotation(axis: Floats, degrees: float) -> Floats:
 
 
 class Materials:
-    """Materials by id, each with its texture decoded, and the name of the texture coordinates that it asks for."""
+    """Materials by id, each with its texture decoded, and the name of the texture coordinates that it uses."""
 
     def __init__(self, root: Element, tree: FileTree, name: str) -> None:
         self.tree, self.name = tree, name
@@ -309,7 +309,7 @@ class Materials:
         return replace(written, texture=reference, image=image), texture.get("texcoord", "")
 
     def _image(self, profile: Element | None, sampler: str) -> str:
-        """The id of the image behind a sampler: through a surface in COLLADA 1.4, at once in 1.5."""
+        """Return the id of the image behind a sampler: through a surface in COLLADA 1.4, at once in 1.5."""
         parameters = {parameter.get("sid", ""): parameter for parameter in children(profile, "newparam")}
         sampled = child(parameters.get(sampler), "sampler2D")
         instance = child(sampled, "instance_image")
@@ -320,14 +320,14 @@ class Materials:
 
 
 def image_file(image: Element | None) -> str:
-    """The reference of an <image> to its file, '' for none."""
+    """Return the reference of an <image> to its file, '' for none."""
     begin = child(image, "init_from")
     reference = text(begin) or text(child(begin, "ref"))
     return reference.removeprefix("file://")
 
 
 def _opacity(shader: Element | None) -> float:
-    """COLLADA's transparent colour times transparency: its alpha, or one minus its mean for RGB_ZERO."""
+    """Multiply COLLADA's transparent colour and transparency: its alpha, or one minus its mean for RGB_ZERO."""
     transparent = child(shader, "transparent")
     colour, factor = floats(child(transparent, "color")), floats(child(shader, "transparency", "float"))
     if transparent is None or len(colour) != 4 or not np.isfinite(colour).all():
@@ -339,7 +339,7 @@ def _opacity(shader: Element | None) -> float:
 
 
 def parse_xml(data: bytes) -> Element:
-    """The root element; names are without their namespace. Raises AssetError where `data` is no plain XML document.
+    """Parse XML into its root element; names are without their namespace. Raises AssetError for anything but plain XML.
 
     Document types are refused: a model needs none, and entities declared there can grow without bound, or name other
     files.
@@ -377,34 +377,34 @@ def parse_xml(data: bytes) -> Element:
 
 
 def child(element: Element | None, *names: str) -> Element | None:
-    """The first element down the path `names`, if there is one."""
+    """Return the first element down the path `names`, if there is one."""
     for name in names:
         element = None if element is None else element.find(name)
     return element
 
 
 def text(element: Element | None) -> str:
-    """The text of `element`, stripped; '' for none."""
+    """Return the text of `element`, stripped; '' for none."""
     return "" if element is None else (element.text or "").strip()
 
 
 def local(reference: str | None) -> str:
-    """The id that a reference such as '#chair' names."""
+    """Return the id that a reference such as '#chair' names."""
     return (reference or "").rpartition("#")[2]
 
 
 def floats(element: Element | None) -> NDArray[np.float64]:
-    """The numbers in the text of `element`."""
+    """Parse the numbers in the text of `element`."""
     return parse_numbers(text(element).encode(), np.float64, _inside(element))
 
 
 def integers(element: Element | None) -> NDArray[np.int64]:
-    """The whole numbers in the text of `element`."""
+    """Parse the whole numbers in the text of `element`."""
     return parse_numbers(text(element).encode(), np.int64, _inside(element))
 
 
 def children(element: Element | None, *names: str) -> Iterator[Element]:
-    """The elements called one of `names` directly below `element`, in their order."""
+    """Iterate over the elements called one of `names` directly below `element`, in their order."""
     return (below for below in (() if element is None else element) if below.tag in names)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.archives import FileTree
-from assets.cad.parts import MOST_VERTICES, Gathered, Material, Part
+from assets.cad.parts import MOST_VERTICES, Material, Part, PartCollector
 from assets.cad.textures import Textures, decode_image
 from assets.errors import AssetError
 
@@ -33,12 +33,12 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 
 def read_gltf(tree: FileTree, name: str) -> list[Part]:
-    """One part a primitive and place in the scene. Raises AssetError, or KeyError and its like for broken files."""
+    """Read one part for each primitive and place in the scene. Raises AssetError, KeyError, ... for broken files."""
     return _Document(tree, name).parts()
 
 
 def gltf_references(tree: FileTree, name: str) -> list[str]:
-    """The buffers and images in `tree` that the file `name` refers to."""
+    """List the buffers and images in `tree` that the file `name` refers to."""
     header, _ = _chunks(tree.read(name))
     uris = [item.get("uri") for key in ("buffers", "images") for item in header.get(key, [])]
     found = (tree.find(uri, beside=name) for uri in uris if uri and not uri.startswith("data:"))
@@ -46,7 +46,7 @@ def gltf_references(tree: FileTree, name: str) -> list[str]:
 
 
 class _Document:
-    """A parsed glTF file with its buffers; images and accessors are decoded when asked for."""
+    """A parsed glTF file with its buffers; images and accessors are decoded when they are needed."""
 
     def __init__(self, tree: FileTree, name: str) -> None:
         self.tree, self.name = tree, name
@@ -65,7 +65,7 @@ class _Document:
         children = {child for node in nodes for child in node.get("children", [])}
         every_root = [k for k in range(len(nodes)) if k not in children]
         roots = scenes[header.get("scene", 0)].get("nodes", []) if scenes else every_root
-        gathered = Gathered()
+        collector = PartCollector()
         seen = 0
         waiting = [(root, np.eye(4), 0) for root in reversed(roots)]
         while waiting:
@@ -79,9 +79,9 @@ class _Document:
                 for primitive in header["meshes"][node["mesh"]]["primitives"]:
                     part = self._part(primitive, place)
                     if part is not None:
-                        gathered.add(part)
+                        collector.add(part)
             waiting += [(child, place, depth + 1) for child in reversed(node.get("children", []))]
-        return gathered.parts
+        return collector.parts
 
     def _part(self, primitive: dict[str, Any], place: Floats) -> Part | None:
         mode = primitive.get("mode", 4)
@@ -114,7 +114,7 @@ class _Document:
         return values if values is not None and len(values) == count else None
 
     def _accessor(self, index: int) -> Floats:
-        """(count, width) values; integers that say so are scaled to [0, 1] or [-1, 1]."""
+        """Decode (count, width) values; integers marked as normalized are scaled to [0, 1] or [-1, 1]."""
         accessor = self.header["accessors"][index]
         count, width = accessor["count"], _WIDTHS[accessor["type"]]
         if not 0 <= count <= 6 * MOST_VERTICES:
@@ -172,7 +172,7 @@ class _Document:
         return self.tree.read(found)
 
     def _material(self, index: int | None) -> tuple[Material, dict[str, Any]]:
-        """The material, and how its texture is placed (glTF textureInfo)."""
+        """Return the material, and the placement of its texture (glTF textureInfo)."""
         if index is None:
             return Material(), {}
         if index not in self.materials:
@@ -205,13 +205,13 @@ class _Document:
 
 
 def displayed(linear: Floats) -> Floats:
-    """Linear light, as glTF writes colours, to sRGB as displayed (IEC 61966-2-1)."""
+    """Convert linear light, as glTF writes colours, to sRGB as displayed (IEC 61966-2-1)."""
     x = np.clip(linear, 0.0, 1.0)
     return np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055)
 
 
 def _chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The JSON header and the binary chunk (empty for a .gltf)."""
+    """Split a file into its JSON header and its binary chunk (empty for a .gltf)."""
     text, binary = data, b""
     if data[:4] == b"glTF":
         text, at = b"", 12
@@ -237,7 +237,7 @@ def _chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _local(node: dict[str, Any]) -> Floats:
-    """(4, 4) the node's own transform."""
+    """Return the node's own (4, 4) transform."""
     if "matrix" in node:
         return np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
     x, y, z, w = np.array(node.get("rotation", [0, 0, 0, 1]), dtype=np.float64)
@@ -255,7 +255,7 @@ def _local(node: dict[str, Any]) -> Floats:
 
 
 def _assembled(order: Integers, mode: int) -> Integers:
-    """(F, 3) triangles of a list (4), a strip (5) or a fan (6)."""
+    """Assemble the (F, 3) triangles of a list (4), a strip (5) or a fan (6)."""
     if mode == 4:
         return order[: len(order) // 3 * 3].reshape(-1, 3)
     k = np.arange(max(len(order) - 2, 0))
@@ -265,7 +265,7 @@ def _assembled(order: Integers, mode: int) -> Integers:
 
 
 def _texture_space(uv: Floats | None, texture: dict[str, Any]) -> Floats | None:
-    """KHR_texture_transform applied, and v turned so that 0 is the bottom row."""
+    """Apply KHR_texture_transform to `uv`, and turn v so that 0 is the bottom row."""
     if uv is None:
         return None
     transform = texture.get("extensions", {}).get("KHR_texture_transform", {})

@@ -22,7 +22,7 @@ from types import FrameType
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.archives import ZIP_SUFFIXES, FileTree, Folder, Kept, open_library
+from assets.archives import ZIP_SUFFIXES, CachedTree, FileTree, Folder, open_library
 from assets.cad.cache import keep_model, load_model
 from assets.cad.collections import is_aligned, place_in_collection, read_catalog, turn_of_collection
 from assets.cad.dae import dae_references, read_dae
@@ -41,7 +41,7 @@ References = Callable[[FileTree, str], list[str]]
 
 
 def no_references(tree: FileTree, name: str) -> list[str]:
-    """The format keeps everything in one file."""
+    """Return no names: the format keeps everything in one file."""
     return []
 
 
@@ -83,23 +83,23 @@ class CadModel:
         return f"{self.archive}!{self.member}" if self.archive else self.member
 
     def sha256(self) -> str:
-        """SHA-256 of the model's file and of the files it refers to, where present, with their names relative to it.
+        """Return the SHA-256 of the model's file and the files it refers to, if present, with their relative names.
 
-        It is computed once: of files that change later, `read` gives what they held before, or an AssetError.
+        It is computed once: if files change later, `read` gives what they held before, or an AssetError.
         """
         if not self._content:
             with self._named(), time_limit(SECONDS):
-                self._content = self._checksum(Kept(self._tree()))
+                self._content = self._checksum(CachedTree(self._tree()))
         return self._content
 
     def read(self) -> Mesh:
-        """The normalised mesh (see `ModelSource.read`). Whatever is wrong with the file is an AssetError naming it."""
+        """Read the normalised mesh (see `ModelSource.read`). Whatever is wrong is an AssetError naming the file."""
         kept = load_model(self._content, self.id) if self._content else None
         if kept is not None:
             return kept
         with self._named():
             with time_limit(SECONDS):
-                tree = Kept(self._tree())
+                tree = CachedTree(self._tree())
                 content = self._checksum(tree)
             if self._content not in ("", content):
                 raise AssetError("expected the files as they were when the models were listed, found them changed")
@@ -113,12 +113,12 @@ class CadModel:
 
     @np.errstate(all="ignore")
     def parts(self) -> list[Part]:
-        """What the file holds, before it is turned, cleaned and normalised; errors as of `read`."""
+        """Read the file as it is, before anything is turned, cleaned and normalised; errors as in `read`."""
         with self._named(), time_limit(SECONDS):
             return FORMATS[_suffix(self.member)][0](self._tree(), self.member)
 
     def turned(self, parts: list[Part]) -> bool:
-        """Whether `read` turns the model, of which `parts` are what the file holds."""
+        """Tell whether `read` turns the model, whose file holds `parts`."""
         with self._named():
             return _turn(self._tree(), self.member, parts) is not None
 
@@ -146,7 +146,7 @@ class CadModel:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Whatever is raised in the body leaves as an AssetError that starts with the path of the model."""
+        """Turn whatever the body raises into an AssetError that starts with the path of the model."""
         place = self.root / self._name
         try:
             yield
@@ -160,13 +160,13 @@ class CadModel:
 
 
 def find_models(path: Path, matching: str = "") -> tuple[list[CadModel], list[AssetError]]:
-    """All models in `path`, sorted by id, and why libraries and folders inside it could not be opened.
+    """Find all models in `path`, sorted by id, and the errors of libraries and folders inside it that cannot be opened.
 
-    `path` is a folder (searched with its subfolders and zip libraries), a zip library, or one model.
+    Raises AssetError if `path` itself is missing or cannot be opened, or if no model is found in it.
 
-    With `matching`, a regular expression, only those whose id, or name, tags and category in a Sweet Home 3D catalog,
-    hold a match in any letter case: libraries of furniture hold more than chairs. Raises AssetError if `path` itself
-    is missing or cannot be opened, or if no model is found in it.
+    path      a folder (searched with its subfolders and zip libraries), a zip library, or one model
+    matching  a regular expression: only models whose id, or whose name, tags and category in a Sweet Home 3D catalog,
+              hold a match in any letter case. Libraries of furniture hold more than chairs
     """
     pattern = _pattern(matching)
     root, names, closed = _listed(path)
@@ -196,7 +196,7 @@ def find_models(path: Path, matching: str = "") -> tuple[list[CadModel], list[As
 
 
 def _listed(path: Path) -> tuple[Path, list[str], dict[str, str]]:
-    """The folder that bounds what is read, the names in it, and the folders that could not be listed, with why."""
+    """Return the folder that bounds what is read, the names in it, and folder -> why it could not be listed."""
     try:
         if path.is_dir():
             tree = Folder(path)
@@ -212,7 +212,7 @@ def _listed(path: Path) -> tuple[Path, list[str], dict[str, str]]:
 
 
 def _in_collections(models: list[CadModel]) -> list[CadModel]:
-    """The models with the ids, and within the bounds, of the collections that they are part of."""
+    """Give models that are part of a known collection the ids and the bounds that they have there."""
     places = [None if model.archive else place_in_collection(model.root, model.member) for model in models]
     ids = Counter(place.id for place in places if place)
     known = []
@@ -237,9 +237,9 @@ def _suffix(name: str) -> str:
 
 
 def _turn(tree: FileTree, name: str, parts: list[Part]) -> NDArray[np.float64] | None:
-    """The rotation that makes the model, read as `parts`, stand upright and face +Z; None for none.
+    """Return the rotation that makes the model, read as `parts`, stand upright and face +Z; None for none.
 
-    What a library or collection says is believed. Elsewhere the shape decides where it speaks clearly; a format that
+    A library or collection that says it is believed. Elsewhere the shape decides if it speaks clearly; a format that
     mostly has Z up is turned by that first.
     """
     known = _known_turn(tree, name)
@@ -251,7 +251,7 @@ def _turn(tree: FileTree, name: str, parts: list[Part]) -> NDArray[np.float64] |
 
 
 def _known_turn(tree: FileTree, name: str) -> NDArray[np.float64] | None:
-    """The turn that the model's library or collection tells."""
+    """Return the turn that the model's library or collection tells."""
     listed = read_catalog(tree).get(name)
     return listed.turn if listed is not None else turn_of_collection(name)
 

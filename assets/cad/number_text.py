@@ -12,7 +12,7 @@ from assets.errors import AssetError
 
 
 def parse_numbers(body: bytes, dtype: type[np.generic], expected: str, count: int | None = None) -> NDArray[Any]:
-    """The numbers (`count` of them, if given) that `body` holds between white space.
+    """Parse the numbers (`count` of them, if given) that `body` holds between white space.
 
     Raises AssetError with `expected` and the first word that is no such number.
     """
@@ -31,7 +31,7 @@ def parse_numbers(body: bytes, dtype: type[np.generic], expected: str, count: in
 
 
 def shown(word: bytes) -> str:
-    """A word of a file, for messages."""
+    """Quote a word of a file, for messages."""
     return repr(word[:40].decode("utf-8", "replace"))
 
 

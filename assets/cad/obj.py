@@ -33,7 +33,7 @@ _HASH, _SLASH, _MINUS, _PLUS = (ord(c) for c in "#/-+")
 
 
 def read_obj(tree: FileTree, name: str) -> list[Part]:
-    """The parts of the OBJ file `name`, with the materials and textures that `tree` holds. Raises AssetError."""
+    """Read the parts of the OBJ file `name`, with the materials and textures that `tree` holds. Raises AssetError."""
     text = tree.read(name)
     materials: dict[str, Material] = {}
     textures = Textures(tree)
@@ -45,7 +45,7 @@ def read_obj(tree: FileTree, name: str) -> list[Part]:
 
 
 def obj_references(tree: FileTree, name: str) -> list[str]:
-    """The files in `tree` that the OBJ file `name` uses: material libraries and their textures."""
+    """List the files in `tree` that the OBJ file `name` uses: material libraries and their textures."""
     used = []
     for library in _material_libraries(tree, name, tree.read(name)):
         textures = (m.texture for m in parse_mtl(tree.read(library)).values() if m.texture)
@@ -54,7 +54,7 @@ def obj_references(tree: FileTree, name: str) -> list[str]:
 
 
 def _material_libraries(tree: FileTree, name: str, text: bytes) -> list[str]:
-    """The files of the `mtllib` lines: one name with spaces, or several names."""
+    """List the files of the `mtllib` lines: one name with spaces, or several names."""
     found = []
     for written in itertools.islice(_mtllib_lines(text), MOST_LIBRARIES):
         whole = tree.find(written, beside=name)
@@ -64,7 +64,7 @@ def _material_libraries(tree: FileTree, name: str, text: bytes) -> list[str]:
 
 
 def _mtllib_lines(text: bytes) -> Iterator[str]:
-    """What follows each `mtllib` that begins a line."""
+    """Yield the text after each `mtllib` that begins a line."""
     at = text.find(b"mtllib")
     while at >= 0:
         end = text.find(b"\n", at)
@@ -76,7 +76,7 @@ def _mtllib_lines(text: bytes) -> Iterator[str]:
 
 
 def parse_mtl(text: bytes) -> dict[str, Material]:
-    """Material name -> Material, whose texture is the reference as written. Lines that make no sense are skipped."""
+    """Parse name -> Material, whose texture is the reference as written. Lines that make no sense are skipped."""
     if len(text) > LARGEST_MTL:
         raise AssetError(f"expected at most {LARGEST_MTL} bytes of materials, found {len(text)}")
     materials: dict[str, Material] = {}
@@ -106,9 +106,9 @@ def parse_mtl(text: bytes) -> dict[str, Material]:
 
 
 def parse_obj(text: bytes, materials: dict[str, Material]) -> list[Part]:
-    """The faces of an OBJ file, one Part a material; polygons are cut into triangles, lines and points left out.
+    """Parse the faces of an OBJ file, one Part a material; polygons are cut into triangles, lines and points left out.
 
-    Raises AssetError (without the file's name) where the text is not an OBJ mesh.
+    Raises AssetError (without the file's name) if the text is not an OBJ mesh.
     """
     read = read_lines(text)
     order = np.argsort(read.groups, kind="stable")  # faces by material, in the order written
@@ -129,7 +129,7 @@ def parse_obj(text: bytes, materials: dict[str, Material]) -> list[Part]:
 
 
 def _part(read: ObjText, corners: NDArray[np.int32], counts: NDArray[np.int64], material: Material) -> Part:
-    """The part of faces of `counts` corners each; uv and normals count only where every corner has them."""
+    """Make the part of faces of `counts` corners each; uv and normals count only if every corner has them."""
     indices, arrays = {"positions": corners[:, 0]}, {"positions": read.positions}
     for column, (name, array) in enumerate((("uv", read.uv), ("normals", read.normals)), start=1):
         if array is not None and (corners[:, column] >= 0).all():
@@ -140,7 +140,7 @@ def _part(read: ObjText, corners: NDArray[np.int32], counts: NDArray[np.int64], 
 
 
 def _without_options(text: str) -> str:
-    """The file name of a `map_Kd` line: options such as `-s 1 1 1` come first, and names may hold spaces."""
+    """Return the file name of a `map_Kd` line: options such as `-s 1 1 1` come first, and names may hold spaces."""
     words = text.split(" ")
     while words and words[0].startswith("-") and len(words) > 1:
         takes_many = words[0] in ("-s", "-o", "-t", "-mm")
@@ -161,13 +161,13 @@ def _numbers(words: list[str]) -> list[float]:
 
 @dataclass(frozen=True, eq=False)
 class ObjText:
-    """What an OBJ file says.
+    """The content of an OBJ file.
 
     positions  (V, 3)
     uv         (T, 2) or None
     normals    (N, 3) or None
-    colours    (V, 3) or None: where every `v` line has six numbers
-    corners    (C, 3) rows of position, uv, normal of each corner of each face; ABSENT where not given
+    colours    (V, 3), or None unless every `v` line has six numbers
+    corners    (C, 3) rows of position, uv, normal of each corner of each face; ABSENT if not given
     counts     (F,) corners of each face, at least 3
     groups     (F,) number of its material
     materials  names as written; the first is '' for faces before any `usemtl`
@@ -184,7 +184,7 @@ class ObjText:
 
 
 def read_lines(text: bytes) -> ObjText:
-    """Raises AssetError (without the file's name) where `text` is not an OBJ mesh or is too large."""
+    """Parse the lines of an OBJ file. Raises AssetError (without the file's name) if it is no OBJ mesh or too large."""
     lines = _Lines()
     for block in _blocks(text):
         lines.add(block)
@@ -192,7 +192,7 @@ def read_lines(text: bytes) -> ObjText:
 
 
 def _blocks(text: bytes) -> Iterator[bytes]:
-    """Pieces of whole lines, each ending in a newline, with continued lines joined."""
+    """Cut a file into pieces of whole lines, each ending in a newline, with continued lines joined."""
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if b"\\\n" in text:
@@ -206,7 +206,7 @@ def _blocks(text: bytes) -> Iterator[bytes]:
 
 
 class _Lines:
-    """What was read so far."""
+    """The content of the blocks added so far."""
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Floats]] = {"v": [], "vt": [], "vn": []}
@@ -259,7 +259,7 @@ class _Lines:
         self.rows[name].append(values[(np.cumsum(numbers) - numbers)[:, None] + np.arange(columns)])
 
     def _add_faces(self, body: bytes, counts: Integers, before: Integers) -> NDArray[np.bool_]:
-        """Adds the faces and returns which they are: those of 2 corners are lines."""
+        """Add the faces and return which of `counts` they are: those of 2 corners are lines."""
         self.corner_count += int(counts.sum())
         if self.corner_count > 3 * MOST_TRIANGLES:
             raise AssetError(f"expected at most {MOST_TRIANGLES} triangles, found more")
@@ -274,7 +274,7 @@ class _Lines:
         return keep
 
     def _add_groups(self, faces: Integers, named: list[int], names: list[bytes]) -> None:
-        """The materials of the faces on lines `faces`, given the `usemtl` lines."""
+        """Add the materials of the faces on lines `faces`, given the `usemtl` lines."""
         numbers = [self.current]
         for written in names:
             name = written.strip().decode("utf-8", "replace")
@@ -309,7 +309,7 @@ class _Lines:
 
 
 def _check_corners(index: Corners, name: str, length: int) -> None:
-    """Raise AssetError unless all are 0 .. length - 1 or, but for positions, not given at all. Changes `index`."""
+    """Raise AssetError unless all are 0 .. length - 1 or, for uv and normals, not given at all. Changes `index`."""
     if name != "v":
         index[index == NOUGHT] = ABSENT
         if length == 0:  # numbers into an array that was left out: as if not given
@@ -322,7 +322,7 @@ def _check_corners(index: Corners, name: str, length: int) -> None:
 
 
 def _corner_table(body: bytes, count: int) -> tuple[Integers, NDArray[np.bool_]]:
-    """(count, 3) numbers as written in words such as 4/2/7, 4//7, 4, and where each is given."""
+    """Parse words such as 4/2/7, 4//7, 4: (count, 3) numbers as written, and which of them are given."""
     data = np.frombuffer(body, dtype=np.uint8)
     slash, gap = data == _SLASH, data <= 32
     digit = (data >= ord("0")) & (data <= ord("9")) | (data == _MINUS) | (data == _PLUS)
@@ -345,7 +345,7 @@ def _corner_table(body: bytes, count: int) -> tuple[Integers, NDArray[np.bool_]]
 
 
 def _cut_out(data: Bytes, starts: Integers, stops: Integers) -> bytes:
-    """The bytes of the ranges [start, stop), which are in order and apart."""
+    """Cut out the bytes of the ranges [start, stop), which are in order and apart."""
     edges = np.zeros(len(data) + 1, dtype=np.int8)
     edges[starts] += 1
     edges[stops] -= 1
@@ -353,6 +353,6 @@ def _cut_out(data: Bytes, starts: Integers, stops: Integers) -> bytes:
 
 
 def _comments_cut(data: Bytes, starts: Integers, ends: Integers) -> Integers:
-    """Where each line ends, or its comment begins."""
+    """Return where each line ends, or its comment begins."""
     marks = np.append(np.flatnonzero(data == _HASH), len(data))
     return np.minimum(ends, marks[np.searchsorted(marks, starts)])

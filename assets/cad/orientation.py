@@ -1,4 +1,4 @@
-"""Which way up a chair lies in its file, and which way it faces: the rotation that puts it upright, facing +Z.
+"""The rotation that puts a chair upright, facing +Z, judged by its shape.
 
 The surface is sampled into a grid over its bounding box, and each of the 24 rotations that map axes onto axes is scored
 by a weighted sum of `EVIDENCE`: how much the model, so turned, looks like a chair that stands and faces +Z. The weights
@@ -42,10 +42,10 @@ EVIDENCE = {
 
 
 def turn_upright(positions: Floats, triangles: NDArray[np.int64]) -> Floats | None:
-    """The rotation (3, 3) that turns a chair of vertices (V, 3) and triangles (F, 3) upright (+Y) and to face +Z.
+    """Find the rotation (3, 3) that turns a chair of vertices (V, 3) and triangles (F, 3) upright (+Y) and to face +Z.
 
-    One of the 24 that map axes onto axes; None where the model is to stay as it is: there is no strong evidence
-    against its orientation, or it is no solid shape.
+    It is one of the 24 that map axes onto axes; None if the model is to stay as it is, because there is no strong
+    evidence against its orientation, or because it is no solid shape.
     """
     box = _grid(positions, triangles) if len(triangles) >= FEWEST_TRIANGLES else None
     if box is None:
@@ -56,7 +56,7 @@ def turn_upright(positions: Floats, triangles: NDArray[np.int64]) -> Floats | No
 
 
 def evidence(cells: Voxels, sides: Floats) -> Floats:
-    """(24, len(EVIDENCE)): what is measured of the grid under each of ROTATIONS. `sides` (3,) are those of its box."""
+    """Measure the grid under each of ROTATIONS: (24, len(EVIDENCE)). `sides` (3,) are those of its box."""
     asymmetry = [_asymmetry(cells, axis) for axis in range(3)]
     rows = []
     for rotation in ROTATIONS:
@@ -69,7 +69,7 @@ def evidence(cells: Voxels, sides: Floats) -> Floats:
 
 
 def _shape(cells: Voxels) -> list[float]:
-    """The evidence from "front of the upper half" on, of a grid (x: across, y: up, z: to the front)."""
+    """Measure a grid (x: across, y: up, z: to the front): the evidence from "front of the upper half" on."""
     half = CELLS // 2
     middle = cells[CELLS // 4 : -CELLS // 4]  # without armrests and most legs
     filled: Voxels = np.asarray(middle.any(axis=2))
@@ -93,13 +93,13 @@ def _mean(values: Floats, where: Voxels) -> float:
 
 
 def _asymmetry(cells: Voxels, axis: int) -> float:
-    """The share of filled cells whose mirror image along `axis` is empty, as are the neighbours of that."""
+    """Return the share of filled cells whose mirror image along `axis` is empty, with all its neighbours."""
     near = scipy.ndimage.binary_dilation(np.flip(cells, axis), np.ones((3, 3, 3)))
     return float((cells & ~near).sum() / cells.sum())
 
 
 def _grid(positions: Floats, triangles: NDArray[np.int64]) -> tuple[Voxels, Floats] | None:
-    """The cells (CELLS, CELLS, CELLS) that hold surface, and the sides (3,) of the box; None for what is no solid."""
+    """Return the cells (CELLS, CELLS, CELLS) that hold surface, and the sides (3,) of the box; None if not solid."""
     used = np.zeros(len(positions), dtype=bool)
     used[triangles] = True
     read = positions.astype(np.float64)
@@ -120,7 +120,7 @@ def _grid(positions: Floats, triangles: NDArray[np.int64]) -> tuple[Voxels, Floa
 
 
 def _samples(positions: Floats, triangles: NDArray[np.int64]) -> Floats:
-    """(SAMPLES, 3) points on the triangles, spread evenly over their area; no randomness."""
+    """Spread (SAMPLES, 3) points evenly over the area of the triangles, without randomness."""
     a, b, c = (positions[triangles[:, k]] for k in range(3))
     area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
     number = np.arange(SAMPLES) + 0.5
@@ -133,7 +133,7 @@ def _samples(positions: Floats, triangles: NDArray[np.int64]) -> Floats:
 
 
 def _rotations() -> Floats:
-    """(24, 3, 3) rotations that map axes onto axes, the identity first."""
+    """Return the (24, 3, 3) rotations that map axes onto axes, the identity first."""
     found = []
     for axes in itertools.permutations(range(3)):
         for signs in itertools.product((1.0, -1.0), repeat=3):
@@ -145,7 +145,7 @@ def _rotations() -> Floats:
 
 
 def _reluctance(rotation: Floats) -> float:
-    """Log-odds to overcome: rotations that real files need are easier to believe in."""
+    """Return the log-odds to overcome: rotations that real files need are easier to believe in."""
     if (rotation == np.eye(3)).all():
         return 0.0
     if rotation[1, 1] == 1:  # upright, and faces elsewhere

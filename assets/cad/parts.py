@@ -37,14 +37,20 @@ PAIRS_AT_ONCE = 100_000  # bounds the memory, and stays in the processor's cache
 
 @dataclass(frozen=True)
 class Material:
-    """What a file says of a material. `texture` is the reference as written; `image` its pixels once loaded."""
+    """A material as its file describes it.
+
+    colour   RGB in [0, 1] as displayed, or None
+    texture  the reference as written, or None
+    image    its pixels (h, w, 3) once loaded
+    tints    whether the colour multiplies the image (glTF) or stands in for it (MTL)
+    """
 
     name: str = ""
-    colour: tuple[float, ...] | None = None  # RGB in [0, 1] as displayed
+    colour: tuple[float, ...] | None = None
     opacity: float = 1.0
     texture: str | None = None
-    image: NDArray[np.uint8] | None = None  # (h, w, 3)
-    tints: bool = False  # whether the colour multiplies the image (glTF) or stands in for it (MTL)
+    image: NDArray[np.uint8] | None = None
+    tints: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +75,7 @@ class Part:
 def part_of_corners(
     indices: Mapping[str, NDArray[np.integer]], arrays: Mapping[str, Floats], counts: Integers, material: Material
 ) -> Part:
-    """A part of polygons whose corners number each attribute apart, as OBJ and COLLADA write them.
+    """Make a part of polygons whose corners number each attribute apart, as OBJ and COLLADA write them.
 
     indices   attribute of Part -> (C,) rows of its array, for the corners of one polygon after another
     arrays    attribute of Part -> (N, k)
@@ -81,8 +87,8 @@ def part_of_corners(
     return Part(**chosen, triangles=corner[triangles], material=material)  # type: ignore[arg-type]
 
 
-class Gathered:
-    """Parts gathered one by one from a scene that may repeat them without end: the limits are looked at on the way."""
+class PartCollector:
+    """Collects parts one by one from a scene that may repeat them without end, and checks the limits on the way."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
@@ -97,7 +103,7 @@ class Gathered:
 
 
 def check_size(parts: Sequence[Part]) -> None:
-    """Raise AssetError for more than is drawn."""
+    """Raise AssetError if there is more than is drawn."""
     vertices, triangles = sum(len(p.positions) for p in parts), sum(len(p.triangles) for p in parts)
     for found, most, what in (
         (len(parts), MOST_PARTS, "parts"),
@@ -109,7 +115,7 @@ def check_size(parts: Sequence[Part]) -> None:
 
 
 def mesh_of_parts(name: str, parts: Sequence[Part], turn: Floats | None = None) -> Mesh:
-    """The drawable mesh: `turn` (3, 3) applied, centred on the bounding box, farthest vertex at distance 1.
+    """Make the drawable mesh: `turn` (3, 3) applied, centred on the bounding box, farthest vertex at distance 1.
 
     Raises AssetError (without the file's name) for no triangles, too many of anything, NaN, or no extent.
     """
@@ -135,7 +141,7 @@ def mesh_of_parts(name: str, parts: Sequence[Part], turn: Floats | None = None) 
 
 
 def visible_parts(parts: Sequence[Part]) -> list[Part]:
-    """The parts that are drawn; all of them where all are clear. AssetError for no triangles, too many of anything."""
+    """Return the parts that are drawn; all, if all are clear. AssetError for no triangles, too many of anything."""
     check_size(parts)
     solid = [p for p in parts if len(p.triangles)]
     if not solid:
@@ -144,7 +150,7 @@ def visible_parts(parts: Sequence[Part]) -> list[Part]:
 
 
 def joined(parts: Sequence[Part]) -> tuple[Floats, Integers]:
-    """The positions (V, 3) and triangles (F, 3) of all parts together."""
+    """Return the positions (V, 3) and triangles (F, 3) of all parts together."""
     offsets = np.cumsum([0] + [len(p.positions) for p in parts])
     triangles = [p.triangles + o for p, o in zip(parts, offsets[:-1], strict=True)]
     positions = np.concatenate([p.positions for p in parts]).astype(np.float64)
@@ -152,17 +158,17 @@ def joined(parts: Sequence[Part]) -> tuple[Floats, Integers]:
 
 
 def row_ids(rows: NDArray[np.integer]) -> Integers:
-    """(N,) numbers from 0, equal exactly where the rows of the (N, k) integer array are equal, in the rows' order."""
+    """Number the rows of an (N, k) integer array: (N,) from 0, equal for equal rows only, in the rows' order."""
     return np.unique(_keys(rows), return_inverse=True)[1]
 
 
 def distinct_rows(rows: NDArray[np.integer]) -> tuple[Integers, Integers]:
-    """(M,) where each distinct row comes first, and the `row_ids`."""
+    """Return (M,) the first place of each distinct row, and the `row_ids`."""
     return np.unique(_keys(rows), return_index=True, return_inverse=True)[1:]
 
 
 def _keys(rows: NDArray[np.integer]) -> Integers:
-    """(N,) one number a row, which compare as the rows do."""
+    """Return (N,) one number for each row; the numbers compare as the rows do."""
     keys, count = np.zeros(len(rows), dtype=np.int64), 1
     for column in rows.T:
         low = int(column.min(initial=0))
@@ -193,7 +199,7 @@ def _normalised(positions: Floats, triangles: Integers, turn: Floats | None) -> 
 
 
 def _distinct(positions: NDArray[np.float32], triangles: Integers, welded: Integers) -> NDArray[np.bool_]:
-    """(F,): true for triangles that have an area and are the first with their three positions, in any order."""
+    """Tell which triangles (F,) have an area and are the first with their three positions, in any order."""
     a, b, c = (positions[triangles[:, k]].astype(np.float64) for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     first = np.zeros(len(triangles), dtype=bool)
@@ -229,7 +235,7 @@ def _surface(
 
 
 def _agree(written: Floats, computed: Floats) -> bool:
-    """Whether the file's corner normals (F, 3, 3) are usable: finite, not zero, and not across their own faces."""
+    """Tell whether the file's corner normals (F, 3, 3) are usable: finite, not zero, and not across their own faces."""
     length = np.linalg.norm(written, axis=2)
     if not (np.isfinite(length) & (length > 1e-6)).all():
         return False
@@ -240,7 +246,7 @@ def _agree(written: Floats, computed: Floats) -> bool:
 def _appearance(
     part: Part, old: Integers
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.uint8] | None]:
-    """Albedo of the vertices `old`, and uv and image where the part has both."""
+    """Return the albedo of the vertices `old`, and uv and image if the part has both."""
     material = part.material
     usable_uv = part.uv is not None and bool(np.isfinite(part.uv[old]).all())
     image = material.image if usable_uv else None
@@ -257,7 +263,7 @@ def _appearance(
 
 
 def _plain_colour(material: Material) -> tuple[float, ...]:
-    """The colour of a material that is drawn without its texture, which may have carried the colour."""
+    """Return the colour of a material that is drawn without its texture, which may have carried the colour."""
     textured = material.image is not None or material.texture is not None
     if not textured:
         return material.colour or MID_GREY
@@ -270,7 +276,7 @@ def _plain_colour(material: Material) -> tuple[float, ...]:
 
 
 def fan(counts: Integers) -> Integers:
-    """(F, 3) corner numbers: each polygon of `counts[i]` consecutive corners as a fan around its first."""
+    """Cut each polygon of `counts[i]` consecutive corners into a fan around its first: (F, 3) corner numbers."""
     first = np.cumsum(counts) - counts
     cuts = counts - 2
     step = np.arange(int(cuts.sum())) - np.repeat(np.cumsum(cuts) - cuts, cuts)
@@ -279,7 +285,7 @@ def fan(counts: Integers) -> Integers:
 
 
 def cut(points: Floats, counts: Integers) -> Integers:
-    """(F, 3) corner numbers for polygons whose corners `points` (C, 3) follow one another, `counts[i]` >= 3 each."""
+    """Cut polygons of `counts[i]` >= 3 consecutive corners of `points` (C, 3) into triangles: (F, 3) corner numbers."""
     triangles = fan(counts)
     if len(triangles) == len(counts):
         return triangles
@@ -298,7 +304,7 @@ def cut(points: Floats, counts: Integers) -> Integers:
 
 
 def _ears(points: Floats) -> Integers:
-    """(n - 2, 3): a simple polygon in space cut by ear clipping in its mean plane (Meisters 1975)."""
+    """Cut a simple polygon in space by ear clipping in its mean plane (Meisters 1975): (n - 2, 3)."""
     flat = _in_plane(points)
     plain = flat.tolist()  # one corner at a time, plain numbers are quicker
     left = list(range(len(points)))
@@ -311,7 +317,7 @@ def _ears(points: Floats) -> Integers:
 
 
 def _find_ear(flat: Floats, plain: list[list[float]], left: list[int]) -> tuple[int, int, int]:
-    """Three consecutive corners that turn left and hold no other corner; the first three if there is no ear."""
+    """Return three consecutive corners that turn left and hold no other corner; the first three if there is no ear."""
     for i, b in enumerate(left):
         a, c = left[i - 1], left[(i + 1) % len(left)]
         (ax, ay), (bx, by), (cx, cy) = plain[a], plain[b], plain[c]
@@ -329,12 +335,12 @@ def _find_ear(flat: Floats, plain: list[list[float]], left: list[int]) -> tuple[
 
 
 def _turn(a: Floats, b: Floats, c: Floats) -> Floats:
-    """Twice the signed area of a, b and each point of c (n, 2)."""
+    """Return twice the signed area of a, b and each point of c (n, 2)."""
     return (b[0] - a[0]) * (c[:, 1] - a[1]) - (b[1] - a[1]) * (c[:, 0] - a[0])
 
 
 def _in_plane(points: Floats) -> Floats:
-    """(n, 2) coordinates in the polygon's mean plane (Newell's normal), counter-clockwise."""
+    """Return (n, 2) coordinates in the polygon's mean plane (Newell's normal), counter-clockwise."""
     normal = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
     drop = int(np.argmax(np.abs(normal)))
     u, v = (drop + 1) % 3, (drop + 2) % 3
@@ -343,7 +349,7 @@ def _in_plane(points: Floats) -> Floats:
 
 
 def crease_normals(positions: NDArray[np.float32], triangles: Integers, welded: Integers) -> Floats:
-    """(F, 3, 3) unit normals of the corners of triangles that have an area.
+    """Compute (F, 3, 3) unit normals of the corners of triangles that have an area.
 
     A corner's normal is the area-weighted mean over the faces around its point that turn less than CREASE away from
     its own face. `welded` (V,) numbers the points: vertices at one position share a number.

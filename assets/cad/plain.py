@@ -28,7 +28,7 @@ _PLY_TEXTURE = re.compile(rb"^comment\s+TextureFile\s+(.+?)\s*$", re.MULTILINE |
 
 
 def read_off(tree: FileTree, name: str) -> list[Part]:
-    """The one part of an OFF file, with COFF vertex colours; counts may stand on the header's line, as in ModelNet."""
+    """Read the one part of an OFF file, with COFF vertex colours; counts may follow the header, as in ModelNet."""
     data = tree.read(name)
     line_count = data.count(b"\n")
     if line_count > MOST_LINES:
@@ -68,7 +68,7 @@ def read_off(tree: FileTree, name: str) -> list[Part]:
 
 
 def read_ply(tree: FileTree, name: str) -> list[Part]:
-    """The one part of a PLY file, ASCII or binary, with its normals, colours, uv and texture."""
+    """Read the one part of a PLY file, ASCII or binary, with its normals, colours, uv and texture."""
     from trimesh.exchange.ply import load_ply
 
     data = tree.read(name)
@@ -97,14 +97,14 @@ def read_ply(tree: FileTree, name: str) -> list[Part]:
 
 
 def ply_references(tree: FileTree, name: str) -> list[str]:
-    """The texture that the PLY file `name` mentions in a comment, if `tree` has it."""
+    """List the texture that the PLY file `name` mentions in a comment, if `tree` has it."""
     found = _PLY_TEXTURE.search(tree.read(name)[:_PLY_HEADER].split(b"end_header")[0])
     texture = tree.find(found.group(1).decode("utf-8", "replace"), beside=name) if found else None
     return [texture] if texture else []
 
 
 def read_stl(tree: FileTree, name: str) -> list[Part]:
-    """The one part of an STL file, ASCII or binary."""
+    """Read the one part of an STL file, ASCII or binary."""
     data = tree.read(name)
     count = int.from_bytes(data[80:84], "little")
     binary = len(data) == 84 + 50 * count or (not data.startswith(b"solid") and len(data) > 84 + 50 * count > 84)
@@ -123,7 +123,7 @@ def read_stl(tree: FileTree, name: str) -> list[Part]:
 
 
 def _off_faces(lines: list[bytes]) -> tuple[Integers, Integers, Floats | None]:
-    """Corner indices, corners of each face, and (F, 3) face colours where each face has one."""
+    """Parse corner indices, corners of each face, and (F, 3) face colours if each face has one."""
     if len(lines) and lines[0].startswith(b"3") and len(lines[0].split()) == 4:  # most files hold triangles only
         with contextlib.suppress(AssetError):
             rows = parse_numbers(b" ".join(lines), np.int64, "triangles", 4 * len(lines)).reshape(-1, 4)
@@ -145,7 +145,7 @@ def _off_faces(lines: list[bytes]) -> tuple[Integers, Integers, Floats | None]:
 
 
 def _table(lines: list[bytes]) -> Floats:
-    """(N, k) the numbers on each line, as many as on the shortest."""
+    """Parse (N, k) the numbers on each line, as many as on the shortest."""
     width = len(lines[0].split())
     with contextlib.suppress(AssetError):
         return parse_numbers(b" ".join(lines), np.float64, "vertices", width * len(lines)).reshape(-1, width)
@@ -162,7 +162,7 @@ def _table_of(words: list[list[bytes]]) -> Floats:
 
 
 def _unit_range(colours: Floats, largest: float | None = None) -> Floats:
-    """Colours in [0, 1], given in [0, 1] or [0, 255]."""
+    """Scale colours in [0, 1] or [0, 255] to [0, 1]."""
     values = np.asarray(colours, dtype=np.float64)
     return values / (largest or (255.0 if values.size and values.max() > 1.0 else 1.0))
 
@@ -182,12 +182,12 @@ def _checked(indices: Integers, vertex_count: int) -> Integers:
 
 
 def _fitting(values: object, count: int) -> Floats | None:
-    """The array if it has a row for each of `count`, else None."""
+    """Return the array if it has a row for each of `count`, else None."""
     array = None if values is None else np.asarray(values)
     return array.astype(np.float64) if array is not None and array.ndim == 2 and len(array) == count else None
 
 
 def _flat_coloured(positions: Floats, triangles: Integers, colours: Floats) -> Part:
-    """A part whose triangles have a colour each: no vertex is shared."""
+    """Make a part whose triangles have a colour each: no vertex is shared."""
     apart = np.arange(triangles.size).reshape(-1, 3)
     return Part(positions[triangles.reshape(-1)], apart, Material(), colours=np.repeat(colours, 3, axis=0))

@@ -21,18 +21,18 @@ FORMATS = ("PNG", "JPEG", "BMP", "TGA", "GIF", "TIFF", "WEBP")
 
 
 class Textures:
-    """The textures of one model: each is decoded once, and there is a limit to them."""
+    """The textures of one model: each is decoded once, and their number is limited."""
 
     def __init__(self, tree: FileTree) -> None:
         self.tree = tree
         self.decoded: dict[object, NDArray[np.uint8]] = {}
 
     def file(self, name: str) -> NDArray[np.uint8]:
-        """The image file `name` of the tree, which `find` gave."""
+        """Return the image file `name` of the tree, as `find` gave it."""
         return self.once(name, lambda: decode_texture(self.tree, name))
 
     def once(self, key: object, decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """The image known as `key`; `decode` is called for one that is new."""
+        """Return the image known as `key`, which `decode` makes when it is new."""
         if key not in self.decoded:
             if len(self.decoded) >= MOST_TEXTURES:
                 raise AssetError(f"expected at most {MOST_TEXTURES} textures, found more")
@@ -41,7 +41,7 @@ class Textures:
 
 
 def decode_texture(tree: FileTree, name: str) -> NDArray[np.uint8]:
-    """(h, w, 3) RGB of the image file `name`, sides at most KEPT_SIDE. Raises AssetError naming it."""
+    """Decode the image file `name`: (h, w, 3) RGB, sides at most KEPT_SIDE. Raises AssetError naming it."""
     try:
         return decode_image(tree.read(name))
     except AssetError as error:
@@ -49,7 +49,7 @@ def decode_texture(tree: FileTree, name: str) -> NDArray[np.uint8]:
 
 
 def decode_image(data: bytes | memoryview) -> NDArray[np.uint8]:
-    """(h, w, 3) RGB of an encoded image, sides at most KEPT_SIDE. Raises AssetError (without a name)."""
+    """Decode an image: (h, w, 3) RGB, sides at most KEPT_SIDE. Raises AssetError (without a name)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limits below are checked before decoding
         try:
@@ -84,7 +84,7 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
-    """Clear pixels, whose colour means nothing, take the mean colour of the others."""
+    """Give clear pixels, whose colour means nothing, the mean colour of the others."""
     rgba = np.asarray(image)
     clear = rgba[..., 3] == 0
     rgb = rgba[..., :3].copy()

@@ -50,11 +50,11 @@ class BuiltInChair:
         return f"{self.family}-{self.number:04d}"
 
     def sha256(self) -> str:
-        """SHA-256 of the id and of GENERATOR, which stands for the code that builds the chairs."""
+        """Return the SHA-256 of the id and of GENERATOR, which stands for the code that builds the chairs."""
         return hashlib.sha256(f"{self.id} {GENERATOR}".encode()).hexdigest()
 
     def build(self) -> Chair:
-        """The chair as separate closed solids in centimetres, standing on y = 0."""
+        """Build the chair as separate closed solids in centimetres, standing on y = 0."""
         seed = (list(FAMILIES).index(self.family), self.number)
         return FAMILIES[self.family][0](np.random.default_rng(seed))
 
@@ -69,13 +69,13 @@ class BuiltInChair:
 
 
 def built_in_chairs() -> list[ModelSource]:
-    """All built-in chairs, sorted by id; each is made when it is read."""
+    """List all built-in chairs, sorted by id; each is made when it is read."""
     chairs = [BuiltInChair(family, k + 1) for family, (_, count) in FAMILIES.items() for k in range(count)]
     return sorted(chairs, key=lambda chair: chair.id)
 
 
 def _surface(chair: Chair, name: str, centre: NDArray[np.float64], radius: float) -> Surface:
-    """All solids of one finish, scaled to the unit sphere."""
+    """Join all solids of one finish, scaled to the unit sphere."""
     finish = chair.finishes[name]
     solid: Solid = joined([s for n, s in chair.solids if n == name])
     return Surface(

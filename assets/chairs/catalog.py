@@ -1,4 +1,4 @@
-"""Chair models, built in or of the user: which are readable, and which are held out for testing."""
+"""Chair models, built in or of the user, and the share of them that is held out for testing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.cad.models import find_models
-from assets.catalog import Individuals, ModelSource, Stream
+from assets.catalog import ModelSource, Objects, Stream
 from assets.chairs.built_in import built_in_chairs
 from assets.errors import AssetError
 from assets.mesh import Float, Mesh
@@ -45,12 +45,12 @@ class ChairCatalog:
     def varies(self, parts: Collection[str]) -> bool:
         return set(parts) >= WHOLE
 
-    def choose(self, split: str, index: int, parts: Collection[str], count: int, stream: Stream) -> Individuals:
+    def choose(self, split: str, index: int, parts: Collection[str], count: int, stream: Stream) -> Objects:
         models = self._models(split)
         if not parts:  # every model in turn
-            return Individuals(np.array([models[index % len(models)]], dtype=np.int64))
+            return Objects(np.array([models[index % len(models)]], dtype=np.int64))
         chosen = stream("identity").choice(models, size=count, replace=count > len(models))
-        return Individuals(chosen.astype(np.int64))
+        return Objects(chosen.astype(np.int64))
 
     def rounds(self, split: str, index: int) -> int:
         return index // len(self._models(split))
@@ -74,10 +74,12 @@ class ChairCatalog:
 def open_chairs(
     path: Path | None, matching: str = "", progress: Progress = iter
 ) -> tuple[ChairCatalog, list[AssetError]]:
-    """The chair models below `path` (built-in ones for None), and why each unreadable one was left out.
+    """Open the chair models below `path` (built-in ones for None); returns the errors of unreadable ones too.
 
-    `matching` picks models by name (see `find_models`); `progress` wraps the sources while each is read once. Raises
-    AssetError when none is left.
+    Raises AssetError when none is left.
+
+    matching  picks models by name (see `find_models`)
+    progress  wraps the sources while each is read once
     """
     if path is None:
         return ChairCatalog("built-in", list(built_in_chairs())), []

@@ -34,7 +34,7 @@ class Chair:
 
 
 def pick(rng: Rng, options: tuple[tuple[float, float, float], ...]) -> tuple[float, float, float]:
-    """One of the colours, slightly changed."""
+    """Pick one of the colours, slightly changed."""
     colour = np.array(options[rng.integers(len(options))]) * rng.uniform(0.9, 1.1) + rng.normal(0, 0.015, 3)
     r, g, b = np.clip(colour, 0.03, 0.97)
     return float(r), float(g), float(b)
@@ -49,7 +49,7 @@ def soft_finish(rng: Rng, hide: float = 0.35) -> Finish:
 
 
 def corners(width: float, depth: float, inset: float, splay: float = 0.0) -> Corners:
-    """(x, z) of the legs: left back, right back, right front, left front."""
+    """Return (x, z) of the legs: left back, right back, right front, left front."""
     x, z = width / 2 - inset + splay, depth / 2 - inset + splay
     return [(-x, -z), (x, -z), (x, z), (-x, z)]
 
@@ -57,7 +57,7 @@ def corners(width: float, depth: float, inset: float, splay: float = 0.0) -> Cor
 def legs(
     chair: Chair, rng: Rng, width: float, depth: float, top: float, finish: str, only_front: bool = False
 ) -> tuple[Corners, Corners]:
-    """Four legs (or the two at the front) under a seat; returns their feet and tops."""
+    """Put four legs (or the two at the front) under a seat; returns their feet and tops."""
     thick, splay = rng.uniform(2.8, 4.6), rng.choice([0.0, 0.0, rng.uniform(1, 5)])
     tops = corners(width, depth, thick / 2 + 1.0)
     feet = corners(width, depth, thick / 2 + 1.0, splay)
@@ -75,7 +75,7 @@ def legs(
 def wooden_frame(
     chair: Chair, rng: Rng, seat: float, width: float, depth: float, back: Back, round_posts: bool
 ) -> None:
-    """Front legs, back legs that go on as the back's posts, seat rails and stretchers."""
+    """Add front legs, back legs that go on as the back's posts, seat rails and stretchers."""
     feet, tops = legs(chair, rng, width, depth, seat - 1.0, "frame", only_front=True)
     thick, kick = rng.uniform(2.8, 4.0), rng.uniform(1.0, 6.0)
     for side, k in ((-1.0, 0), (1.0, 1)):
@@ -94,7 +94,7 @@ def wooden_frame(
 
 
 def wooden_seat(chair: Chair, rng: Rng, width: float, depth: float, seat: float) -> None:
-    """A board, a caned panel or an upholstered pad."""
+    """Add a board, a caned panel or an upholstered pad."""
     kind = rng.choice(["board", "pad", "pad", "cane"])
     if kind == "board":
         chair.add(
@@ -119,7 +119,7 @@ def dining_back(rng: Rng, width: float, depth: float, seat: float, tall: float) 
 
 
 def wooden_chair(rng: Rng, tall: tuple[float, float] = (42, 58)) -> tuple[Chair, Back]:
-    """A chair with frame and seat whose back is still open."""
+    """Build a chair with frame and seat whose back is still open."""
     chair = Chair({"frame": frame_finish(rng), "seat": soft_finish(rng)})
     width, depth, seat = rng.uniform(39, 50), rng.uniform(38, 46), rng.uniform(42, 47)
     back = dining_back(rng, width, depth, seat, rng.uniform(*tall))

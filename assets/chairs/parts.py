@@ -14,7 +14,7 @@ SIDES = (-1.0, 1.0)
 
 
 def point(x: float, y: float, z: float) -> Floats:
-    """(3,) a place, or an offset, in centimetres."""
+    """Return (3,) a place, or an offset, in centimetres."""
     return np.array([x, y, z], dtype=np.float64)
 
 
@@ -38,7 +38,7 @@ class Back:
     bow: float = 0.0
 
     def at(self, s: ArrayLike, t: ArrayLike) -> Floats:
-        """(..., 3) the point at s from -1 (viewer's left) to 1 across and t from 0 to 1 up."""
+        """Return (..., 3) the point at s from -1 (viewer's left) to 1 across and t from 0 to 1 up."""
         s, t = np.broadcast_arrays(np.asarray(s, dtype=np.float64), np.asarray(t, dtype=np.float64))
         x = s * (self.bottom + (self.top - self.bottom) * t)
         lean = self.rake * np.sign(t) * np.abs(t) ** self.bend
@@ -217,7 +217,7 @@ def stretchers(
 
 
 def star_base(arms: int, reach: float, hub: float, width: float, castors: bool) -> tuple[list[Solid], list[Solid]]:
-    """(arms and hub, castors): a swivel foot whose hub ends at the height `hub`."""
+    """Return (arms and hub, castors) of a swivel foot whose hub ends at the height `hub`."""
     lift = 6.0 if castors else 1.2
     solids, wheels = [turned((0, lift - 0.5, 0), (0, hub, 0), [(0, 3.5), (0.35, 3.2), (0.36, 2.2), (1, 2.0)])], []
     for angle in np.arange(arms) / arms * 2 * np.pi + np.pi / 2:
@@ -267,7 +267,7 @@ def shell(profile: ArrayLike, half_widths: ArrayLike, curls: ArrayLike, thicknes
 
 
 def _along(path: Floats, t: Floats) -> Floats:
-    """(len(t), 3) points at the shares t of the length of a polyline."""
+    """Return (len(t), 3) points at the shares t of the length of a polyline."""
     length = np.concatenate([[0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])
     return np.stack([np.interp(t, length / length[-1], axis) for axis in path.T], axis=1)
 
@@ -287,6 +287,6 @@ def tub(
 
 
 def _round_grid(n: int, roundness: float) -> tuple[Floats, Floats]:
-    """(n, n) coordinates over a square (roundness 0) that turns into a disc (1)."""
+    """Return (n, n) coordinates over a square (roundness 0) that turns into a disc (1)."""
     u, v = np.meshgrid(np.linspace(-1, 1, n), np.linspace(-1, 1, n), indexing="ij")
     return u * np.sqrt(1 - roundness * v**2 / 2), v * np.sqrt(1 - roundness * u**2 / 2)

@@ -50,7 +50,7 @@ def circle(radius: float, sides: int = 10) -> Section:
 
 
 def rectangle(width: float, height: float, bevel: float = 0.4) -> Section:
-    """A rectangle with cut corners; normals stay those of the four sides, so that the cuts shade as rounded edges."""
+    """A rectangle with cut corners; normals stay those of the four sides, so that the cuts look like rounded edges."""
     b = min(bevel, 0.3 * width, 0.3 * height)
     x, y = width / 2, height / 2
     points = [(x, b - y), (x, y - b), (x - b, y), (b - x, y), (-x, y - b), (-x, b - y), (b - x, -y), (x - b, -y)]
@@ -200,7 +200,7 @@ def joined(solids: Sequence[Solid]) -> Solid:
 
 
 def rounded(points: Points, radius: float, steps: int = 5) -> Floats:
-    """(n, 3) the polyline `points` with each inner corner replaced by a quadratic curve within `radius` of it."""
+    """Replace each inner corner of the polyline `points` by a quadratic curve within `radius` of it: (n, 3)."""
     p = _array(points)
     path = [p[0]]
     for before, corner, after in zip(p[:-2], p[1:-1], p[2:], strict=True):
@@ -214,7 +214,7 @@ def rounded(points: Points, radius: float, steps: int = 5) -> Floats:
 def _bevelled(
     rings: Floats, normals: Floats, points: Floats, tangent: Floats, length: Floats, bevel: float
 ) -> tuple[Floats, Floats, Floats]:
-    """The rings with a shrunken one at each end that shades as the cap does, and the first and last moved inwards."""
+    """Add a shrunken ring at each end that shades as the cap does, and move the first and last inwards."""
     out_rings, out_normals = [rings.copy()], [normals]
     for end, sign in ((0, -1), (-1, 1)):
         spokes = rings[end] - points[end]
@@ -228,7 +228,7 @@ def _bevelled(
 
 
 def _transported(tangent: Floats, side: Floats) -> Floats:
-    """(n, 3) unit vectors across the path that start near `side` and turn no more than they must."""
+    """Return (n, 3) unit vectors across the path that start near `side` and turn no more than they must."""
     across = np.empty_like(tangent)
     u = side
     for i, t in enumerate(tangent):

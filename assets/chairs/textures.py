@@ -15,7 +15,7 @@ SIDE = 128  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Finish:
-    """How a part looks: a plain colour, or a texture whose tile covers `tile` centimetres."""
+    """The look of a part: a plain colour, or a texture whose tile covers `tile` centimetres."""
 
     colour: Colour = (1.0, 1.0, 1.0)
     texture: NDArray[np.uint8] | None = None
@@ -128,14 +128,17 @@ def plain(colour: Colour) -> Finish:
 
 
 def _pixels() -> tuple[Floats, Floats]:
-    """(SIDE, SIDE) coordinates y and x in [0, 1)."""
+    """Return (SIDE, SIDE) coordinates y and x in [0, 1)."""
     ticks = np.arange(SIDE) / SIDE
     y, x = np.meshgrid(ticks, ticks, indexing="ij")
     return y, x
 
 
 def _noise(rng: np.random.Generator, frequency: float, slope: float, stretch: float = 1.0) -> Floats:
-    """(SIDE, SIDE) periodic noise of unit variance; power falls as frequency^-slope from `frequency` cycles a tile."""
+    """Draw (SIDE, SIDE) periodic noise of unit variance.
+
+    Its power falls as frequency^-slope from `frequency` cycles a tile.
+    """
     f = np.fft.fftfreq(SIDE) * SIDE
     radius = np.sqrt((f[:, None] * stretch) ** 2 + f[None, :] ** 2)
     spectrum = np.fft.fft2(rng.normal(size=(SIDE, SIDE))) / (1 + (radius / frequency) ** 2) ** (0.5 + slope)

@@ -46,12 +46,12 @@ BLUR = 0.5  # of the angle between two vertices
 
 
 def with_built_in_albedo(model: MorphableModel) -> MorphableModel:
-    """`model` with the mean albedo and the albedo modes of the built-in head; all else as it was.
+    """Give `model` the mean albedo and the albedo modes of the built-in head; all else stays as it was.
 
     The built-in head is fitted to the mean shape, and each vertex takes the albedo of the point of the fitted head that
     it lies on; eyeballs that are balls of their own take theirs by the angle off the gaze, +Z. The cavity of the mouth
-    keeps its colour. Modes that colour no vertex of `model` are left out. What was found is kept beside the built-in
-    head in its cache.
+    keeps its colour. Modes that colour no vertex of `model` are left out. The fit is kept in the cache, beside the
+    built-in head.
     """
     head, cavity = built_in_face_model(), np.zeros(len(model.shape_mean), bool)
     if model.cavity is not None:
@@ -74,14 +74,14 @@ def with_built_in_albedo(model: MorphableModel) -> MorphableModel:
 
 
 def _without_vertices(model: MorphableModel, left_out: Mask) -> MorphableModel:
-    """Mean and triangles of the others."""
+    """Leave out vertices: mean and triangles of the others, for a model to fit to."""
     new = np.cumsum(~left_out) - 1
     kept = model.triangles[~left_out[model.triangles].any(axis=1)]
     return replace(model, shape_mean=model.shape_mean[~left_out], triangles=new[kept].astype(np.int32))
 
 
 def transfer_matrix(head: MorphableModel, model: MorphableModel) -> scipy.sparse.csr_matrix:
-    """(V, U) float32: each vertex of the mean of `model` as a weighted mean of vertices of `head`."""
+    """Return (V, U) float32: each vertex of the mean of `model` as a weighted mean of vertices of `head`."""
     own_eyes, eyes = find_eyeballs(head.shape_mean, head.triangles), find_eyeballs(model.shape_mean, model.triangles)
     vertices = model.shape_mean.astype(np.float64)
     skin = _without(len(vertices), eyes)
@@ -115,7 +115,7 @@ def _without(count: int, eyes: list[Eyeball]) -> Mask:
 
 
 def _behind_eyes(head: MorphableModel, eyes: list[Eyeball]) -> Mask:
-    """(V,) whether a vertex lies inside one of the eyeballs, hidden by it."""
+    """Tell which vertices (V,) lie inside one of the eyeballs, hidden by it."""
     hidden = np.zeros(len(head.shape_mean), bool)
     for eye in eyes:
         radius = np.linalg.norm(head.shape_mean[eye.vertices] - eye.centre, axis=1).mean()
@@ -126,9 +126,9 @@ def _behind_eyes(head: MorphableModel, eyes: list[Eyeball]) -> Mask:
 def _on_surface(
     fitted: Array, triangles: Index, used: Mask, points: Array, normals: Array, wanted: Mask
 ) -> tuple[scipy.sparse.csr_matrix, Array]:
-    """Where the `wanted` points lie on the triangles of vertices `used`.
+    """Find the `wanted` points on the triangles of vertices `used`.
 
-    Returns barycentric weights (len(points), len(fitted)), and how deep under the surface the points are, centimetres.
+    Returns barycentric weights (len(points), len(fitted)), and the depth of the points under the surface, centimetres.
     """
     triangles = triangles[used[triangles].all(axis=1)]
     known = np.unique(triangles)
@@ -158,7 +158,7 @@ def _on_surface(
 
 
 def _nearest_seen(vertices: Array, triangles: Index, seen: Mask) -> tuple[Indices, Array]:
-    """For each vertex the nearest of those `seen` (V,), and its distance, along the edges of the mesh; (V,) each.
+    """Find for each vertex the nearest of those `seen` (V,), and its distance, along the edges of the mesh; (V,) each.
 
     Inside mouth and nostrils a vertex has no counterpart, and the nearest in space may be the skin beside the lips. A
     vertex from which none can be reached keeps to itself.
@@ -174,7 +174,7 @@ def _nearest_seen(vertices: Array, triangles: Index, seen: Mask) -> tuple[Indice
 
 
 def _triangles_of(triangles: Index, vertex_count: int) -> Indices:
-    """(vertex_count, valence) the triangles at each vertex, filled up with -1."""
+    """Return (vertex_count, valence) the triangles at each vertex, filled up with -1."""
     corners = triangles.ravel()
     order = np.argsort(corners, kind="stable")
     counts = np.bincount(corners, minlength=vertex_count)
@@ -185,7 +185,7 @@ def _triangles_of(triangles: Index, vertex_count: int) -> Indices:
 
 
 def _barycentric(points: Array, corners: Array) -> Array:
-    """(..., 3) weights, none negative, of a point of each triangle (..., 3, 3) near `points` (..., 3)."""
+    """Return (..., 3) weights, none negative, of a point of each triangle (..., 3, 3) near `points` (..., 3)."""
     a, ab, ac = corners[..., 0, :], corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :]
     ap = points - a
     d00, d01, d11 = (ab * ab).sum(-1), (ab * ac).sum(-1), (ac * ac).sum(-1)
@@ -197,7 +197,7 @@ def _barycentric(points: Array, corners: Array) -> Array:
 
 
 def _cache_path(model: MorphableModel) -> Path:
-    """Where the matrix for `model` is kept; the name changes with its mean shape and with the code that fits it."""
+    """Return the path of the matrix for `model`; it changes with the mean shape and with the code that fits to it."""
     digest = hashlib.sha256(f"{cache_path().name} {code_sha256(*CODE)}".encode())
     for array in (model.shape_mean, model.triangles):
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
@@ -205,7 +205,7 @@ def _cache_path(model: MorphableModel) -> Path:
 
 
 def _read(path: Path, shape: tuple[int, int]) -> scipy.sparse.csr_matrix | None:
-    """The stored matrix; None where there is none or it is damaged."""
+    """Read the stored matrix; None if there is none or it is damaged."""
     try:
         matrix = scipy.sparse.load_npz(path)
         matrix.check_format(full_check=True)
@@ -231,7 +231,7 @@ class Eyeball:
 
 
 def find_eyeballs(vertices: Array, triangles: Index) -> list[Eyeball]:
-    """The two eyeballs of a mesh, that of lesser x first; none unless its round components lie on two sides."""
+    """Find the two eyeballs of a mesh, that of lesser x first; none unless its round components lie on two sides."""
     count, labels = connected_components(
         scipy.sparse.coo_matrix(
             (np.ones(triangles.size), (triangles.ravel(), triangles[:, [1, 2, 0]].ravel())), shape=[len(vertices)] * 2
@@ -270,7 +270,7 @@ def _eyeball(vertices: Array, triangles: Index, members: Indices) -> Eyeball:
 
 
 def _sphere(points: Array) -> tuple[Array, float, float]:
-    """Centre (3,), radius and RMS error of the least-squares sphere, from |p|^2 = 2 p . c + (r^2 - |c|^2)."""
+    """Fit a sphere by least squares, |p|^2 = 2 p . c + (r^2 - |c|^2): centre (3,), radius and RMS error."""
     origin = points.mean(axis=0)
     local = points - origin
     system = np.concatenate([2 * local, np.ones((len(local), 1))], axis=1)
@@ -281,10 +281,10 @@ def _sphere(points: Array) -> tuple[Array, float, float]:
 
 
 def weights_by_angle(mine: Eyeball, theirs: Eyeball, shape: tuple[int, int]) -> scipy.sparse.csr_matrix:
-    """`shape` weights by which the vertices of `theirs` take the albedo that `mine` has at the same angle off the gaze.
+    """Return weights of `shape` that give `theirs` the albedo that `mine` has at the same angle off the gaze.
 
-    Averaged over about the distance of two vertices, so that the rims of iris and pupil are round. The albedo of `mine`
-    depends on that angle alone, so one vertex stands for each.
+    It is averaged over about the distance of two vertices, so that the rims of iris and pupil are round. The albedo of
+    `mine` depends on that angle alone, so one vertex stands for each.
     """
     rings, first = np.unique(np.round(mine.angles, 3), return_index=True)
     blur = np.maximum(BLUR * theirs.spacing, 0.01)[:, None]

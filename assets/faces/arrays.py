@@ -34,21 +34,21 @@ Columns = Literal["unit", "scaled", "any"]
 
 
 class Unit(NamedTuple):
-    """A unit of length by its name, and how many centimetres it has."""
+    """A unit of length: its name, and its length in centimetres."""
 
     name: str
     centimetres: float
 
 
 def check_sizes(file: Path, what: str, shape: tuple[int, ...], itemsize: int) -> None:
-    """Raise AssetError unless an array of `shape` is one that may be read: numbers in at most LARGEST_ARRAY bytes."""
+    """Raise AssetError unless an array of `shape` may be read: numbers in at most LARGEST_ARRAY bytes."""
     size = itemsize * int(np.prod([int(n) for n in shape], dtype=object))
     if size > LARGEST_ARRAY:
         raise AssetError(f"{file}: expected {what} of at most {LARGEST_ARRAY} bytes, found {shape}, {size} bytes")
 
 
 def numbers(file: Path, what: str, array: Array) -> Array:
-    """`array` as it is; AssetError unless it holds real numbers that are finite as float32."""
+    """Return `array` as it is; AssetError unless it holds real numbers that are finite as float32."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         found = getattr(array, "dtype", type(array).__name__)
         raise AssetError(f"{file}: expected numbers in {what}, found {found}")
@@ -58,7 +58,7 @@ def numbers(file: Path, what: str, array: Array) -> Array:
 
 
 def mean_vertices(file: Path, what: str, mean: Array, scale: float) -> Float:
-    """(V, 3) float32, `scale` times (3V,) or (3V, 1) of xyzxyz... Scaled before it is rounded to float32."""
+    """Return (V, 3) float32, `scale` times (3V,) or (3V, 1) of xyzxyz... Scaled before it is rounded to float32."""
     mean = numbers(file, what, mean)
     if mean.size == 0 or mean.size % 3 or mean.size != max(mean.shape, default=0):
         raise AssetError(f"{file}: expected {what} (3V,), found {mean.shape}")
@@ -70,9 +70,9 @@ def mean_vertices(file: Path, what: str, mean: Array, scale: float) -> Float:
 def unit_modes(
     file: Path, what: str, basis: Array, deviations: Array, columns: Columns, vertex_count: int, scale: float
 ) -> Modes:
-    """Modes with components of length 1: (K, 3V) float32 in C order, so that layouts do not differ in rounding.
+    """Make modes with components of length 1: (K, 3V) float32 in C order, so that layouts do not differ in rounding.
 
-    basis       (3V, K), in any memory order; not copied where it is the transpose of what is wanted
+    basis       (3V, K), in any memory order; not copied if it is the transpose of what is wanted
     deviations  (K,) or (K, 1) standard deviations, to be multiplied by `scale` before they are rounded to float32
     """
     basis, deviations = numbers(file, what, basis), numbers(file, f"the deviations of {what}", deviations)
@@ -99,7 +99,7 @@ def unit_modes(
 
 
 def row_lengths(components: Float) -> NDArray[np.float64]:
-    """(K,) Euclidean lengths of the rows of (K, n), summed in float64 without a copy of the whole."""
+    """Return (K,) Euclidean lengths of the rows of (K, n), summed in float64 without a copy of the whole."""
     squares = np.zeros(len(components))
     for start in range(0, components.shape[1], BLOCK):
         squares += (components[:, start : start + BLOCK].astype(np.float64) ** 2).sum(axis=1)
@@ -107,7 +107,7 @@ def row_lengths(components: Float) -> NDArray[np.float64]:
 
 
 def triangle_indices(file: Path, what: str, indices: Array, first: int, vertex_count: int) -> Index:
-    """(F, 3) int32 from 0, out of (F, 3) whole numbers from `first`."""
+    """Return (F, 3) int32 from 0, out of (F, 3) whole numbers from `first`."""
     if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "fiu":
         raise AssetError(f"{file}: expected whole numbers in {what}, found {getattr(indices, 'dtype', type(indices))}")
     if indices.ndim != 2 or indices.shape[1] != 3 or len(indices) == 0:
@@ -123,7 +123,7 @@ def triangle_indices(file: Path, what: str, indices: Array, first: int, vertex_c
 
 
 def wound_outward(vertices: Float, triangles: Index) -> Index:
-    """The triangles, all turned over if more of their area faces the centroid than faces away from it.
+    """Return the triangles, all turned over if more of their area faces the centroid than faces away from it.
 
     A face is an open surface, so what is summed is (normal weighted by area) . (centre of triangle - centroid).
     """
@@ -139,7 +139,7 @@ def face_model(
     expression: Modes | None = None, expression_mean: Float | None = None,
     landmarks: Mapping[str, tuple[float, float, float]] | None = None,
 ) -> MorphableModel:  # fmt: skip
-    """The model of what was read, in centimetres; skin is plain without albedo. `unit` is the file's, for messages.
+    """Make the model of what was read, in centimetres; without albedo, skin is plain. `unit` is the file's.
 
     Raises AssetError if the head is no head in that unit, it has no modes of shape, its modes are too large for it, or
     colours are not in [0, 1].
@@ -182,7 +182,7 @@ def face_model(
 
 
 def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of the bytes of a file."""
+    """Return the SHA-256, hexadecimal, of the bytes of a file."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

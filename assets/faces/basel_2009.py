@@ -25,12 +25,12 @@ TRIANGLES = ("tl", "tri")
 
 
 def is_basel_2009(path: Path) -> bool:
-    """Whether `path` is a file with the name of a MATLAB file."""
+    """Tell by its name whether `path` is a MATLAB file."""
     return path.is_file() and path.suffix.lower() == ".mat"
 
 
 def read_basel_2009(path: Path) -> MorphableModel:
-    """The face of a Basel 2009 file, with as many vertices and modes as it has.
+    """Read the face of a Basel 2009 file, with as many vertices and modes as it has.
 
     Raises AssetError naming the file, what was expected and what was found.
     """
@@ -85,7 +85,7 @@ def _triangles(path: Path, variables: dict[str, Array], vertex_count: int) -> In
 
 
 def _variables(path: Path) -> dict[str, Array]:
-    """The variables by name, out of `model` if they are nested there."""
+    """Read the variables by name, out of `model` if they are nested there."""
     wanted = (*SHAPE, *TEXTURE, *EXPRESSION, EXPRESSION_MEAN, *TRIANGLES)
     read = read_matlab(path, (*wanted, "model"))
     model = read.get("model")

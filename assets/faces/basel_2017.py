@@ -50,12 +50,12 @@ MILLIMETRES_PER_CENTIMETRE = 1 / MILLIMETRES.centimetres
 
 
 def is_basel_h5(path: Path) -> bool:
-    """Whether `path` is a file with the name of an HDF5 file."""
+    """Tell by its name whether `path` is an HDF5 file."""
     return path.is_file() and path.suffix.lower() in (".h5", ".hdf5")
 
 
 def read_basel_h5(path: Path) -> MorphableModel:
-    """A Basel 2017 or 2019 model, with as many vertices and modes as the file has.
+    """Read a Basel 2017 or 2019 model, with as many vertices and modes as the file has.
 
     Raises AssetError naming the file, what was expected and what was found.
     """
@@ -86,7 +86,10 @@ def _model(path: Path, file: Any) -> MorphableModel:
 
 
 def _basis_is_scaled(path: Path, file: Any, group: str) -> bool:
-    """Whether `group` has version 0.8 rather than 0.9 or 1.x: by its own word, or the file's; old ones say nothing."""
+    """Tell whether `group` has version 0.8 rather than 0.9 or 1.x.
+
+    It or the whole file says so; old files say nothing.
+    """
     for folder in (f"{group}/version", "version"):
         if _found(path, file, folder) is not None:
             names = (f"{folder}/majorVersion", f"{folder}/minorVersion")
@@ -116,7 +119,7 @@ def _modes(path: Path, file: Any, group: str, vertex_count: int, scale: float) -
 
 
 def _blend_shapes(path: Path, file: Any, expression: Modes) -> Modes:
-    """The modes of expression with the names and the one-sidedness that our own files give them."""
+    """Give the modes of expression the names and the one-sidedness that our own files state."""
     text = _text(path, file, BLEND_SHAPES)
     if text is None:
         return expression
@@ -131,7 +134,7 @@ def _blend_shapes(path: Path, file: Any, expression: Modes) -> Modes:
 
 
 def _landmarks(path: Path, file: Any, mean: Float) -> Landmarks:
-    """Landmarks moved from the reference mesh to the mean face, with the vertex that they lie next to."""
+    """Move landmarks from the reference mesh to the mean face, each with the vertex that it lies next to."""
     text, read = _text(path, file, LANDMARKS_JSON), landmarks_from_json
     if text is None:
         text, read = _text(path, file, LANDMARKS_TEXT), landmarks_from_lines
@@ -150,7 +153,7 @@ def _landmarks(path: Path, file: Any, mean: Float) -> Landmarks:
 
 
 def _triangles(path: Path, file: Any, vertex_count: int) -> Index:
-    """(F, 3): the transpose of `cells`, or the legacy `reference-mesh/triangle-list` as it is."""
+    """Read (F, 3): the transpose of `cells`, or the legacy `reference-mesh/triangle-list` as it is."""
     cells, legacy = "shape/representer/cells", "shape/representer/reference-mesh/triangle-list"
     if _found(path, file, cells) is not None:
         return triangle_indices(path, cells, _array(path, file, cells).T, 0, vertex_count)
@@ -160,7 +163,7 @@ def _triangles(path: Path, file: Any, vertex_count: int) -> Index:
 
 
 def _found(path: Path, file: Any, name: str) -> Any | None:
-    """What the file has under `name`, None if nothing. Links are refused: they may lead to other files."""
+    """Return the node of the file called `name`, None if there is none. Links are refused: they may lead elsewhere."""
     node = file
     for part in name.split("/"):
         link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
@@ -175,7 +178,7 @@ def _found(path: Path, file: Any, name: str) -> Any | None:
 
 
 def _array(path: Path, file: Any, name: str) -> Array:
-    """A dataset of numbers, stored in this very file, of a size that may be read."""
+    """Read a dataset of numbers, stored in this very file, of a size that may be read."""
     dataset = _found(path, file, name)
     if not isinstance(dataset, h5py.Dataset):
         raise AssetError(f"{path}: expected {name}, found {'nothing' if dataset is None else 'no dataset'}")
@@ -186,7 +189,7 @@ def _array(path: Path, file: Any, name: str) -> Array:
 
 
 def _text(path: Path, file: Any, name: str) -> str | None:
-    """The one string in a dataset, however it is stored; None where there is none. The longest are refused."""
+    """Read the one string in a dataset, however it is stored; None if there is none. The longest are refused."""
     dataset = _found(path, file, name)
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
         return None
@@ -206,7 +209,7 @@ def _text(path: Path, file: Any, name: str) -> str | None:
 
 
 def landmarks_from_json(text: str) -> Landmarks:
-    """Name -> point in centimetres, out of [{"id": name, "coordinates": [x, y, z]}, ...]; leaves out what is not so."""
+    """Parse [{"id": name, "coordinates": [x, y, z]}, ...] into name -> point in centimetres; leaves out other items."""
     try:
         listed = json.loads(text, parse_float=Decimal, parse_int=Decimal)
     except (ValueError, RecursionError, ArithmeticError):
@@ -219,7 +222,7 @@ def landmarks_from_json(text: str) -> Landmarks:
 
 
 def landmarks_from_lines(text: str) -> Landmarks:
-    """Name -> point in centimetres, out of lines of a name, perhaps a 0 or 1 for visibility, and x, y, z."""
+    """Parse lines of a name, perhaps a 0 or 1 for visibility, and x, y, z: name -> point in centimetres."""
     landmarks: Landmarks = {}
     for line in text.splitlines():
         name, *columns = line.replace(",", " ").split() or [""]
@@ -233,7 +236,7 @@ def landmarks_from_lines(text: str) -> Landmarks:
 
 
 def landmarks_as_json(landmarks: Mapping[str, tuple[float, float, float]]) -> str:
-    """The JSON of landmarks in centimetres."""
+    """Write landmarks in centimetres as JSON."""
     items = []
     for name, point in landmarks.items():
         x, y, z = (f"{Decimal(repr(float(value))).scaleb(1):f}" for value in point)
@@ -256,10 +259,10 @@ def _add(landmarks: Landmarks, name: str, coordinates: Any) -> None:
 
 
 def write_basel_h5(model: MorphableModel, path: Path) -> None:
-    """Write `model` to `path`, in place of what was there: the same bytes for the same model.
+    """Write `model` to `path`, in place of any file there: the same bytes for the same model.
 
-    The file is written under a temporary name and moved into place when it is whole. Raises AssetError where the folder
-    is missing, Failure where it cannot be written to.
+    The file is written under a temporary name and moved into place when it is whole. Raises AssetError if the folder is
+    missing, Failure if it cannot be written to.
     """
     if not path.parent.is_dir():
         raise AssetError(f"{path}: expected a folder {path.parent} to write to, found none")
@@ -272,7 +275,7 @@ def write_basel_h5(model: MorphableModel, path: Path) -> None:
 
 
 def _datasets(model: MorphableModel) -> dict[str, Any]:
-    """Dataset by its path, in the order of writing."""
+    """Make the datasets by their paths, in the order of writing."""
     datasets: dict[str, Any] = {"version/majorVersion": np.int32(0), "version/minorVersion": np.int32(9)}
     datasets |= _group("shape", model, model.shape_mean, model.shape, MILLIMETRES_PER_CENTIMETRE)
     datasets |= _group("color", model, model.albedo_mean, model.albedo, 1.0)
@@ -286,7 +289,7 @@ def _datasets(model: MorphableModel) -> dict[str, Any]:
 
 
 def _group(group: str, model: MorphableModel, mean: Float, modes: Modes, scale: float) -> dict[str, Any]:
-    """One of the three linear models, `scale` times as large on disk."""
+    """Make the datasets of one of the three linear models, `scale` times as large on disk."""
     return {
         f"{group}/model/mean": mean.astype(np.float64).ravel() * scale,
         f"{group}/model/pcaBasis": modes.components.T.astype(np.float32, copy=False),

@@ -1,4 +1,4 @@
-"""Faces of a morphable model: which kinds are recognised, and how identities become coefficients."""
+"""Faces of a morphable model: the kinds of files that are recognised, and the coefficients of each identity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from assets.catalog import Individuals, Stream
+from assets.catalog import Objects, Stream
 from assets.errors import AssetError
 from assets.faces.albedo_transfer import BUILT_IN_ALBEDO, with_built_in_albedo
 from assets.faces.arrays import file_sha256
@@ -41,7 +41,7 @@ IDENTITY = ("shape", "albedo")  # the parts that make a person; expressions come
 
 @dataclass(frozen=True)
 class FaceSampling:
-    """How coefficients are drawn.
+    """The distribution of coefficients.
 
     sigma        they are ~ N(0, 1) truncated to -sigma .. sigma; None for the whole N(0, 1)
     expressions  whether faces have expressions, or are neutral
@@ -59,7 +59,7 @@ PLAIN = FaceSampling()  # neutral faces, independent of each other
 class FaceCatalog:
     """Faces of one morphable model. An identity seeds its coefficients; odd ones are for testing.
 
-    detail  of the mesh, where it is not the model's own: what it was reduced to, for the manifest
+    detail  of the mesh, if it is not the model's own but a reduced one, for the manifest
     """
 
     object = "face"
@@ -77,7 +77,7 @@ class FaceCatalog:
         )  # the mean face from the front, and room for larger ones
 
     def with_model(self, model: MorphableModel, detail: dict[str, Any]) -> FaceCatalog:
-        """The same faces, seen by the same camera, drawn with the mesh of `model`."""
+        """Return the same faces, seen by the same camera, drawn with the mesh of `model`."""
         other = copy(self)
         other.model, other.detail = model, detail
         return other
@@ -85,11 +85,11 @@ class FaceCatalog:
     def varies(self, parts: Collection[str]) -> bool:
         return any(self.parts.get(part) for part in parts)
 
-    def choose(self, split: str, index: int, parts: Collection[str], count: int, stream: Stream) -> Individuals:
+    def choose(self, split: str, index: int, parts: Collection[str], count: int, stream: Stream) -> Objects:
         parts = [part for part in parts if self.parts.get(part)]
-        people = count if set(parts) & set(IDENTITY) else 1
-        identity = _seeds(split, people, stream("identity"))
-        base = identity[:1] if people == 1 or set(IDENTITY) <= set(parts) else _seeds(split, 1, stream("others"))
+        identities = count if set(parts) & set(IDENTITY) else 1
+        identity = _seeds(split, identities, stream("identity"))
+        base = identity[:1] if identities == 1 or set(IDENTITY) <= set(parts) else _seeds(split, 1, stream("others"))
         moods = _seeds(split, count if "expression" in parts else 1, stream("expression"))
         columns = []
         for part in self.parts:
@@ -97,10 +97,10 @@ class FaceCatalog:
             columns.append(self._part(part, seeds))
         rows = max(map(len, columns))
         together = [np.broadcast_to(block, (rows, block.shape[1])) for block in columns]
-        return Individuals(identity, np.concatenate(together, axis=1))
+        return Objects(identity, np.concatenate(together, axis=1))
 
     def _part(self, part: str, seeds: NDArray[np.int64]) -> Float:
-        """(n, K) coefficients of one part, for the seeds (n,)."""
+        """Return the (n, K) coefficients of one part, for the seeds (n,)."""
         length = sum(self.parts[p] for p in IDENTITY) if part in IDENTITY else self.parts[part]
         rows = np.stack([_normal(int(seed), length) for seed in seeds])
         if part in IDENTITY:  # one row of numbers makes the whole person
@@ -109,7 +109,7 @@ class FaceCatalog:
         if self._sampling.walk and len(rows) > 1:
             rows = walk(rows[0], rows[-1], len(rows))
         if self._sampling.sigma is not None:
-            rows = truncated(rows, self._sampling.sigma)
+            rows = truncate(rows, self._sampling.sigma)
         if getattr(self.model, part).one_sided:
             rows = np.maximum(rows, 0)
         return rows
@@ -135,25 +135,25 @@ def _normal(seed: int, length: int) -> Float:
 
 
 def walk(first: Float, last: Float, count: int) -> Float:
-    """(count, K) steps from one vector ~ N(0, 1) to another, each step ~ N(0, 1) too: no mean face in the middle."""
+    """Take (count, K) steps from one vector ~ N(0, 1) to another, each ~ N(0, 1) too: no mean face in the middle."""
     turn = np.linspace(0.0, np.pi / 2, count)[:, None]
     return (np.cos(turn) * first + np.sin(turn) * last).astype(np.float32)
 
 
-def truncated(normal: Float, sigma: float) -> Float:
-    """Numbers ~ N(0, 1) mapped in their order to N(0, 1) truncated to -sigma .. sigma."""
+def truncate(normal: Float, sigma: float) -> Float:
+    """Map numbers ~ N(0, 1), in their order, to N(0, 1) truncated to -sigma .. sigma."""
     tail = ndtr(-sigma)
     mapped = ndtri(tail + ndtr(normal.astype(np.float64)) * (1 - 2 * tail))
     return np.clip(mapped, -sigma, sigma).astype(np.float32)
 
 
 def is_face_model(path: Path) -> bool:
-    """Whether `path` looks like one of FACE_MODELS."""
+    """Tell whether `path` looks like one of FACE_MODELS."""
     return any(recognised(path) for _, recognised, *_ in FACE_MODELS)
 
 
 def read_face_model(path: Path | None) -> tuple[MorphableModel, dict[str, str]]:
-    """The face model at `path` (the built-in one for None), with name and sha256 of all that it was made of.
+    """Read the face model at `path` (the built-in one for None), with name and sha256 of all that it was made of.
 
     A model without albedo modes gets those of the built-in head. Raises AssetError naming the path.
     """
@@ -173,7 +173,7 @@ def read_face_model(path: Path | None) -> tuple[MorphableModel, dict[str, str]]:
 
 
 def open_faces(path: Path | None, sampling: FaceSampling = PLAIN) -> FaceCatalog:
-    """The faces of the model at `path`, of the built-in one for None. Raises AssetError naming the path."""
+    """Open the faces of the model at `path`, of the built-in one for None. Raises AssetError naming the path."""
     return FaceCatalog(*read_face_model(path), sampling)
 
 

@@ -18,7 +18,7 @@ ASYMMETRY = 0.02  # of the longest side: how far a mean face may be from its mir
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table. `bad` where it spoils the renders."""
+    """One line of the table, `bad` if it spoils the renders."""
 
     what: str
     found: str
@@ -26,7 +26,7 @@ class Finding:
 
 
 def check_face_model(model: MorphableModel) -> list[Finding]:
-    """The table for a face model, as it is after reading: centimetres, +Y up, facing +Z, wound outward."""
+    """Make the table of a face model as it is after reading: centimetres, +Y up, facing +Z, wound outward."""
     mean, counts = model.shape_mean, geometry(model.shape_mean, model.triangles)
     sides = np.ptp(mean, axis=0)
     asymmetry = _asymmetry(mean) / float(sides.max())
@@ -60,13 +60,13 @@ def _modes(part: str, modes: Modes, vertex_count: int) -> Finding:
 
 
 def _asymmetry(vertices: NDArray[Any]) -> float:
-    """Median distance of the vertices, mirrored in their middle plane x, to the nearest vertex."""
+    """Return the median distance of the vertices, mirrored in their middle plane x, to the nearest vertex."""
     centred = vertices - [(vertices[:, 0].min() + vertices[:, 0].max()) / 2, 0, 0]
     distance, _ = cKDTree(centred).query(centred * [-1, 1, 1])
     return float(np.median(distance))
 
 
 def _detail_ahead(vertices: NDArray[Any]) -> bool:
-    """Whether most vertices lie in the front half: meshes spend them on the face."""
+    """Tell whether most vertices lie in the front half: meshes spend them on the face."""
     middle = (vertices[:, 2].min() + vertices[:, 2].max()) / 2
     return bool((vertices[:, 2] > middle).mean() > 0.5)

@@ -60,20 +60,20 @@ class Target:
 def target_surface(
     vertices: Array, triangles: Index, used: Mask, anchors: Sequence[tuple[Indices, Array]] = ()
 ) -> Target:
-    """The part of a mesh whose vertices are `used` (V,)."""
+    """Take the part of a mesh whose vertices are `used` (V,) as the surface to fit to."""
     edges = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1).astype(np.int64)
     keys, counts = np.unique(edges[:, 0] * len(vertices) + edges[:, 1], return_counts=True)
     border = keys[counts == 1]
     inner = np.ones(len(vertices), bool)
     inner[border // len(vertices)] = inner[border % len(vertices)] = False
     normals = vertex_normals(vertices.astype(np.float32), triangles).astype(np.float64)
-    chosen = _some(np.flatnonzero(used), TARGET_VERTICES)
+    chosen = _thinned(np.flatnonzero(used), TARGET_VERTICES)
     relief = surface_relief(vertices, triangles, used, chosen)
     return Target(vertices[chosen].astype(np.float64), normals[chosen], relief, inner[chosen], anchors)
 
 
 def fit_head(head: MorphableModel, used: Mask, target: Target) -> Array:
-    """(V, 3) float64 vertices of `head`, of which those `used` (V,) were laid onto `target`."""
+    """Lay the vertices `used` (V,) of `head` onto `target`; returns all its vertices, (V, 3) float64."""
     return Fit(head, used, target).vertices
 
 
@@ -82,7 +82,7 @@ class Fit:
 
     def __init__(self, head: MorphableModel, used: Mask, target: Target) -> None:
         self.target = target
-        self.tree = cKDTree(_described(target.vertices, target.normals, target.relief))
+        self.tree = cKDTree(_descriptors(target.vertices, target.normals, target.relief))
         self.triangles = head.triangles
         self.touching = incidence(head.triangles, len(head.shape_mean))
         self.mask, self.used = used, np.flatnonzero(used)
@@ -124,19 +124,19 @@ class Fit:
         self._place(*min(ends)[2])
 
     def _misfit(self) -> float:
-        """Mean of d^2 / (d^2 + 1 cm^2) over the distances d of matches in both directions."""
+        """Return the mean of d^2 / (d^2 + 1 cm^2) over the distances d of matches in both directions."""
         near, far = self._matches(START_POINTS)
         squared = ((self.vertices[near] - self.target.vertices[far]) ** 2).sum(axis=1)
         return float((squared / (squared + 1.0)).mean())
 
     def _matches(self, count: int) -> tuple[Indices, Indices]:
-        """(m,) vertices of the head and (m,) of the target that are closest to each other, from both sides."""
+        """Return (m,) vertices of the head and (m,) of the target that are closest to each other, from both sides."""
         target = self.target
-        mine, theirs = _some(self.used, count), _some(np.arange(len(target.vertices)), count)
-        found = self.tree.query(_described(self.vertices[mine], self.normals[mine], self.relief[mine]))[1]
-        sought = _some(self.used, 4 * count)
-        tree = cKDTree(_described(self.vertices[sought], self.normals[sought], self.relief[sought]))
-        back = tree.query(_described(target.vertices[theirs], target.normals[theirs], target.relief[theirs]))[1]
+        mine, theirs = _thinned(self.used, count), _thinned(np.arange(len(target.vertices)), count)
+        found = self.tree.query(_descriptors(self.vertices[mine], self.normals[mine], self.relief[mine]))[1]
+        sought = _thinned(self.used, 4 * count)
+        tree = cKDTree(_descriptors(self.vertices[sought], self.normals[sought], self.relief[sought]))
+        back = tree.query(_descriptors(target.vertices[theirs], target.normals[theirs], target.relief[theirs]))[1]
         return np.concatenate([mine, sought[back]]), np.concatenate([found, theirs])
 
     def _weights(self, near: Indices, far: Indices, reach: float) -> Array:
@@ -146,12 +146,12 @@ class Fit:
         return agreement * ~beyond / (1.0 + squared / reach**2) ** 2
 
     def _step(self, count: int, reach: float, prior: float | None) -> None:
-        """One linear least-squares step of turn, shift and size, and with a `prior` of the shape modes."""
+        """Take one linear least-squares step of turn, shift and size, and with a `prior` of the shape modes."""
         near, far = self._matches(count)
         weights = self._weights(near, far, reach) / TOLERANCE**2 * (500.0 / len(near))
         residual = self.target.vertices[far] - self.vertices[near]
-        rows = _across(self._directions(self.vertices[near], self.modes[near], prior), self.target.normals[far])
-        goal = _across(residual[..., None], self.target.normals[far])
+        rows = _mostly_across(self._directions(self.vertices[near], self.modes[near], prior), self.target.normals[far])
+        goal = _mostly_across(residual[..., None], self.target.normals[far])
         root = np.sqrt(weights).astype(np.float32)[:, None, None]
         system, right = (root * rows).reshape(-1, rows.shape[2]), (root * goal).reshape(-1)
         normal, side = (system.T @ system).astype(np.float64), (system.T @ right).astype(np.float64)
@@ -175,7 +175,7 @@ class Fit:
         self._place(growth * self.size, turn @ self.turn, shift)
 
     def _directions(self, points: Array, modes: Array, prior: float | None) -> Array:
-        """(m, 3, 7 or 7 + K) float32 moves of `points` (m, 3): 3 turns, 3 shifts, growth, modes (m, 3, K)."""
+        """Return (m, 3, 7 or 7 + K) float32 moves of `points` (m, 3): 3 turns, 3 shifts, growth, modes (m, 3, K)."""
         arm = points - self.target.vertices.mean(axis=0)
         turns = np.stack([np.cross(axis, arm) for axis in np.eye(3)], axis=2)
         shifts = np.broadcast_to(np.eye(3), (len(points), 3, 3))
@@ -205,7 +205,7 @@ class Fit:
 
 
 def nose_tip(vertices: Array) -> Array:
-    """(3,) the vertex near the middle of the face (n, 3) that stands out most from what lies beside it."""
+    """Return (3,) the vertex near the middle of the face (n, 3) that stands out most from what lies beside it."""
     middle = 0.5 * (vertices[:, 0].min() + vertices[:, 0].max())
     beside = np.abs(vertices[:, 0] - middle)
     candidates = vertices[beside < 0.8]
@@ -220,7 +220,7 @@ def nose_tip(vertices: Array) -> Array:
 
 
 def surface_relief(vertices: Array, triangles: Index, used: Mask, wanted: Indices | None = None) -> Array:
-    """(n, 3) how far each of the `wanted` vertices, or all, stands off the average of the surface around it.
+    """Return (n, 3) how far each of the `wanted` vertices, or all, stands off the average of the surface around it.
 
     The average is over the vertices `used` (V,), weighted by area and by a Gaussian of width `RELIEF_WIDTH`.
     """
@@ -245,24 +245,24 @@ def surface_relief(vertices: Array, triangles: Index, used: Mask, wanted: Indice
     return result
 
 
-def _described(points: Array, normals: Array, relief: Array) -> Array:
-    """(n, 9) in which distances measure how much places, normals and relief differ."""
+def _descriptors(points: Array, normals: Array, relief: Array) -> Array:
+    """Return (n, 9) descriptors, whose distances measure how much places, normals and relief differ."""
     return np.concatenate([points, NORMAL_WEIGHT * normals, RELIEF_WEIGHT * relief], axis=1)
 
 
-def _some(indices: Indices, count: int) -> Indices:
-    """About `count` of `indices`, evenly."""
+def _thinned(indices: Indices, count: int) -> Indices:
+    """Return about `count` of `indices`, evenly."""
     return indices[:: max(1, len(indices) // count)]
 
 
-def _across(vectors: Array, normals: Array) -> Array:
-    """(m, 3, k) float32 `vectors` with what lies along the surface scaled by `ALONG`."""
+def _mostly_across(vectors: Array, normals: Array) -> Array:
+    """Scale the parts of `vectors` along the surface by `ALONG`: (m, 3, k) float32."""
     unit, fields = normals.astype(np.float32)[:, None, :], vectors.astype(np.float32)
     return ALONG * fields + (1.0 - ALONG) * unit.transpose(0, 2, 1) * (unit @ fields)
 
 
 def _random_walk(triangles: Index, used: Mask) -> scipy.sparse.csr_matrix:
-    """(V, V) one step of a random walk along the edges between vertices `used` (V,), half of it staying."""
+    """Return (V, V) one step of a random walk along the edges between vertices `used` (V,), half of it staying."""
     inside = triangles[used[triangles].all(axis=1)]
     a, b = inside[:, [0, 1, 2]].ravel(), inside[:, [1, 2, 0]].ravel()
     n = len(used)

@@ -38,12 +38,12 @@ CONVERSION = (
 
 
 def is_flame(path: Path) -> bool:
-    """Whether `path` is a file with the name of FLAME's pickle or of its conversion."""
+    """Tell by its name whether `path` is FLAME's pickle or its conversion."""
     return path.is_file() and path.suffix.lower() in (".npz", ".pkl", ".pickle")
 
 
 def read_flame(path: Path) -> MorphableModel:
-    """The head with its modes of identity, and of expression where the file has more than 300 directions.
+    """Read the head with its modes of identity, and of expression if the file has more than 300 directions.
 
     Raises AssetError naming the file, what was expected and what was found; for a pickle, how to convert it.
     """
@@ -66,7 +66,7 @@ def read_flame(path: Path) -> MorphableModel:
 
 
 def _modes(directions: Array) -> Modes:
-    """Modes of directions (V, 3, K) in metres, each as long as its standard deviation."""
+    """Make modes of directions (V, 3, K) in metres, each as long as its standard deviation."""
     components = np.ascontiguousarray(directions.reshape(3 * len(directions), directions.shape[2]).T, dtype=np.float32)
     lengths = row_lengths(components)
     components /= np.maximum(lengths, 1e-12).astype(np.float32)[:, None]
@@ -74,7 +74,7 @@ def _modes(directions: Array) -> Modes:
 
 
 def _members(path: Path) -> list[Array]:
-    """The arrays named MEMBERS; never a pickled one, and none larger than its header may ask for."""
+    """Read the arrays named MEMBERS; never a pickled one, and none larger than its header may ask for."""
     try:
         with zipfile.ZipFile(path) as archive:
             missing = [name for name in MEMBERS if f"{name}.npy" not in archive.namelist()]
@@ -93,7 +93,7 @@ def _members(path: Path) -> list[Array]:
 
 
 def _check_header(path: Path, archive: zipfile.ZipFile, name: str) -> None:
-    """numpy allocates what the header of a member says, so this looks first."""
+    """Check the header of a member first: numpy allocates what it says."""
     with archive.open(f"{name}.npy") as member:
         version = np.lib.format.read_magic(member)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -69,12 +69,12 @@ BLOCK = 2**20  # bytes passed over at a time
 
 
 def is_ict_facekit(path: Path) -> bool:
-    """Whether `path` is an ICT-FaceKit: its folder `FaceXModel`, the folder above, or an archive of either."""
+    """Tell whether `path` is an ICT-FaceKit: its folder `FaceXModel`, the folder above, or an archive of either."""
     return holds_kit(path)
 
 
 def read_ict_facekit(path: Path) -> MorphableModel:
-    """Face, head, eyeballs and mouth of the kit: a mode of shape an identity file, a blend shape any other OBJ file.
+    """Read face, head, eyeballs and mouth of the kit, a mode of shape an identity file, a blend shape any other OBJ.
 
     The vertices of the mouth come last. Modes are in the order of the names of the files; there are no albedo modes.
     Raises AssetError if a file is missing, malformed or of another topology than the neutral mesh, or an archive is
@@ -104,7 +104,7 @@ def read_ict_facekit(path: Path) -> MorphableModel:
 
 
 def ict_facekit_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256: of an archive's bytes, or over the OBJ files of a folder in order (names and bytes)."""
+    """Return the SHA-256, hexadecimal, of an archive, or of names and bytes of a folder's OBJ files in order."""
     if is_archive(path):
         return file_sha256(path)
     digest = hashlib.sha256()
@@ -115,7 +115,7 @@ def ict_facekit_sha256(path: Path) -> str:
 
 
 def _meshes(path: Path) -> tuple[dict[str, Vertices], Index, int]:
-    """The vertices kept of every OBJ file by its name, the triangles between them, and the count of all vertices."""
+    """Read the kept vertices of every OBJ file by its name, the triangles between them, the count of all vertices."""
     kept = np.r_[slice(*FACE_AND_HEAD), slice(*EYEBALLS), slice(*MOUTH_SOCKET)]
     meshes: dict[str, Vertices] = {}
     counts: dict[str, int] = {}  # by where a file lies
@@ -140,7 +140,7 @@ def _meshes(path: Path) -> tuple[dict[str, Vertices], Index, int]:
 
 
 def _displacements(meshes: dict[str, Vertices], names: list[str], neutral: Vertices, share: float) -> Float:
-    """(K, 3V): `share` of the way from the neutral mesh to each of the K meshes called `names`."""
+    """Return (K, 3V): `share` of the way from the neutral mesh to each of the K meshes called `names`."""
     rows = np.empty((len(names), neutral.size), dtype=np.float32)
     for row, name in zip(rows, names, strict=True):
         row[:] = (share * (meshes[name] - neutral)).ravel()
@@ -153,7 +153,7 @@ def _landmarks(vertices: Vertices) -> dict[str, tuple[float, float, float]]:
 
 
 def _vertices(text: bytes, where: str) -> Vertices:
-    """(V, 3): the `v` lines of an OBJ file, in their order."""
+    """Parse the `v` lines of an OBJ file, in their order: (V, 3)."""
     found = _VERTEX.search(text)
     if found is None:
         raise AssetError(f"{where}: expected `v` lines of 3 numbers, found none")
@@ -173,7 +173,7 @@ def _vertices(text: bytes, where: str) -> Vertices:
 
 
 def _triangles(text: bytes, where: str, vertex_count: int) -> NDArray[np.int64]:
-    """(F, 3) from 0: the `f` lines of an OBJ file, quads cut in two."""
+    """Parse the `f` lines of an OBJ file, quads cut in two: (F, 3) from 0."""
     lines = _TEXTURE_AND_NORMAL.sub(b"", b"\n".join(_FACE.findall(text))).split(b"\n")
     corners = [line.split() for line in lines]
     try:
@@ -191,7 +191,7 @@ def _triangles(text: bytes, where: str, vertex_count: int) -> NDArray[np.int64]:
 
 
 def _reindexed(triangles: NDArray[np.int64], kept: NDArray[np.intp], vertex_count: int) -> Index:
-    """The triangles whose three vertices are all kept, numbered as in `kept`."""
+    """Return the triangles whose three vertices are all kept, numbered as in `kept`."""
     new = np.full(vertex_count, -1, dtype=np.int32)
     new[kept] = np.arange(len(kept), dtype=np.int32)
     renumbered = new[triangles]
@@ -207,12 +207,12 @@ class KitFile(NamedTuple):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether `path` is a file with the name of an archive."""
+    """Tell whether `path` is a file with the name of an archive."""
     return path.name.lower().endswith((".zip", *TAR_SUFFIXES)) and path.is_file()
 
 
 def holds_kit(path: Path) -> bool:
-    """Whether `path` is a folder or archive with the neutral mesh. A broken file is none."""
+    """Tell whether `path` is a folder or archive with the neutral mesh; a broken file is none."""
     try:
         return _archived_folder(path) is not None if is_archive(path) else _folder(path) is not None
     except (AssetError, OSError):
@@ -220,7 +220,7 @@ def holds_kit(path: Path) -> bool:
 
 
 def kit_files(path: Path) -> Iterator[KitFile]:
-    """The OBJ files beside the neutral mesh, it included, in the order in which they lie.
+    """Yield the OBJ files beside the neutral mesh, it included, in the order in which they lie.
 
     Raises AssetError naming what is missing, too large, cut or damaged.
     """
@@ -258,7 +258,7 @@ def _check_size(where: str, size: int) -> None:
 
 
 def _archived_folder(path: Path) -> PurePosixPath | None:
-    """The folder of the neutral mesh within an archive, None without one."""
+    """Return the folder of the neutral mesh within an archive, None without one."""
     if path.suffix.lower() == ".zip":
         folders = [name.parent for name in map(PurePosixPath, ZipLibrary(path).names()) if name.name == NEUTRAL]
         return min(folders, key=lambda folder: (len(folder.parts), folder), default=None)
@@ -298,7 +298,7 @@ def _tar_members(path: Path, folder: PurePosixPath) -> Iterator[tuple[str, bytes
 
 
 def _is_plain(member: tarfile.TarInfo) -> bool:
-    """Whether a member is an ordinary, visible file."""
+    """Tell whether a member is an ordinary, visible file."""
     return member.isreg() and not member.issparse() and not PurePosixPath(member.name).name.startswith(".")
 
 
@@ -334,7 +334,7 @@ class _Unpacked(io.RawIOBase):
         return self._at
 
     def content(self, size: int) -> bytes:
-        """The next `size` bytes, those of the member whose header was just read."""
+        """Return the next `size` bytes, those of the member whose header was just read."""
         content = self._next(size)
         if len(content) != size:
             raise EOFError("its end within a member")
@@ -371,7 +371,7 @@ def _decompressed(packed: IO[bytes]) -> IO[bytes]:
 
 
 def _members(archive: tarfile.TarFile, unpacked: _Unpacked) -> Iterator[tarfile.TarInfo]:
-    """The members in their order, each forgotten before the next one is read."""
+    """Yield the members in their order, each forgotten before the next one is read."""
     for _ in range(MOST_MEMBERS):
         member = archive.next()
         if member is None:

@@ -1,4 +1,4 @@
-"""Arrays of numbers out of MATLAB files of versions 5 to 7 (MathWorks, MAT-File Level 5 File Format).
+"""Reads arrays of numbers from MATLAB files of versions 5 to 7 (MathWorks, MAT-File Level 5 File Format).
 
 In place of scipy.io.loadmat, which some damaged files make crash the whole process. Reads numeric arrays and structs of
 them, nothing else; never believes a size, and skips variables that were not asked for.
@@ -32,7 +32,7 @@ COMPLEX = 0x800
 
 
 def read_matlab(path: Path, names: tuple[str, ...]) -> dict[str, Value]:
-    """The variables called `names` that the file has: arrays of numbers, and structs of such as dictionaries.
+    """Read the variables called `names` that the file has: arrays of numbers, and structs of such as dictionaries.
 
     Other kinds of variables are left out. Raises AssetError naming the file, what was expected and what was found.
     """
@@ -75,7 +75,7 @@ def _variables(file: BinaryIO, order: str, names: tuple[str, ...], size: int) ->
 
 
 def _content(file: BinaryIO, kind: int, length: int, order: str, most: int = LARGEST_VARIABLE) -> bytes | bytearray:
-    """The content of the matrix stored in the next `length` bytes, or no more than its first `most` bytes."""
+    """Read the matrix stored in the next `length` bytes, or no more than its first `most` bytes."""
     if kind == MATRIX:
         if most > FEW and length > LARGEST_VARIABLE:
             raise ValueError(f"{length} bytes in a variable")
@@ -98,7 +98,7 @@ def _content(file: BinaryIO, kind: int, length: int, order: str, most: int = LAR
 
 
 def _element(view: memoryview, at: int, order: str) -> tuple[int, memoryview, int]:
-    """(type, content, where the next one starts) of the element at byte `at`; up to 4 bytes stand in the tag itself."""
+    """Return (type, content, start of the next) of the element at byte `at`; up to 4 bytes stand in the tag itself."""
     (kind,) = struct.unpack_from(order + "I", view, at)
     if kind >> 16:
         kind, length, start, following = kind & 0xFFFF, kind >> 16, at + 4, at + 8
@@ -114,7 +114,7 @@ def _element(view: memoryview, at: int, order: str) -> tuple[int, memoryview, in
 
 
 def _head(view: memoryview, order: str) -> tuple[int, tuple[int, ...], str, int]:
-    """(class, shape, name, where the content starts) of a matrix. Class 0 for what is not read: complex numbers."""
+    """Return (class, shape, name, start of the content) of a matrix; class 0 for complex ones, which are not read."""
     kind, flags, at = _element(view, 0, order)
     if kind != UINT32 or len(flags) != 8:
         raise ValueError("no array flags")
@@ -130,7 +130,7 @@ def _head(view: memoryview, order: str) -> tuple[int, tuple[int, ...], str, int]
 
 
 def _value(view: memoryview, order: str, nested: bool) -> Value | None:
-    """The array, or the arrays of the fields of a struct, that a matrix holds; None for what is neither."""
+    """Return the array that a matrix holds, or the arrays of the fields of a struct; None for anything else."""
     array_class, shape, _, at = _head(view, order)
     if array_class in NUMERIC:
         kind, content, _ = _element(view, at, order)

@@ -31,9 +31,9 @@ BORDER_WEIGHT = 3.0  # of an open border against its move, relative to a square 
 
 
 def reductions(model: MorphableModel, counts: Sequence[int]) -> Iterator[tuple[Index, Index]]:
-    """For each of the falling `counts`, the vertices kept (W,), rising, and triangles (G, 3) of places in them.
+    """Return for each of the falling `counts` the vertices kept (W,), rising, and triangles (G, 3) of places in them.
 
-    Where shape, normals and albedo of the mean face vary most, most is kept.
+    Most is kept where shape, normals and albedo of the mean face vary most.
     """
     vertices = model.shape_mean.astype(np.float64)
     normals = vertex_normals(model.shape_mean, model.triangles)
@@ -46,7 +46,7 @@ def reductions(model: MorphableModel, counts: Sequence[int]) -> Iterator[tuple[I
 
 
 def on_vertices(model: MorphableModel, kept: Index, triangles: Index) -> MorphableModel:
-    """`model` with its vertices `kept` (W,) only, `triangles` (G, 3) between them, and the normals it has there.
+    """Reduce `model` to its vertices `kept` (W,), with `triangles` (G, 3) between them, and the normals it has there.
 
     The vertices around them stay too, for the normals: shapes have more vertices than albedo.
     """
@@ -77,7 +77,7 @@ def _at(modes: Modes, vertices: NDArray[np.integer]) -> Modes:
 
 
 def _seen(vertices: Array, triangles: Index) -> Array:
-    """(F,) how much triangles face the views of a face from the left, the front and the right, 1 on average."""
+    """Return (F,) how much triangles face the views of a face from the left, the front and the right, 1 on average."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     across = np.cross(b - a, c - a)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-30)
@@ -89,10 +89,14 @@ def _seen(vertices: Array, triangles: Index) -> Array:
 def collapse_edges(
     positions: Array, features: Array, triangles: NDArray[np.integer], weights: Array, counts: Sequence[int]
 ) -> Iterator[tuple[Indices, Indices]]:
-    """For each of the falling `counts`, the vertices kept (W,), rising, and triangles (G, 3) of places in them.
+    """Return for each of the falling `counts` the vertices kept (W,), rising, and triangles (G, 3) of places in them.
 
-    positions (V, 3); features (V, D), scaled so that equal distances matter equally; triangles (F, 3), weights (F,) for
-    each area. G <= count unless no edge can collapse without a fold.
+    G <= count unless no edge can collapse without a fold.
+
+    positions  (V, 3)
+    features   (V, D), scaled so that equal distances matter equally
+    triangles  (F, 3)
+    weights    (F,) of the area of each
     """
     here, left = features - features.mean(axis=0), triangles.astype(np.int64)
     quadrics = _quadrics(here, positions, left, weights)
@@ -107,7 +111,7 @@ def collapse_edges(
 
 
 def _quadrics(points: Array, positions: Array, triangles: Indices, weights: Array) -> Array:
-    """(V, D + 1, D + 1): (p, 1) Q (p, 1) is the weighted squared distance of p from the planes of the triangles."""
+    """Return (V, D + 1, D + 1) Q: (p, 1) Q (p, 1) is the weighted squared distance of p from the triangles' planes."""
     a, b, c = (points[triangles[:, k]] for k in range(3))
     area = 0.5 * weights * np.linalg.norm(_cross(positions, triangles), axis=1)
     u = _unit(b - a)
@@ -124,7 +128,7 @@ def _quadrics(points: Array, positions: Array, triangles: Indices, weights: Arra
 
 
 def _distance(point: Array, directions: Sequence[Array]) -> Array:
-    """(n, D + 1, D + 1) quadrics of the squared distance from flats through `point` (n, D) along `directions`."""
+    """Return (n, D + 1, D + 1) quadrics of the squared distance from flats at `point` along `directions` (n, D)."""
     across = np.broadcast_to(np.eye(point.shape[1]), (len(point), *2 * point.shape[1:])).copy()
     for direction in directions:
         across -= direction[:, :, None] * direction[:, None, :]
@@ -143,7 +147,7 @@ def _add(summed: Array, corners: Indices, terms: Array) -> None:
 
 
 def _round(positions: Array, points: Array, triangles: Indices, quadrics: Array, most: int) -> Indices | None:
-    """The triangles after up to `most` collapses far enough apart not to meet; None where none is possible."""
+    """Collapse up to `most` edges far enough apart not to meet, and return the triangles; None if none can collapse."""
     edges, sides, _ = _edges(triangles)
     gone, onto = np.concatenate([edges, edges[:, ::-1]]).T
     sides, valence = np.tile(sides, 2), np.bincount(triangles.ravel())
@@ -168,7 +172,7 @@ def _round(positions: Array, points: Array, triangles: Indices, quadrics: Array,
 
 
 def _edges(triangles: Indices) -> tuple[Indices, Indices, Indices]:
-    """Each edge once (E, 2), how many triangles it has (E,), and one of them (E,)."""
+    """Return each edge once (E, 2), how many triangles it has (E,), and one of them (E,)."""
     ends = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     span = int(triangles.max()) + 1
     keys, first, sides = np.unique(ends[:, 0] * span + ends[:, 1], return_index=True, return_counts=True)
@@ -178,9 +182,11 @@ def _edges(triangles: Indices) -> tuple[Indices, Indices, Indices]:
 def _keeps_topology(
     edges: Indices, valence: Indices, sides: Indices, gone: Indices, onto: Indices
 ) -> NDArray[np.bool_]:
-    """Whether collapses pinch nothing: the ends of an edge share the neighbours across its triangles and no others.
+    """Tell which collapses pinch nothing: the ends of an edge share the neighbours across its triangles and no others.
 
-    edges (E, 2) all there are; valence (V,) triangles at each vertex; sides (n,) those at the edges in question.
+    edges    (E, 2) all there are
+    valence  (V,) triangles at each vertex
+    sides    (n,) triangles at the edges in question
     """
     both = np.concatenate([edges, edges[:, ::-1]]).T
     ones, shape = np.ones(both.shape[1], np.int32), (len(valence), len(valence))
@@ -193,7 +199,7 @@ def _keeps_topology(
 
 
 def _without_folds(positions: Array, triangles: Indices, gone: Indices, onto: Indices) -> NDArray[np.bool_]:
-    """Whether the other triangles at `gone` keep their side when it moves onto `onto`."""
+    """Tell where the other triangles at `gone` keep their side when it moves onto `onto`."""
     corners = np.argsort(triangles.ravel(), kind="stable")
     valence = np.bincount(triangles.ravel(), minlength=len(positions))
     start = np.cumsum(valence) - valence
@@ -208,7 +214,7 @@ def _without_folds(positions: Array, triangles: Indices, gone: Indices, onto: In
 
 
 def _apart(triangles: Indices, gone: Indices, onto: Indices, count: int) -> NDArray[np.bool_]:
-    """Whether no earlier collapse touches a triangle at either end."""
+    """Tell for which collapses no earlier one touches a triangle at either end."""
     rank, late = np.arange(len(gone)), len(gone)
     at_vertex, around = np.full(count, late), np.full(count, late)
     for ends in (gone, onto):

@@ -20,7 +20,7 @@ MELANIN, BLOOD = np.array([0.97, 1.01, 1.03]), np.array([0.4, -0.6, -0.5])
 
 
 def skin_paint(skin: Array) -> dict[str, Array]:
-    """How much each of the vertices `skin` (n, 3) is covered by each named paint: (n,) in [0, 1]."""
+    """Return for each named paint how much of it covers the vertices `skin` (n, 3): (n,) in [0, 1]."""
     x, y, z = np.abs(skin[:, 0]), skin[:, 1], skin[:, 2]
     front = step(z, 4.5, 6.0)
     above = y - mouth_line(x)
@@ -61,7 +61,7 @@ def skin_paint(skin: Array) -> dict[str, Array]:
 
 
 def skin_albedo(paint: dict[str, Array]) -> Array:
-    """(n, 3) mean albedo of the skin under `paint`."""
+    """Return the (n, 3) mean albedo of the skin under `paint`."""
     colour = np.broadcast_to(SKIN, (len(paint["hair"]), 3))
     colour = colour + paint["cheeks"][:, None] * [0.015, -0.02, -0.02] + paint["nose"][:, None] * [0.02, -0.02, -0.02]
     colour = colour * (1.0 - 0.07 * paint["sockets"][:, None]) * (1.0 - 0.05 * paint["beard"][:, None])
@@ -79,7 +79,7 @@ def skin_albedo(paint: dict[str, Array]) -> Array:
 
 
 def eyeball_albedo(angles: Array) -> Array:
-    """(m, 3) albedo of eyeball vertices `angles` (m,) radians away from the direction of gaze."""
+    """Return the (m, 3) albedo of eyeball vertices `angles` (m,) radians away from the direction of gaze."""
     colour = np.where(angles[:, None] < LIMBUS_ANGLE, IRIS, SCLERA)
     ring = bump(angles - 0.93 * LIMBUS_ANGLE, 0.06) * (angles < LIMBUS_ANGLE)
     colour = colour * (1.0 - ring[:, None]) + LIMBUS * ring[:, None]
@@ -87,7 +87,7 @@ def eyeball_albedo(angles: Array) -> Array:
 
 
 def albedo_modes(skin: Array, paint: dict[str, Array], angles: Array, count: int) -> Modes:
-    """Modes of albedo of the vertices `skin` (n, 3), then of the eyeballs, as seen from `angles` (m,) off the gaze."""
+    """Make modes of albedo of the skin (n, 3), then of the eyeballs, whose vertices lie `angles` (m,) off the gaze."""
     half = skin[skin[:, 0] >= 0]
     samples = half[spread_samples(half, 360, np.where(half[:, 2] > 3.0, 1.0, 0.5))]
     bare = 1.0 - 0.85 * paint["hair"] - 0.4 * paint["brows"] - 0.8 * paint["lashes"] - 0.5 * paint["parting"]
@@ -110,13 +110,13 @@ BLOTCHES = (Scale(7.0, 0.030, _everywhere), Scale(3.0, 0.025, _everywhere), Scal
 
 
 def _coloured(fields: Array, eyeball_vertices: int) -> Array:
-    """(2k, n + eyeball_vertices, 3): each scalar field (k, n) once as melanin, once as blood; none on the eyeballs."""
+    """Colour each scalar field (k, n) as melanin, then as blood: (2k, n + eyeball_vertices, 3), none on the eyeballs."""
     padded = np.pad(fields, ((0, 0), (0, eyeball_vertices)))[..., None]
     return np.concatenate([padded * MELANIN, 0.25 * padded * BLOOD])
 
 
 def _named_fields(paint: dict[str, Array], bare: Array) -> list[Array]:
-    """Albedo change (n, 3) at one standard deviation of what people differ in."""
+    """List changes of albedo (n, 3) at one standard deviation, one for each way in which people differ."""
     tone = 0.105 * np.maximum(bare, 0.4 * paint["hair"]) * (1.0 - 0.25 * paint["lips"]) * (1.0 - 0.3 * paint["parting"])
     hair, brows, lips = (paint[name][:, None] for name in ("hair", "brows", "lips"))
     grey = np.ones(3)

@@ -40,7 +40,7 @@ LID_FLOOR = (1.12, 1.20)  # distances from the centre of the eye between the flo
 
 
 def expression_modes(skin: Array, mirror: NDArray[np.int64], vertex_count: int) -> Modes:
-    """Named one-sided modes of a head of `vertex_count` vertices, of which the first are `skin` (n, 3).
+    """Make named one-sided modes of a head of `vertex_count` vertices, of which the first are `skin` (n, 3).
 
     mirror  (V,) index of each vertex's mirror image
     """
@@ -51,7 +51,7 @@ def expression_modes(skin: Array, mirror: NDArray[np.int64], vertex_count: int) 
 
 
 def expression_shapes(skin: Array, mirror: NDArray[np.int64]) -> dict[str, Array]:
-    """Name -> (n, 3) displacement in centimetres of the vertices `skin` (n, 3) when fully pressed."""
+    """Return name -> (n, 3) displacement in centimetres of the vertices `skin` (n, 3) when fully pressed."""
     left = step(skin[:, 0], -MIDDLE, MIDDLE)[:, None]
     shapes = symmetric_movements(skin)
     for name, field in paired_movements(skin).items():
@@ -64,12 +64,12 @@ def expression_shapes(skin: Array, mirror: NDArray[np.int64]) -> dict[str, Array
 
 
 def mirrored(field: Array, mirror: NDArray[np.int64]) -> Array:
-    """The mirror image under x -> -x of a displacement (n, 3)."""
+    """Return the mirror image under x -> -x of a displacement (n, 3)."""
     return field[mirror] * np.array([-1.0, 1.0, 1.0])
 
 
 def symmetric_movements(skin: Array) -> dict[str, Array]:
-    """Name -> (n, 3): what both sides of the face can only do together."""
+    """Return name -> (n, 3) for movements that both sides of the face can only do together."""
     face = Muscles(skin)
     x, lips = face.x, face.near((0.0, -6.8, 9.4), (2.3, 1.1, 2.5))
     red = face.near((0.0, -6.8, 9.4), (1.9, 0.55, 2.0))
@@ -92,7 +92,7 @@ def symmetric_movements(skin: Array) -> dict[str, Array]:
 
 
 def paired_movements(skin: Array) -> dict[str, Array]:
-    """Name -> (n, 3): what each side of the face can do for itself, here done on both sides."""
+    """Return name -> (n, 3) for movements that each side can do for itself, here done on both sides."""
     face = Muscles(skin)
     near, move = face.near, face.move
     corner = near((2.6, -6.7, 8.4), (1.35, 1.0, 2.5))
@@ -134,7 +134,7 @@ def paired_movements(skin: Array) -> dict[str, Array]:
 
 
 def leftward_movements(skin: Array) -> dict[str, Array]:
-    """Name -> (n, 3): what the middle of the face does towards the person's left."""
+    """Return name -> (n, 3) for movements of the middle of the face towards the person's left."""
     face = Muscles(skin)
     lips = face.near((0.0, -6.8, 9.4), (2.4, 1.3, 2.5))
     return {"jaw": face.shift(0.95 * face.jaw() * step(face.z, -1.0, 8.0), 0.0), "mouth": face.shift(0.85 * lips, 1.0)}
@@ -159,49 +159,49 @@ class Muscles:
         self.off_lids = step(eye, 1.4, 2.3)
 
     def near(self, centre: Sequence[float], radius: float | Sequence[float]) -> Array:
-        """(n,) weight about `centre` and its mirror image; 0 from `REACH` radii on: movements are local."""
+        """Return (n,) a weight about `centre` and its mirror image, 0 from `REACH` radii on: movements are local."""
         least = np.exp(-0.5 * REACH**2)
         return np.maximum(blob(self.skin, centre, radius) - least, 0.0) / (1.0 - least)
 
     def move(self, out: Array | float = 0.0, up: Array | float = 0.0, forward: Array | float = 0.0) -> Array:
-        """(n, 3): both sides alike, `out` away from the middle, on which nothing moves sideways."""
+        """Return (n, 3), both sides alike: `out` away from the middle, on which nothing moves sideways."""
         zero = np.zeros_like(self.x)
         sideways = self.side * step(self.x, 0.0, 1.0) * out
         return np.stack([zero + sideways, zero + up, zero + forward], axis=1)
 
     def slide(self, out: Array, up: Array, forward: Array | float = 0.0) -> Array:
-        """(n, 3) as `move`, and what moves outwards follows the round of the teeth."""
+        """Return (n, 3) as `move` does, but movement outwards follows the round of the teeth."""
         round_off = TEETH * (self.x**2 - (self.x + out) ** 2)
         return self.move(out, up, forward + round_off)
 
     def shift(self, left: Array, roundness: float) -> Array:
-        """(n, 3): towards +X on both sides; with `roundness` 1 along the round of the teeth, with 0 straight."""
+        """Return (n, 3) towards +X on both sides; `roundness` 1 follows the round of the teeth, 0 goes straight."""
         x = self.skin[:, 0]
         round_off = TEETH * (x**2 - (x + left) ** 2)
         return np.stack([left, np.zeros_like(left), roundness * round_off], axis=1)
 
     def falling(self, reach: float) -> Array:
-        """(n,): on the front of the face, 1 at and below the mouth line, 0 from `reach` above it."""
+        """Return (n,), on the front of the face: 1 at and below the mouth line, 0 from `reach` above it."""
         return step(self.above, reach, 0.0) * step(self.z, 5.0, 7.0)
 
     def rising(self, reach: float) -> Array:
-        """(n,): on the front of the face, 1 at and above the mouth line, 0 from `reach` below it."""
+        """Return (n,), on the front of the face: 1 at and above the mouth line, 0 from `reach` below it."""
         return step(self.above, -reach, 0.0) * step(self.z, 5.0, 7.0)
 
     def jaw(self) -> Array:
-        """(n,): how much skin goes with the jaw, as if the lips were one: 0 above the mouth, 1 at the chin."""
+        """Return (n,) how much skin goes with the jaw, as if the lips were one: 0 above the mouth, 1 at the chin."""
         return step(self.above, 1.6 + self._rise(), -1.6) * self._on_jaw()
 
     def _on_jaw(self) -> Array:
-        """(n,): 1 on the face below and before the hinge, 0 on neck, ears and the back of the head."""
+        """Return (n,): 1 on the face below and before the hinge, 0 on neck, ears and the back of the head."""
         return step(self.z, -0.5, 3.5) * step(self.y + 0.55 * (self.z - 6.0), -14.5, -10.5)
 
     def _rise(self) -> Array:
-        """(n,) centimetres by which the line between moving and resting cheek rises from the mouth to the ear."""
+        """Return (n,) centimetres by which the line between moving and resting cheek rises from mouth to ear."""
         return 3.5 * step(self.z, 8.5, 1.0)
 
     def jaw_open(self) -> Array:
-        """(n, 3): the jaw turns about its hinge; the corners of the mouth go half the way."""
+        """Turn the jaw about its hinge: (n, 3); the corners of the mouth go half the way."""
         angle = np.radians(JAW_ANGLE)
         y, z = self.y - HINGE[0], self.z - HINGE[1]
         turn = self.move(0.0, y * (np.cos(angle) - 1) - z * np.sin(angle), z * (np.cos(angle) - 1) + y * np.sin(angle))
@@ -217,12 +217,12 @@ class Muscles:
         )
 
     def lower_lip_out(self) -> Array:
-        """(n, 3): the lower lip rolls outwards, so that it still faces the front when it has gone down."""
+        """Roll the lower lip outwards, so that it still faces the front when it has gone down: (n, 3)."""
         rim, below = self.near((0.0, -6.95, 9.4), (1.7, 0.4, 2.0)), self.near((0.0, -8.0, 9.0), (1.7, 0.5, 2.0))
         return self.move(up=0.15 * rim, forward=-0.35 * rim + 0.25 * below)
 
     def parted(self, upper: Array, lower: Array) -> Array:
-        """(n, 3): `upper` above the mouth line, `lower` below it; where they draw apart, the seam sinks in.
+        """Combine `upper` above the mouth line and `lower` below it, (n, 3); where they draw apart, the seam sinks in.
 
         The seam sinks deep enough for the roof of the hollow to face downwards, away from any light from above.
         """
@@ -242,7 +242,7 @@ class Muscles:
 
 
 def lid_motion(skin: Array, upper: float, lower: float) -> Array:
-    """(n, 3) displacement of `skin` (n, 3) that takes the lids the shares `upper` and `lower` of the way to closed."""
+    """Move the lids the shares `upper` and `lower` of the way to closed: displacement of `skin`, (n, 3) both."""
     offset = np.stack([np.abs(skin[:, 0]), skin[:, 1], skin[:, 2]], axis=1) - EYE_CENTRE
     radius = np.linalg.norm(offset, axis=1)
     high, low = lid_edges(skin[:, 0])

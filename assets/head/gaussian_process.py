@@ -33,7 +33,7 @@ class Scale:
 
 
 def covariance(scales: Sequence[Scale], a: Array, b: Array) -> Array:
-    """(len(a), len(b)) covariance of a scalar field between points `a` (n, 3) and `b` (m, 3)."""
+    """Return the (len(a), len(b)) covariance of a scalar field between points `a` (n, 3) and `b` (m, 3)."""
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2.0 * a @ b.T
     total = np.zeros_like(squared)
     for scale in scales:
@@ -45,7 +45,7 @@ def covariance(scales: Sequence[Scale], a: Array, b: Array) -> Array:
 def even_and_odd_fields(
     scales: Sequence[Scale], points: Array, samples: Array, counts: tuple[int, int]
 ) -> tuple[Array, Array]:
-    """Strongest eigenfields at `points` (n, 3), even and odd under mirroring: (counts[0], n) and (counts[1], n).
+    """Return the strongest eigenfields at `points` (n, 3), even and odd under mirroring: (counts[k], n) each.
 
     The sum of all of them with N(0, 1) weights has the covariance of `scales`. `samples` (m, 3) lie on one half of the
     head.
@@ -63,7 +63,7 @@ def even_and_odd_fields(
 
 
 def spread_samples(points: Array, count: int, weight: Array) -> NDArray[np.int64]:
-    """Indices of `count` of `points` (n, 3), each the farthest from those before, by distance times `weight`."""
+    """Return indices of `count` of `points` (n, 3), each the farthest from those before, by distance times `weight`."""
     chosen = [int(np.argmax(weight))]
     distance = np.full(len(points), np.inf)
     for _ in range(count - 1):
@@ -73,7 +73,7 @@ def spread_samples(points: Array, count: int, weight: Array) -> NDArray[np.int64
 
 
 def principal_modes(groups: Sequence[Array], count: int) -> Modes:
-    """The `count` strongest orthonormal modes of a sum of independent random fields.
+    """Return the `count` strongest orthonormal modes of a sum of independent random fields.
 
     groups  arrays (k, 3V); a random field is the sum of all rows with N(0, 1) weights. Rows of different groups are
             orthogonal (symmetric and antisymmetric fields are), so that groups can be treated one by one.

@@ -21,7 +21,7 @@ from assets.head.albedo import LIMBUS_ANGLE, PUPIL_ANGLE, albedo_modes, eyeball_
 from assets.head.expressions import expression_modes
 from assets.head.gaussian_process import Array
 from assets.head.shape import EYE_CENTRE, EYE_RADIUS, head_distance, landmarks
-from assets.head.surface import gathered, lattice, symmetric_surface
+from assets.head.surface import concentrate, lattice, symmetric_surface
 from assets.head.variation import shape_modes
 from assets.mesh import Index
 from assets.morphable import Modes, MorphableModel
@@ -44,11 +44,11 @@ ARRAYS = (
 
 
 def built_in_face_model() -> MorphableModel:
-    """The built-in face model "built-in": 199 shape, 199 albedo modes, 44 expressions on about 16,000 vertices.
+    """Return the face model "built-in": 199 shape, 199 albedo modes, 44 expressions on about 16,000 vertices.
 
-    Read from `${XDG_CACHE_HOME:-~/.cache}/dcign/`, or built in a few seconds and stored there. The name of the cache
-    file holds a hash of the code that builds the model, so a stale file is never read; a damaged one is built again; a
-    cache that cannot be written is done without.
+    It is read from `${XDG_CACHE_HOME:-~/.cache}/dcign/`, or built in a few seconds and stored there. The name of the
+    cache file holds a hash of the code that builds the model, so a stale file is never read; a damaged one is built
+    again; if the cache cannot be written, nothing is stored.
     """
     path = cache_path()
     stored = _read(path)
@@ -92,12 +92,12 @@ class HeadMesh:
 
 
 def mean_head() -> HeadMesh:
-    """Polygonise the modelled head, with vertices gathered in the face and the ears, and add the eyeballs."""
+    """Polygonise the modelled head, with vertices concentrated in the face and the ears, and add the eyeballs."""
     nodes = lattice((0.0, -16.0, -12.5), (11.0, 14.0, 15.0), 0.40)
-    nodes = gathered(nodes, (0.0, -2.5, 8.0), 6.0, 0.48)
-    nodes = gathered(nodes, (8.4, -0.9, -1.5), 3.0, 0.55)
-    nodes = gathered(nodes, (1.2, -6.7, 8.8), 2.4, 0.30)
-    nodes = gathered(nodes, (3.2, 0.6, 8.0), 2.4, 0.30)
+    nodes = concentrate(nodes, (0.0, -2.5, 8.0), 6.0, 0.48)
+    nodes = concentrate(nodes, (8.4, -0.9, -1.5), 3.0, 0.55)
+    nodes = concentrate(nodes, (1.2, -6.7, 8.8), 2.4, 0.30)
+    nodes = concentrate(nodes, (3.2, 0.6, 8.0), 2.4, 0.30)
     skin, skin_triangles, skin_mirror = symmetric_surface(head_distance, nodes)
     ball, ball_triangles, angles = eyeball()
     n, m = len(skin), len(ball)
@@ -109,7 +109,7 @@ def mean_head() -> HeadMesh:
 
 
 def eyeball(segments: int = 24) -> tuple[Array, Index, Array]:
-    """Vertices, triangles and angles off the gaze of the eye at x > 0: a ball of rings about the direction of gaze.
+    """Make the eye at x > 0, a ball of rings about the direction of gaze: vertices, triangles, angles off the gaze.
 
     Rings lie on both sides of the rims of pupil and iris, so that those are drawn sharp.
     """
@@ -135,7 +135,7 @@ def eyeball(segments: int = 24) -> tuple[Array, Index, Array]:
 def build() -> MorphableModel:
     """Build the model from nothing. The same machine makes the same bytes each time.
 
-    In one thread: with several, linear algebra adds up in another order, and the model would have another hash.
+    It runs in one thread: with several, linear algebra adds up in another order, and the model would have another hash.
     """
     with threadpool_limits(1):
         return _build()
@@ -160,7 +160,7 @@ def _build() -> MorphableModel:
 
 
 def cache_path() -> Path:
-    """Where the built model is kept; the name changes with the code that builds it."""
+    """Return the path of the built model in the cache; it changes with the code that builds the model."""
     return cache_folder() / f"built-in-face-{code_sha256(*CODE)[:16]}.npz"
 
 
@@ -181,7 +181,7 @@ def _arrays(model: MorphableModel) -> dict[str, NDArray]:
 
 
 def _read(path: Path) -> dict[str, NDArray] | None:
-    """The arrays of a cache file; None where there is none or it is damaged."""
+    """Read the arrays of a cache file; None if there is none or it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in ARRAYS}

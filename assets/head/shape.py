@@ -58,7 +58,7 @@ PLACES = {
 
 
 def head_distance(points: Points) -> Field:
-    """Signed distance of `points` (3, N) to the skin, without the eyeballs: (N,), negative inside."""
+    """Return (N,) the signed distance of `points` (3, N) to the skin, without the eyeballs; negative inside."""
     half = np.array(points, dtype=np.float64)
     half[0] = np.abs(half[0])
     field = _masses(half)
@@ -69,13 +69,13 @@ def head_distance(points: Points) -> Field:
 
 
 def mouth_line(x: Field) -> Field:
-    """Height of the line where the lips meet, over |x|."""
+    """Return the height of the line where the lips meet, over |x|."""
     t = np.abs(x) / MOUTH_HALF_BREADTH
     return -6.75 + 0.10 * bump(t - 0.45, 0.2) - 0.06 * bump(t, 0.2) - 0.02 * t**2
 
 
 def lip_heights(x: Field) -> tuple[Field, Field]:
-    """Heights of the upper and the lower red of the lips above and below `mouth_line`, zero at the corners."""
+    """Return the heights of the upper and the lower red of the lips above and below `mouth_line`, 0 at the corners."""
     t = np.clip(np.abs(x) / MOUTH_HALF_BREADTH, 0.0, 1.0)
     upper = 0.72 * (1.0 - t**1.7) + 0.14 * bump(t - 0.24, 0.10)
     lower = 0.92 * (1.0 - t**2.2)
@@ -83,12 +83,12 @@ def lip_heights(x: Field) -> tuple[Field, Field]:
 
 
 def brow_line(x: Field) -> Field:
-    """Height of the middle of the eyebrow over |x|."""
+    """Return the height of the middle of the eyebrow over |x|."""
     return 1.92 + 0.34 * step(np.abs(x), 1.2, 3.9) - 0.55 * step(np.abs(x), 3.7, 5.6)
 
 
 def lid_edges(x: Field) -> tuple[Field, Field]:
-    """Heights of the upper and the lower lid margin over |x|; they meet at the corners of the eye."""
+    """Return the heights of the upper and the lower lid margin over |x|; they meet at the corners of the eye."""
     s = np.clip((np.abs(x) - EYE_CENTRE[0]) / 1.45, -1.0, 1.0)
     arch = np.maximum(1.0 - s**2, 0.0)
     tilt = 0.10 * s
@@ -96,7 +96,7 @@ def lid_edges(x: Field) -> tuple[Field, Field]:
 
 
 def hair(points: Points, width: float = 0.45) -> Field:
-    """How much each of `points` (3, N) lies under the cap of short hair: 0 bare skin, 1 hair.
+    """Return how much each of `points` (3, N) lies under the cap of short hair: 0 bare skin, 1 hair.
 
     The hairline is blurred over 2 `width` centimetres.
     """
@@ -157,7 +157,7 @@ def _nose(p: Points, field: Field) -> Field:
 
 
 def _relief(p: Points) -> Field:
-    """Outward displacement of the front of the face: what is a matter of millimetres. Lips, philtrum, folds, hair."""
+    """Return how far lips, philtrum, folds and hair stand out from the front of the face, a matter of millimetres."""
     x, y, z = p
     front = step(z, 4.5, 6.5)
     t = np.clip(x / MOUTH_HALF_BREADTH, 0.0, 1.4)
@@ -197,13 +197,13 @@ def _ear(p: Points, field: Field) -> Field:
 
 
 def ear_distance(points: Points) -> Field:
-    """Signed distance of `points` (3, N) to the nearer ear."""
+    """Return the signed distance of `points` (3, N) to the nearer ear."""
     shape, _, tragus = _pinna(np.concatenate([np.abs(points[:1]), points[1:]]))
     return np.minimum(shape, tragus)
 
 
 def _pinna(p: Points) -> tuple[Field, Field, Field]:
-    """The solid of the ear at x > 0, the bowl to be cut from it, and the tragus that half covers the bowl.
+    """Return the solid of the ear at x > 0, the bowl to be cut from it, and the tragus that half covers the bowl.
 
     Modelled in the ear's own frame: u backwards, v upwards, w outwards.
     """
@@ -236,7 +236,7 @@ def _pinna(p: Points) -> tuple[Field, Field, Field]:
 
 
 def landmarks(mean: Float) -> dict[str, tuple[float, float, float]]:
-    """Name -> point in centimetres: the vertex of the mean head `mean` (V, 3) next to each place.
+    """Find for each of PLACES the next vertex of the mean head `mean` (V, 3): name -> point in centimetres.
 
     The right ones are the mirror images of the left ones, which the head has as vertices too.
     """

@@ -30,7 +30,7 @@ Quads = NDArray[np.int64]
 
 
 def column(values: Triple) -> Points:
-    """(3, 1), to be broadcast against points."""
+    """Return (3, 1), to be broadcast against points."""
     return np.asarray(values, dtype=np.float64).reshape(3, 1)
 
 
@@ -81,14 +81,17 @@ def bump(values: Field, width: float) -> Field:
 
 
 def lattice(low: Triple, high: Triple, pitch: float) -> Lattice:
-    """(3, nx, ny, nz) nodes of the half x >= 0 of a box, `pitch` apart; the first two planes lie at x = -+pitch / 2."""
+    """Return (3, nx, ny, nz) nodes of the half x >= 0 of a box, `pitch` apart.
+
+    The first two planes lie at x = -+pitch / 2.
+    """
     x = np.arange(-0.5 * pitch, high[0] + pitch, pitch)
     y = np.arange(low[1], high[1] + pitch, pitch)
     z = np.arange(low[2], high[2] + pitch, pitch)
     return np.stack(np.meshgrid(x, y, z, indexing="ij"))
 
 
-def gathered(nodes: Lattice, centre: Triple, reach: float, strength: float) -> Lattice:
+def concentrate(nodes: Lattice, centre: Triple, reach: float, strength: float) -> Lattice:
     """Draw `nodes` within about 3 `reach` towards `centre`, where their spacing shrinks by the factor 1 - `strength`.
 
     Works on |x|, so that the two planes of nodes beside x = 0 stay mirror images.
@@ -101,7 +104,7 @@ def gathered(nodes: Lattice, centre: Triple, reach: float, strength: float) -> L
 
 
 def half_surface(distance: Distance, nodes: Lattice) -> tuple[Positions, Quads]:
-    """Vertices (n, 3) and quads (m, 4), counter-clockwise from outside, of the half x >= 0 of the zero set.
+    """Return vertices (n, 3) and quads (m, 4), counter-clockwise from outside, of the half x >= 0 of the zero set.
 
     The first cells of `nodes` straddle the mirror plane, and their vertices get x = 0 exactly.
     """
@@ -134,14 +137,14 @@ def half_surface(distance: Distance, nodes: Lattice) -> tuple[Positions, Quads]:
 
 
 def _signs(values: Field) -> NDArray[np.int64]:
-    """(nx - 1, ny - 1, nz - 1) bits: which of the eight corners of each cell lie inside; bit 4i + 2j + k."""
+    """Return (nx - 1, ny - 1, nz - 1) bits for the corners of each cell that lie inside; bit 4i + 2j + k."""
     inside = (values < 0).astype(np.int64)
     parts = [slice(None, -1), slice(1, None)]
     return sum(inside[parts[i], parts[j], parts[k]] << (4 * i + 2 * j + k) for i, j, k in np.ndindex(2, 2, 2))
 
 
 def _sheet_table() -> NDArray[np.int64]:
-    """(256, 12): for each pattern of corner signs, the sheet (0..3) of the surface that each crossed edge belongs to.
+    """Return for each pattern of corner signs the sheet (0..3) of the surface that each crossed edge is of: (256, 12).
 
     Edge 4a + 2s + t runs along axis a at side s of axis a + 1 and side t of axis a + 2. Two edges are of one sheet if
     the surface runs from one to the other across a face; on a face crossed four times it cuts off the outer corners.
@@ -174,7 +177,7 @@ def _sheet_table() -> NDArray[np.int64]:
 
 
 def _crossings(values: Field, nodes: Lattice, axis: int) -> tuple[Positions, NDArray[np.int64]]:
-    """Where lattice edges along `axis` cross the surface: points (3, n), and indices (3, n) of their lower ends."""
+    """Return points (3, n) where the surface crosses lattice edges along `axis`, and (3, n) their lower ends' indices."""
     low = np.take(values, range(values.shape[axis] - 1), axis=axis)
     high = np.take(values, range(1, values.shape[axis]), axis=axis)
     where = np.stack(np.nonzero((low < 0) != (high < 0)))
@@ -200,7 +203,7 @@ def project(distance: Distance, vertices: Positions, rounds: int = 3, reach: flo
 
 
 def relax(vertices: Positions, triangles: Index, amount: float = 0.5) -> Positions:
-    """Move every vertex towards the mean of its neighbours: evens out slivers."""
+    """Move every vertex towards the mean of its neighbours, which evens out slivers."""
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     ones = np.ones(len(edges))
     near = scipy.sparse.csr_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(len(vertices),) * 2)
@@ -210,7 +213,7 @@ def relax(vertices: Positions, triangles: Index, amount: float = 0.5) -> Positio
 
 
 def mirrored(vertices: Positions, quads: Quads) -> tuple[Positions, Index, NDArray[np.int64]]:
-    """The whole surface from its half x >= 0: vertices, triangles and, per vertex, the index of its mirror image."""
+    """Complete the surface from its half x >= 0: vertices, triangles and, per vertex, the index of its mirror image."""
     n = len(vertices)
     on_seam = vertices[:, 0] == 0.0
     twin = np.where(on_seam, np.arange(n), n - 1 + np.cumsum(~on_seam))
@@ -221,7 +224,7 @@ def mirrored(vertices: Positions, quads: Quads) -> tuple[Positions, Index, NDArr
 
 
 def split(vertices: Positions, quads: Quads) -> NDArray[np.int64]:
-    """Triangles of `quads`, each cut along its shorter diagonal."""
+    """Cut each of `quads` into triangles along its shorter diagonal."""
     a, b, c, d = quads.T
     first = np.linalg.norm(vertices[a] - vertices[c], axis=1) <= np.linalg.norm(vertices[b] - vertices[d], axis=1)
     along_ac = np.stack([a, b, c, a, c, d], axis=1)
@@ -232,7 +235,7 @@ def split(vertices: Positions, quads: Quads) -> NDArray[np.int64]:
 def symmetric_surface(
     distance: Distance, nodes: Lattice, rounds: int = 4
 ) -> tuple[Positions, Index, NDArray[np.int64]]:
-    """Vertices (V, 3), triangles (F, 3) and mirror map (V,) of the zero set of a field even in x, exactly symmetric."""
+    """Polygonise the zero set of a field even in x, exactly: vertices (V, 3), triangles (F, 3), mirror map (V,)."""
     half, quads = half_surface(distance, nodes)
     n, on_seam = len(half), half[:, 0] == 0.0
     half = project(distance, half)

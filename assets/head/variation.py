@@ -1,4 +1,4 @@
-"""How built-in heads differ in shape: anatomical directions and Gaussian processes; eyeballs stay in their lids."""
+"""Modes of shape of the built-in head: anatomical directions and Gaussian processes; eyeballs stay in their lids."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LID_REACH = (1.6, 3.4)
 
 
 def shape_modes(skin: Array, eyeballs: Array, count: int) -> Modes:
-    """Modes of displacement in centimetres of the vertices `skin` (n, 3) and `eyeballs` (m, 3), in that order."""
+    """Make modes of displacement in centimetres of the vertices `skin` (n, 3) and `eyeballs` (m, 3), in that order."""
     eyes = np.array([EYE_CENTRE, EYE_CENTRE]) * [[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]]
     points = np.concatenate([skin, eyeballs])
     half = skin[skin[:, 0] >= 0]
@@ -32,7 +32,7 @@ def shape_modes(skin: Array, eyeballs: Array, count: int) -> Modes:
 
 
 def blob(points: Array, centre: Sequence[float], radius: float | Sequence[float]) -> Array:
-    """(n,) Gaussian weight of `points` (n, 3) around `centre` and around its mirror image."""
+    """Return the (n,) Gaussian weight of `points` (n, 3) around `centre` and around its mirror image."""
     half = np.concatenate([np.abs(points[:, :1]), points[:, 1:]], axis=1)
     return np.exp(-0.5 * (((half - centre) / radius) ** 2).sum(axis=1))
 
@@ -42,7 +42,7 @@ def _everywhere(points: Array) -> Array:
 
 
 def _detail(points: Array) -> Array:
-    """Where people differ in the small: nose, mouth, chin, brow, eyes, cheeks, jaw, ears; 0 at the back."""
+    """Return where people differ in the small: nose, mouth, chin, brow, eyes, cheeks, jaw, ears; 0 at the back."""
     places = (
         ((0.0, -2.8, 9.6), 2.4, 1.0),
         ((0.8, -6.8, 8.8), 2.2, 0.9),
@@ -69,14 +69,14 @@ ASYMMETRY = 0.35
 
 
 def _along(fields: Array, axis: int) -> Array:
-    """(k, n, 3) displacements along one axis from scalar fields (k, n)."""
+    """Make (k, n, 3) displacements along one axis of scalar fields (k, n)."""
     vectors = np.zeros((*fields.shape, 3))
     vectors[..., axis] = fields
     return vectors
 
 
 def anatomical_fields(points: Array) -> Array:
-    """(k, n, 3) displacements of `points` (n, 3), each one standard deviation of a measure that people differ in."""
+    """Displace `points` (n, 3) by one standard deviation of each measure that people differ in: (k, n, 3)."""
     side = np.sign(points[:, 0])
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     zero = np.zeros_like(x)
@@ -136,7 +136,7 @@ def anatomical_fields(points: Array) -> Array:
 
 
 def _without_rigid_motion(fields: Array, points: Array) -> Array:
-    """(k, 3n): `fields` (k, n, 3) less their least-squares shift and turn, so that no shape mode looks like a pose."""
+    """Take the best shift and turn out of `fields` (k, n, 3), so that no shape mode looks like a pose: (k, 3n)."""
     centred = points - points.mean(axis=0)
     shifts = [np.broadcast_to(axis, points.shape) for axis in np.eye(3)]
     turns = [np.cross(axis, centred) for axis in np.eye(3)]
@@ -146,7 +146,7 @@ def _without_rigid_motion(fields: Array, points: Array) -> Array:
 
 
 def _following(points: Array, eyes: Array, skin_count: int) -> tuple[Array, Array]:
-    """(2, n): how much each of `points` follows the left and right eye, and (2, n, 3) its offset from their centres."""
+    """Return (2, n) how much `points` follow the left and right eye, and (2, n, 3) their offset from its centre."""
     offset = points[None] - eyes[:, None]
     weight = 1.0 - step(np.sqrt((offset**2).sum(axis=2)), *LID_REACH)
     ball = np.arange(len(points)) >= skin_count
@@ -155,7 +155,7 @@ def _following(points: Array, eyes: Array, skin_count: int) -> tuple[Array, Arra
 
 
 def _with_eyes(fields: Array, weight: Array, skin_count: int) -> Array:
-    """`fields` (k, n, 3) made rigid around each eye, which moves by their mean over the skin that follows it."""
+    """Make `fields` (k, n, 3) rigid around each eye, which moves by their mean over the skin that follows it."""
     share = weight[:, :skin_count] / weight[:, :skin_count].sum(axis=1, keepdims=True)
     moves = share @ fields[:, :skin_count]  # (k, 2, 3)
     free = 1.0 - weight.sum(axis=0)
@@ -163,7 +163,7 @@ def _with_eyes(fields: Array, weight: Array, skin_count: int) -> Array:
 
 
 def _eye_fields(weight: Array, offset: Array) -> Array:
-    """(3, n, 3): size, slant and openness of the eyes. Lids and eyeball share one affine map, so neither pierces."""
+    """Return size, slant and openness of the eyes, (3, n, 3). Lids and eyeball share one affine map: neither pierces."""
     size = (weight[..., None] * 0.06 * offset).sum(axis=0)
     side = np.array([1.0, -1.0])[:, None]
     turn = np.stack([-side * offset[..., 1], side * offset[..., 0], np.zeros_like(weight)], axis=2)

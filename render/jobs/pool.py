@@ -55,7 +55,7 @@ class Schedule:
         return self.waiting.pop()
 
     def lost(self, task: Any, why: str) -> None:
-        """Put back the `task` (None: the start) at which a worker died; Failure, ending in `why`, at the last attempt."""
+        """Put back the `task` (None: the start) at which a worker died; at the last attempt raise Failure, ending in `why`."""
         self._deaths[task] = self._deaths.get(task, 0) + 1
         if self._deaths[task] >= ATTEMPTS:
             place = "the start of OpenGL" if task is None else task

@@ -23,7 +23,7 @@ class Views:
     """What n images are to show.
 
     identity      (n,) int64
-    coefficients  (n, K) float32, or None where the catalog has none (see `assets.catalog.Individuals`)
+    coefficients  (n, K) float32, or None where the catalog has none (see `assets.catalog.Objects`)
     values        extrinsic factor -> (n,) float32, degrees; a factor that is left out stays as the scene has it
     """
 

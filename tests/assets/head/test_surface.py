@@ -8,8 +8,8 @@ import pytest
 from assets.head.surface import (
     Field,
     Points,
+    concentrate,
     ellipsoid,
-    gathered,
     half_surface,
     lattice,
     mirrored,
@@ -63,7 +63,7 @@ def test_vertices_lie_on_the_surface_and_mirror_exactly() -> None:
 
 def test_gathering_nodes_puts_more_vertices_there() -> None:
     even = lattice((0, -3, -3), (3, 3, 3), 0.12)
-    warped = gathered(even, (0.0, 0.2, 2.0), 1.2, 0.5)
+    warped = concentrate(even, (0.0, 0.2, 2.0), 1.2, 0.5)
     assert np.array_equal(warped[0][0], -warped[0][1])  # still straddles the mirror plane
     plain, _, _ = symmetric_surface(_ball, even)
     dense, triangles, _ = symmetric_surface(_ball, warped)
