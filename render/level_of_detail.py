@@ -47,7 +47,13 @@ CODE = (__file__, similarity.__file__, reduction.__file__)  # that chooses
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """Vertices kept (W,), triangles (G, 3) of places in them, and the worst of all images; no vertices for all."""
+    """A reduced mesh, and how far its images are from those of the whole one.
+
+    kept             (W,) vertices; none if the mesh stays whole
+    triangles        (G, 3) of places in them
+    mean_difference  of the worst image
+    ssim             of the worst image
+    """
 
     kept: Index
     triangles: Index
@@ -59,10 +65,10 @@ FULL = Choice(np.zeros(0, np.int32), np.zeros((0, 3), np.int32))
 
 
 def with_level_of_detail(catalog: FaceCatalog, size: int, draw: Draw) -> FaceCatalog:
-    """`catalog` with the fewest triangles of LADDER whose images of `size` pixels equal those of the whole mesh.
+    """Return `catalog` with the fewest triangles of LADDER whose images of `size` pixels equal those of the whole mesh.
 
     That is, each of a fixed set of images stays within MOST_DIFFERENCE and LEAST_SSIM; the whole mesh stays if none do.
-    `draw` makes (size, size) images. What is chosen stands in `detail` of the catalog, and is kept on disk.
+    `draw` makes (size, size) images. The choice stands in `detail` of the catalog, and is kept on disk.
     """
     path = _cache_path(catalog, size)
     choice = _read(path, catalog.model)
@@ -84,27 +90,27 @@ def with_level_of_detail(catalog: FaceCatalog, size: int, draw: Draw) -> FaceCat
 
 
 def choose_detail(catalog: FaceCatalog, size: int, draw: Draw) -> Choice:
-    """The last choice from fine to coarse before an image differs by too much."""
+    """Choose the last reduction from fine to coarse before an image differs by too much."""
     counts = [count for count in LADDER if count < len(catalog.model.triangles)]
     scenes = list(_scenes(catalog, size)) if counts else []
     whole = [draw(scene) for scene in scenes]
     chosen = FULL
     for kept, triangles in reductions(catalog.model, counts):
         reduced = catalog.with_model(on_vertices(catalog.model, kept, triangles), {})
-        difference, likeness = 0.0, 1.0
+        difference, least_ssim = 0.0, 1.0
         for scene, image in zip(_scenes(reduced, size), whole, strict=True):
             drawn = draw(scene)
             difference = max(difference, mean_difference(drawn, image))
-            likeness = min(likeness, ssim(drawn, image))
-            if difference > MOST_DIFFERENCE or likeness < LEAST_SSIM:
+            least_ssim = min(least_ssim, ssim(drawn, image))
+            if difference > MOST_DIFFERENCE or least_ssim < LEAST_SSIM:
                 return chosen
-        chosen = Choice(kept, triangles, difference, likeness)
+        chosen = Choice(kept, triangles, difference, least_ssim)
     return chosen
 
 
 def _scenes(catalog: FaceCatalog, size: int) -> Iterator[Scene]:
-    """The images compared: of faces as different as the catalog has them, from in front and from elsewhere."""
-    people = catalog.choose(
+    """Yield the images to compare: of faces as different as the catalog has them, from in front and from elsewhere."""
+    faces = catalog.choose(
         "test", 0, FACTORS["intrinsic"].parts, FACES, lambda name: generator(0, "test", "detail", 0, name)
     )
     camera, ranges = frame_camera(catalog.target, catalog.radius, size), DEFAULT_RANGES["face"]
@@ -112,20 +118,20 @@ def _scenes(catalog: FaceCatalog, size: int) -> Iterator[Scene]:
     poses = generator(0, "test", "detail", 0, "poses").uniform(low, high, (FACES, 2, 3))
     poses[:, 0] *= 0.1  # large and bright, and so most different
     poses[: len(POINTED), 1] = POINTED
-    for mesh, two in zip(catalog.meshes(people.identity, people.coefficients), poses.tolist(), strict=False):
+    for mesh, two in zip(catalog.meshes(faces.identity, faces.coefficients), poses.tolist(), strict=False):
         for azimuth, elevation, light in two:
             yield Scene(mesh, azimuth, elevation, light, camera, Shading())
 
 
 def _cache_path(catalog: FaceCatalog, size: int) -> Path:
-    """The name changes with the models, with what is drawn of them and with the code that chooses."""
-    asked: dict[str, Any] = {"models": catalog.models, "parts": catalog.parts, "sampling": catalog.sampling}
-    key = json.dumps({**asked, "size": size, "code": code_sha256(*CODE)}, sort_keys=True)
+    """Return the path of the choice; it changes with the models, with what is drawn and with the code that chooses."""
+    decisive: dict[str, Any] = {"models": catalog.models, "parts": catalog.parts, "sampling": catalog.sampling}
+    key = json.dumps({**decisive, "size": size, "code": code_sha256(*CODE)}, sort_keys=True)
     return cache_folder() / f"lod-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
 
 
 def _read(path: Path, model: MorphableModel) -> Choice | None:
-    """The stored choice; None where there is none, it is damaged or fits another model."""
+    """Read the stored choice; None if there is none, it is damaged or fits another model."""
     try:
         with np.load(path) as file:
             choice = Choice(file["kept"], file["triangles"], float(file["mean_difference"]), float(file["ssim"]))

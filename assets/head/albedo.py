@@ -110,7 +110,7 @@ BLOTCHES = (Scale(7.0, 0.030, _everywhere), Scale(3.0, 0.025, _everywhere), Scal
 
 
 def _coloured(fields: Array, eyeball_vertices: int) -> Array:
-    """Colour each scalar field (k, n) as melanin, then as blood: (2k, n + eyeball_vertices, 3), none on the eyeballs."""
+    """Colour each scalar field (k, n) as melanin and as blood: (2k, n + eyeball_vertices, 3), none on the eyeballs."""
     padded = np.pad(fields, ((0, 0), (0, eyeball_vertices)))[..., None]
     return np.concatenate([padded * MELANIN, 0.25 * padded * BLOOD])
 

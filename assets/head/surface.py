@@ -177,7 +177,7 @@ def _sheet_table() -> NDArray[np.int64]:
 
 
 def _crossings(values: Field, nodes: Lattice, axis: int) -> tuple[Positions, NDArray[np.int64]]:
-    """Return points (3, n) where the surface crosses lattice edges along `axis`, and (3, n) their lower ends' indices."""
+    """Return points (3, n) where the surface crosses lattice edges along `axis`, and indices (3, n) of lower ends."""
     low = np.take(values, range(values.shape[axis] - 1), axis=axis)
     high = np.take(values, range(1, values.shape[axis]), axis=axis)
     where = np.stack(np.nonzero((low < 0) != (high < 0)))

@@ -163,7 +163,7 @@ def _with_eyes(fields: Array, weight: Array, skin_count: int) -> Array:
 
 
 def _eye_fields(weight: Array, offset: Array) -> Array:
-    """Return size, slant and openness of the eyes, (3, n, 3). Lids and eyeball share one affine map: neither pierces."""
+    """Return size, slant and openness of the eyes, (3, n, 3). Lids and eyeball share an affine map: neither pierces."""
     size = (weight[..., None] * 0.06 * offset).sum(axis=0)
     side = np.array([1.0, -1.0])[:, None]
     turn = np.stack([-side * offset[..., 1], side * offset[..., 0], np.zeros_like(weight)], axis=2)

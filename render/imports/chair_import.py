@@ -50,7 +50,7 @@ class ChairImport:
     seed: int
 
     def settings(self, models: dict[str, str]) -> dict[str, Any]:
-        """The settings of the manifest; `models`, chair -> sha256, is empty until the source was read to its end."""
+        """Return the settings of the manifest; `models`, chair -> sha256, is empty until the source was read whole."""
         return {
             "object": "chair",
             "assets": {
@@ -72,7 +72,7 @@ class ChairImport:
 
 @dataclass
 class Tally:
-    """What an import found: chairs of each split, chairs with too few views, images used, images that could not be."""
+    """Counts of an import: chairs of each split, chairs with too few views, images used, images that could not be."""
 
     chairs: dict[str, int] = field(default_factory=lambda: {"train": 0, "test": 0})
     skipped: int = 0
@@ -81,7 +81,7 @@ class Tally:
 
 
 def open_import(folder: Path, job: ChairImport) -> tuple[Manifest, bool]:
-    """The manifest of `folder`, new for an empty one, and whether the import is finished, every shard as it should be.
+    """Open the manifest of `folder`, new for an empty one, and tell whether the import is finished, every shard whole.
 
     Raises ShardError if the folder holds another data set or other files.
     """
@@ -136,7 +136,7 @@ def import_chairs(
 
 
 def _decoded(job: ChairImport) -> Iterator[tuple[ChairViews, int]]:
-    """Every chair decoded, and its `done`, in the order of the source; a few chairs are decoded ahead, in threads."""
+    """Yield every chair decoded, and its `done`, in the order of the source; threads decode a few chairs ahead."""
     threads = len(os.sched_getaffinity(0))
     waiting: deque[tuple[Future[ChairViews], int]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -158,11 +158,11 @@ class ShardWriter:
         self._open: dict[Key, list[dict[str, NDArray[Any]]]] = {}
 
     def next_index(self, factor: str, split: str) -> int:
-        """The index that the next mini-batch will have."""
+        """Return the index that the next mini-batch will have."""
         return self.counts.get((factor, split), 0)
 
     def add(self, factor: str, split: str, arrays: dict[str, NDArray[Any]]) -> None:
-        """One mini-batch: the members of a shard without their first axis."""
+        """Add one mini-batch: the members of a shard without their first axis."""
         waiting = self._open.setdefault((factor, split), [])
         waiting.append(arrays)
         self.counts[factor, split] = self.next_index(factor, split) + 1
@@ -186,7 +186,7 @@ class ShardWriter:
 
 
 class ChairMiniBatches:
-    """Draws the mini-batches of chairs that come one by one, all of `train` before those of `test`."""
+    """Makes the mini-batches of chairs that come one by one, all of `train` before those of `test`."""
 
     def __init__(self, writer: ShardWriter, seed: int, batch_size: int) -> None:
         self.writer, self.seed, self.batch_size = writer, seed, batch_size
@@ -194,7 +194,7 @@ class ChairMiniBatches:
         self._split, self._fresh = "train", 0  # chairs since the last mini-batches of one view
 
     def add(self, chair: ChairViews, identity: int, split: str) -> None:
-        """A chair of `split`; `identity` is its number in the data set."""
+        """Add a chair of `split`; `identity` is its number in the data set."""
         if split != self._split:
             self.finish()
             self._split = split
@@ -206,20 +206,20 @@ class ChairMiniBatches:
             self._compare()
 
     def finish(self) -> None:
-        """The last mini-batches of one view: of the chairs since the last group, filled up with those before."""
+        """Add the last mini-batches of one view: of chairs since the last group, filled up with those before."""
         if self._fresh:
             self._compare()
         self._group.clear()
 
     def _turn(self, chair: ChairViews, identity: int, rows: NDArray[np.int64]) -> None:
-        """One mini-batch of azimuth, from the views `rows` of a chair; a single view gives none."""
+        """Add one mini-batch of azimuth, from the views `rows` of a chair; a single view gives none."""
         drawn = self._draw("azimuth", len(rows))
         if drawn is not None:
             chosen = [(identity, chair, int(rows[i])) for i in drawn]
             self._add("azimuth", chosen)
 
     def _compare(self) -> None:
-        """One mini-batch of intrinsic for each view that at least two chairs of the group have."""
+        """Add one mini-batch of intrinsic for each view that at least two chairs of the group have."""
         holders: dict[tuple[float, float], list[tuple[int, ChairViews, int]]] = {}
         for identity, chair in self._group:
             for row, view in enumerate(zip(chair.elevation.tolist(), chair.azimuth.tolist(), strict=True)):
@@ -231,7 +231,7 @@ class ChairMiniBatches:
         self._fresh = 0
 
     def _draw(self, factor: str, count: int) -> NDArray[np.int64] | None:
-        """`batch_size` places out of `count`, each at most once while there are enough; None for fewer than 2."""
+        """Draw `batch_size` places out of `count`, each at most once while there are enough; None for fewer than 2."""
         if count < 2:
             return None
         index = self.writer.next_index(factor, self._split)

@@ -61,7 +61,7 @@ class EncodedChair:
     done: int = 0
 
     def add(self, name: str, content: bytes | Exception) -> None:
-        """A file, or why it could not be read. Raises AssetError for far more files than a chair has."""
+        """Add a file, or why it could not be read. Raises AssetError for far more files than a chair has."""
         if len(self.files) + len(self.faults) >= MOST_IMAGES:
             raise AssetError(f"{self.id}: expected at most {MOST_IMAGES} images of one chair, found more")
         if isinstance(content, Exception):
@@ -71,9 +71,9 @@ class EncodedChair:
 
 
 class ChairSource(Protocol):
-    """Where rendered chairs lie.
+    """A collection of rendered chairs, to be read chair by chair.
 
-    total, unit  what there is to read, for a progress bar
+    total, unit  how much there is to read, for a progress bar
     fingerprint  hexadecimal: tells sources apart without reading their images
     """
 
@@ -83,11 +83,11 @@ class ChairSource(Protocol):
     fingerprint: str
 
     def chairs(self) -> Iterator[EncodedChair]:
-        """Every chair once: in the order of names from a folder or a zip, as they come from a tar."""
+        """Yield every chair once: in the order of names from a folder or a zip, as they come from a tar."""
 
 
 def open_rendered_chairs(path: Path) -> ChairSource:
-    """The rendered chairs in a folder (or in the one above it), in a zip, or in a tar, compressed or not.
+    """Open the rendered chairs in a folder (or in the one above it), in a zip, or in a tar, compressed or not.
 
     Raises AssetError naming the path, what was expected and what was found.
     """
@@ -102,14 +102,14 @@ def open_rendered_chairs(path: Path) -> ChairSource:
 
 
 def view_of(name: str) -> tuple[int, int]:
-    """(elevation, azimuth) in degrees, from the file name of an image."""
+    """Parse (elevation, azimuth) in degrees from the file name of an image."""
     matched = _IMAGE.fullmatch(name)
     assert matched is not None
     return int(matched[1]), int(matched[2])
 
 
 class ListedChairs:
-    """Images that can be read in any order. `found` gives for each file its relative name, a handle, its bytes."""
+    """Images that can be read in any order. `found` gives the relative name, a handle and the size of each file."""
 
     unit = "image"
 
@@ -227,7 +227,7 @@ class ChairTar:
         yield chair
 
     def _images(self) -> Generator[tuple[str, str, bytes | Exception, int], None, None]:
-        """Chair, file name and content of every image, and the bytes of the archive read so far."""
+        """Yield chair, file name and content of every image, and the bytes of the archive read so far."""
         images = others = 0
         try:
             with open(self.path, "rb") as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as archive:
@@ -250,7 +250,7 @@ class ChairTar:
 
 
 class _Member(tarfile.TarInfo):
-    """Damage between members is an error, where tarfile sees the end of the archive; headers have a size limit."""
+    """A member whose headers have a size limit, and whose damage is an error where tarfile sees the archive's end."""
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:  # type: ignore[override]
@@ -270,7 +270,7 @@ class _Member(tarfile.TarInfo):
 
 
 def _place(name: str) -> tuple[str, str] | None:
-    """Chair and file name, if `name` is that of an image of the collection, below whatever folders."""
+    """Return chair and file name, if `name` is that of an image of the collection, below whatever folders."""
     parts = name.split("/")[-3:]
     if len(parts) == 3 and parts[1] == "renders" and _CHAIR.fullmatch(parts[0]) and _IMAGE.fullmatch(parts[2]):
         return parts[0], parts[2]
@@ -305,7 +305,7 @@ class ChairViews:
 
 
 def decode_chair(chair: EncodedChair, size: int, crop: bool) -> ChairViews:
-    """The views of `chair` at `size` x `size` pixels; with `crop` only the window that holds the chair in all of them.
+    """Decode the views of `chair` at `size` x `size` pixels; `crop` cuts them to a window that holds it in all of them.
 
     The window is a square about the centre of the image and the same for all views, so that the chair turns in place.
     """
@@ -337,7 +337,7 @@ def decode_chair(chair: EncodedChair, size: int, crop: bool) -> ChairViews:
 
 
 def _decode_grey(data: bytes) -> Image.Image:
-    """A PNG file as a square grey image (mode L), on white. Raises AssetError (without a name)."""
+    """Decode a PNG file as a square grey image (mode L), on white. Raises AssetError (without a name)."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is tighter
@@ -360,7 +360,7 @@ def _decode_grey(data: bytes) -> Image.Image:
 
 
 def _white_margin(images: list[Image.Image]) -> float:
-    """Pixels to cut from each side of square images about their centre so that no image loses more than white."""
+    """Return the pixels to cut from each side of square images so that no image loses more than white."""
     darkest = np.asarray(reduce(ImageChops.darker, images))
     side = len(darkest)
     rows, columns = np.nonzero(darkest < INK)

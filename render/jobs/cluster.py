@@ -69,7 +69,7 @@ class Cluster:
         self._starting[actor.start.remote()] = actor
 
     def first_info(self) -> Any:
-        """What `job.start()` returned in the first actor."""
+        """Return what `job.start()` returned in the first actor."""
         if self._info is None:
             self.run([], lambda order, result: None, lambda n: None)
         return self._info
@@ -117,7 +117,7 @@ def _write_shard(order: tuple[Path, Any], data: bytes, result: tuple[str, int]) 
 
 
 class _Actor:
-    """A worker. Its answers are those of `render.jobs.pool`: ("done", value), or ("error", (exit code, text))."""
+    """A worker, which answers as those of `render.jobs.pool` do: ("done", value), or ("error", (exit code, text))."""
 
     def __init__(self, job: Any) -> None:
         self.job = job

@@ -1,4 +1,4 @@
-"""The EGL devices of this machine, and which of them render workers draw on: GPUs where there are any."""
+"""The EGL devices of this machine, and the choice of those that render workers draw on: GPUs if there are any."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ VENDOR_LINE = (
 
 
 def gpus() -> list[int]:
-    """The EGL devices of the GPUs to draw on, as EGL_DEVICE_ID counts them; none where GL runs on the CPU.
+    """List the EGL devices of the GPUs to draw on, as EGL_DEVICE_ID counts them; none if GL runs on the CPU.
 
-    EGL_DEVICE_ID in the environment picks one device, and is nothing to find out about. CUDA_VISIBLE_DEVICES is
-    honoured. Raises BadInput where it cannot be.
+    EGL_DEVICE_ID in the environment picks one device, so that nothing is listed. CUDA_VISIBLE_DEVICES is honoured;
+    raises BadInput if it cannot be.
     """
     if "EGL_DEVICE_ID" in os.environ:
         return []
@@ -34,7 +34,7 @@ def gpus() -> list[int]:
 
 
 def visible(devices: list[dict[str, Any]], environment: Mapping[str, str]) -> list[int]:
-    """Of `devices` (see `egl_devices`) those with a CUDA index that CUDA_VISIBLE_DEVICES shows, in its order."""
+    """List those of `devices` (see `egl_devices`) that CUDA_VISIBLE_DEVICES shows, in its order, by their EGL index."""
     found = {device["cuda"]: device["index"] for device in devices if device["cuda"] is not None}
     text = environment.get("CUDA_VISIBLE_DEVICES")
     if text is None or not found:
@@ -52,8 +52,8 @@ def visible(devices: list[dict[str, Any]], environment: Mapping[str, str]) -> li
     return chosen
 
 
-def places(workers: int | None) -> list[dict[str, str]]:
-    """The environment of each render worker: its EGL device, if it is to have one.
+def device_environments(workers: int | None) -> list[dict[str, str]]:
+    """Return the environment of each render worker: its EGL device, if it is to have one.
 
     Without a number of `workers`: on GPUs as many as the cores allow, up to WORKERS_PER_GPU on each; else one a core.
     """
@@ -65,7 +65,7 @@ def places(workers: int | None) -> list[dict[str, str]]:
 
 
 def software_warning(gl: str) -> str:
-    """What to tell if the GL renderer `gl` is the CPU although there is an NVIDIA GPU, and the remedy; else ''."""
+    """Return a warning, with the remedy, if the GL renderer `gl` is the CPU in spite of an NVIDIA GPU; else ''."""
     if "llvmpipe" not in gl or not nvidia_driver():
         return ""
     remedy = nvidia_remedy(nvidia_egl(), _ask("egl_devices"))
@@ -73,7 +73,7 @@ def software_warning(gl: str) -> str:
 
 
 def _ask(function: str) -> list[dict[str, Any]]:
-    """What a function of this module lists in a process of its own, which a driver may crash; [] when it does.
+    """Return what a function of this module lists, called in a process of its own; [] when a driver crashes it.
 
     CUDA's indices are asked for unmasked: masks are read here.
     """
@@ -90,7 +90,7 @@ def _ask(function: str) -> list[dict[str, Any]]:
 
 
 def nvidia_driver() -> str | None:
-    """The loaded NVIDIA kernel driver in its own words, or None without one."""
+    """Return the loaded NVIDIA kernel driver in its own words, or None without one."""
     try:
         return Path("/proc/driver/nvidia/version").read_text().splitlines()[0].removeprefix("NVRM version:").strip()
     except (OSError, IndexError):
@@ -98,7 +98,7 @@ def nvidia_driver() -> str | None:
 
 
 def nvidia_egl() -> dict[str, bool]:
-    """Whether NVIDIA's EGL library loads, and whether a file tells the GL dispatch library about it."""
+    """Tell whether NVIDIA's EGL library loads, and whether a file tells the GL dispatch library about it."""
     folders = (VENDOR_FILE.parent, Path("/etc/glvnd/egl_vendor.d"))
     try:
         ctypes.CDLL("libEGL_nvidia.so.0")
@@ -109,10 +109,10 @@ def nvidia_egl() -> dict[str, bool]:
 
 
 def egl_devices() -> list[dict[str, Any]]:
-    """The EGL devices in the order that EGL_DEVICE_ID counts them, with their CUDA index where they have one.
+    """List the EGL devices in the order that EGL_DEVICE_ID counts them, with their CUDA index if they have one.
 
     EGL orders devices by itself: the CUDA index is the only sound way to tell which GPU a device is.
-    Loads libEGL; raises OSError where it, or its device extension, is missing.
+    Loads libEGL; raises OSError if it, or its device extension, is missing.
     """
     egl = ctypes.CDLL("libEGL.so.1")
     egl.eglGetProcAddress.restype = ctypes.c_void_p
@@ -148,7 +148,7 @@ def egl_devices() -> list[dict[str, Any]]:
 
 
 def nvidia_remedy(egl: dict[str, bool], devices: Any) -> str:
-    """What to do where OpenGL does not find the NVIDIA GPU; `egl` and `devices` as the functions here find them."""
+    """Return the remedy if OpenGL misses the NVIDIA GPU, given the findings of `nvidia_egl` and `egl_devices`."""
     if not egl["library"]:
         return (
             "install the GL part of the driver, which brings libEGL_nvidia.so.0 (Debian: libegl-nvidia0, Ubuntu: "

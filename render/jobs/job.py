@@ -15,9 +15,9 @@ from assets.catalog import Catalog
 from render.errors import Failure
 from render.factors import EXTRINSIC, FACTORS
 from render.jobs.pool import Workers
-from render.minibatch import Draw, Sampling, draw_minibatch, scenes
+from render.minibatch import MiniBatchValues, Sampling, sample_minibatch, scenes
 from render.scene import Camera, Shading, frame_camera
-from render.shards.manifest import NAME, Entry, Manifest, Part, read_one
+from render.shards.manifest import NAME, Entry, JobPart, Manifest, read_manifest_file
 from render.shards.shard_file import shard_name, write_shard
 from render.shards.store import Store
 
@@ -28,10 +28,10 @@ SHORT = 20  # mini-batches a worker: a job that is no longer is over before its 
 
 
 def open_renderer(name: str, size: int, kind: str) -> Any:
-    """The renderer `name` for images of `size` pixels of a `kind` of object: something with `gl` and `draw_batch`.
+    """Open the renderer `name` for images of `size` pixels of a `kind` of object: something with `gl` and `draw_batch`.
 
-    Opens the one OpenGL context of the process. Chairs have thin bars on white, and are drawn with OpenGL's own samples
-    as the reference is (docs/decisions/0013).
+    It opens the one OpenGL context of the process. Chairs have thin bars on white, and are drawn with OpenGL's own
+    samples as the reference is (docs/decisions/0013).
     """
     if name == "reference":
         from render.opengl.reference import ReferenceRenderer
@@ -81,7 +81,7 @@ class Job:
         return shading_for(self.catalog)
 
     def settings(self, gl: str) -> dict[str, Any]:
-        """The settings of the manifest; see `render.shards.manifest.SETTINGS`."""
+        """Return the settings of the manifest; see `render.shards.manifest.SETTINGS`."""
         return {
             "object": self.catalog.object,
             "assets": {
@@ -103,7 +103,7 @@ class Job:
         }
 
     def bytes(self, task: Task) -> int:
-        """Size of a shard, but for the headers of its members."""
+        """Return the size of a shard, but for the headers of its members."""
         coefficients = sum(self.catalog.parts.values())
         image = self.size**2 + 4 * len(EXTRINSIC) + 8 + 4 * coefficients * bool(FACTORS[task.factor].parts)
         return task.count * self.batch_size * image
@@ -125,18 +125,18 @@ class Job:
         arrays["images"] = np.empty((*shape, self.size, self.size), np.uint8)
         recorded = []
         for row in range(task.count):
-            draw, arrays["images"][row] = self.draw(task, task.first + row)
-            for name, values in {**draw.values, "identity": draw.identity}.items():
+            drawn, arrays["images"][row] = self.draw(task, task.first + row)
+            for name, values in {**drawn.values, "identity": drawn.identity}.items():
                 arrays[name][row] = values
-            if draw.coefficients is not None:
-                recorded.append(draw.coefficients)
+            if drawn.coefficients is not None:
+                recorded.append(drawn.coefficients)
             tick(1)
         if recorded:
             arrays["coefficients"] = np.stack(recorded)
         return write_shard(folder / task.name, arrays)
 
     def probe(self, tasks: tuple[Task, ...], tick: Callable[[int], None]) -> list[float]:
-        """Seconds to draw the first mini-batch of each of `tasks`; nothing is kept."""
+        """Measure the seconds to draw the first mini-batch of each of `tasks`; nothing is kept."""
         self.draw(tasks[0], tasks[0].first)  # the very first one also compiles shaders and touches files
         seconds = []
         for task in tasks:
@@ -145,29 +145,31 @@ class Job:
             seconds.append(time.perf_counter() - started)
         return seconds
 
-    def draw(self, task: Task, index: int) -> tuple[Draw, NDArray[np.uint8]]:
-        """The values and the (N, size, size) images of one mini-batch."""
-        draw = draw_minibatch(self.catalog, self.sampling, self.batch_size, self.seed, task.split, task.factor, index)
-        images: NDArray[np.uint8] = _renderer.draw_batch(scenes(draw, self.catalog, self.camera, self.shading))
-        return draw, images
+    def draw(self, task: Task, index: int) -> tuple[MiniBatchValues, NDArray[np.uint8]]:
+        """Draw one mini-batch: its values, and its (N, size, size) images."""
+        values = sample_minibatch(
+            self.catalog, self.sampling, self.batch_size, self.seed, task.split, task.factor, index
+        )
+        images: NDArray[np.uint8] = _renderer.draw_batch(scenes(values, self.catalog, self.camera, self.shading))
+        return values, images
 
 
 _renderer: Any = None  # one GL renderer a process
 
 
 def shading_for(catalog: Catalog) -> Shading:
-    """The shading of a kind of object: the paper's chairs stand on white."""
+    """Return the shading of a kind of object: the paper's chairs stand on white."""
     return Shading(background=1.0 if catalog.object == "chair" else 0.0)
 
 
 def tasks_of(factor: str, split: str, count: int) -> list[Task]:
-    """The shards that hold mini-batches 0 .. count - 1 of `factor`."""
+    """Cut mini-batches 0 .. count - 1 of `factor` into shards."""
     starts = range(0, count, MINIBATCHES_PER_SHARD)
     return [Task(factor, split, i, s, min(MINIBATCHES_PER_SHARD, count - s)) for i, s in enumerate(starts)]
 
 
 def left_to_do(store: Store, manifest: Manifest, tasks: list[Task]) -> list[Task]:
-    """The tasks whose shard the store does not hold whole, or that hold fewer mini-batches."""
+    """List the tasks whose shard the store does not hold whole, or holds with fewer mini-batches."""
 
     def is_done(task: Task) -> bool:
         entry = manifest.shards.get(task.name)
@@ -177,7 +179,7 @@ def left_to_do(store: Store, manifest: Manifest, tasks: list[Task]) -> list[Task
 
 
 def render(
-    store: Store, job: Job, pool: Workers, tasks: list[Task], part: Part | None, tick: Callable[[int], None]
+    store: Store, job: Job, pool: Workers, tasks: list[Task], part: JobPart | None, tick: Callable[[int], None]
 ) -> Manifest:
     """Render `tasks` into the locked `store`; the manifest, or that of the part, grows with each finished shard.
 
@@ -188,20 +190,20 @@ def render(
     if part is None:
         name = NAME
         store.clear()
-        store.take_over(manifest)
+        store.merge_parts(manifest)
     else:
         name = part.manifest
         store.clear([task.name for task in tasks])
-        manifest = read_one(store.folder / name) if name in store.names() else Manifest(manifest.settings)
+        manifest = read_manifest_file(store.folder / name) if name in store.names() else Manifest(manifest.settings)
         manifest.write(store.folder, name)
-        store.keep(name)
+        store.publish(name)
 
     def finished(order: tuple[Path, Task], result: tuple[str, int]) -> None:
         task = order[1]
-        store.keep(task.name)
+        store.publish(task.name)
         manifest.shards[task.name] = Entry(*result, task.factor, task.split, task.index, task.first, task.count)
         manifest.write(store.folder, name)
-        store.keep(name)
+        store.publish(name)
 
     pool.run([(store.folder, task) for task in tasks], finished, tick)
     return manifest
@@ -236,7 +238,7 @@ class Plan:
         return self.minibatches <= SHORT * workers
 
     def seconds(self, pool: Workers) -> float:
-        """Time the job will take, from mini-batches of each factor drawn by all workers at once and thrown away."""
+        """Estimate the time of the job from mini-batches of each factor that all workers draw and throw away."""
         firsts = tuple({task.factor: task for task in reversed(self.tasks)}.values())
         measured: list[list[float]] = []
         pool.run([firsts] * pool.count, lambda _, seconds: measured.append(seconds), lambda n: None, "probe")
@@ -247,7 +249,7 @@ class Plan:
         return total / pool.count
 
     def lines(self, wanted: int, where: str, gl: str, workers: int, seconds: float | None) -> list[str]:
-        """The plan in words; `wanted` mini-batches are asked for altogether."""
+        """Put the plan in words; `wanted` is the number of mini-batches asked for altogether."""
         what = f"{self.minibatches} of {wanted}" if self.minibatches < wanted else f"{wanted}"
         lines = [
             f"{where}: {what} mini-batches to render, {self.images} images of {self.job.size} x {self.job.size}, "
@@ -260,7 +262,7 @@ class Plan:
 
 
 def in_words(seconds: float) -> str:
-    """A time to two figures at most: 40 s, 12 min, 3.5 h."""
+    """Put a time in words, to two figures at most: 40 s, 12 min, 3.5 h."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

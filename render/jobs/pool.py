@@ -22,12 +22,12 @@ THREADS = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS"
 
 
 class Workers(Protocol):
-    """What a job runs on: the processes of this machine (`Pool`) or those of a cluster (`render.jobs.cluster`)."""
+    """The workers of a job: processes of this machine (`Pool`) or of a cluster (`render.jobs.cluster`)."""
 
     count: int
 
     def first_info(self) -> Any:
-        """What `work.start()` returned in the first worker."""
+        """Return what `work.start()` returned in the first worker."""
 
     def run(
         self,
@@ -40,10 +40,10 @@ class Workers(Protocol):
 
 
 class Schedule:
-    """The tasks of one run: in their order, each again when it took its worker down, but not for ever.
+    """The tasks of one run, in their order; a task that took its worker down is tried again, ATTEMPTS times in all.
 
     waiting  tasks that no worker has, the next one last
-    left     how many are not done yet, those that workers have too
+    left     how many are not done yet, those that workers have included
     """
 
     def __init__(self, tasks: Sequence[Any]) -> None:
@@ -51,11 +51,14 @@ class Schedule:
         self._deaths: dict[Any, int] = {}
 
     def next(self) -> Any:
-        """Take the task that is next out of `waiting`."""
+        """Take the next task out of `waiting`."""
         return self.waiting.pop()
 
     def lost(self, task: Any, why: str) -> None:
-        """Put back the `task` (None: the start) at which a worker died; at the last attempt raise Failure, ending in `why`."""
+        """Put back the `task` (None: the start) at which a worker died.
+
+        Raises Failure, which ends in `why`, at the last attempt.
+        """
         self._deaths[task] = self._deaths.get(task, 0) + 1
         if self._deaths[task] >= ATTEMPTS:
             place = "the start of OpenGL" if task is None else task
@@ -68,7 +71,7 @@ class Schedule:
 class _Worker:
     process: BaseProcess
     pipe: Connection
-    place: Mapping[str, str]
+    environment: Mapping[str, str]
     task: Any = None
 
 
@@ -76,18 +79,18 @@ class _Worker:
 class Pool:
     """Runs `work` (a picklable object with `start() -> info` and `run(task, tick) -> result`) in `count` processes.
 
-    places  environment variables that put a worker on its device; workers take turns over them
+    environments  variables that put a worker on its device; workers take turns over them
     """
 
     work: Any
     count: int
-    places: Sequence[Mapping[str, str]] = ({},)
+    environments: Sequence[Mapping[str, str]] = ({},)
     _workers: list[_Worker] = field(default_factory=list)
     _info: Any = None
 
     def __enter__(self) -> Pool:
         os.environ.update(THREADS)  # inherited by the children, too late to matter here
-        self._workers = [self._spawn(self.places[i % len(self.places)]) for i in range(self.count)]
+        self._workers = [self._spawn(self.environments[i % len(self.environments)]) for i in range(self.count)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -97,16 +100,16 @@ class Pool:
         for worker in self._workers:
             worker.process.join()
 
-    def _spawn(self, place: Mapping[str, str]) -> _Worker:
+    def _spawn(self, environment: Mapping[str, str]) -> _Worker:
         context = multiprocessing.get_context("spawn")  # GL and fork do not mix
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self.work, place), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, self.work, environment), daemon=True)
         process.start()
         theirs.close()
-        return _Worker(process, ours, place)
+        return _Worker(process, ours, environment)
 
     def first_info(self) -> Any:
-        """What `work.start()` returned in the first worker."""
+        """Return what `work.start()` returned in the first worker."""
         if self._info is None:
             try:
                 self._info = unwrap(self._workers[0].pipe.recv())
@@ -138,7 +141,7 @@ class Pool:
                     schedule.lost(worker.task, "; see `dcign doctor`")
                     worker.pipe.close()
                     worker.process.join()
-                    replacement = self._spawn(worker.place)
+                    replacement = self._spawn(worker.environment)
                     self._workers[self._workers.index(worker)] = replacement
                     self._give(replacement, schedule, method)
                     continue
@@ -169,6 +172,7 @@ def check_same(first: Any, other: Any) -> None:
 
 
 def unwrap(message: tuple[str, Any]) -> Any:
+    """Return the value of a worker's answer, or raise the error that it is."""
     kind, value = message
     if kind != "error":
         return value
@@ -176,10 +180,10 @@ def unwrap(message: tuple[str, Any]) -> Any:
     raise (BadInput if code == BadInput.exit_code else Failure)(text)
 
 
-def _serve(pipe: Connection, work: Any, place: Mapping[str, str]) -> None:
-    """A worker's life: start, then one task after another until the pool ends it."""
+def _serve(pipe: Connection, work: Any, environment: Mapping[str, str]) -> None:
+    """Serve as a worker: start, then do one task after another until the pool ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    os.environ.update(place)
+    os.environ.update(environment)
     try:
         pipe.send(("started", work.start()))
         while True:

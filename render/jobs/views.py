@@ -1,4 +1,4 @@
-"""Draws any views of the objects of a data set, as its mini-batches were drawn: in a pool of processes with OpenGL."""
+"""Views of the objects of a data set, drawn as its mini-batches were, in a pool of processes with OpenGL."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from assets.mesh import Float
 from render.factors import FACTORS
 from render.jobs.job import Job, open_renderer
 from render.jobs.pool import Workers
-from render.minibatch import Draw, scenes
+from render.minibatch import MiniBatchValues, scenes
 from render.scene import Camera, Scene, Shading, with_value
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """What n images are to show.
+    """The content of n images.
 
     identity      (n,) int64
-    coefficients  (n, K) float32, or None where the catalog has none (see `assets.catalog.Objects`)
+    coefficients  (n, K) float32, or None if the catalog has none (see `assets.catalog.Objects`)
     values        extrinsic factor -> (n,) float32, degrees; a factor that is left out stays as the scene has it
     """
 
@@ -35,7 +35,7 @@ class Views:
         return len(self.identity)
 
     def rows(self, chosen: slice | NDArray[np.integer]) -> Views:
-        """Those views only, in that order."""
+        """Return the chosen views only, in that order."""
         coefficients = None if self.coefficients is None else self.coefficients[chosen]
         return Views(
             self.identity[chosen], coefficients, {name: column[chosen] for name, column in self.values.items()}
@@ -43,7 +43,7 @@ class Views:
 
     @property
     def first_of_object(self) -> NDArray[np.bool_]:
-        """(n,) whether a view shows another object than the one before it."""
+        """Tell where a view shows another object than the one before it: (n,)."""
         new = np.ones(len(self), bool)
         new[1:] = self.identity[1:] != self.identity[:-1]
         if self.coefficients is not None:
@@ -52,10 +52,10 @@ class Views:
 
 
 def view_scenes(views: Views, catalog: Catalog, camera: Camera, shading: Shading) -> list[Scene]:
-    """One scene for each view; consecutive views of one object share one mesh."""
+    """Make one scene for each view; consecutive views of one object share one mesh."""
     new = views.first_of_object
     objects = views.rows(np.flatnonzero(new))
-    unposed = scenes(Draw({}, objects.identity, objects.coefficients), catalog, camera, shading)
+    unposed = scenes(MiniBatchValues({}, objects.identity, objects.coefficients), catalog, camera, shading)
     made = []
     for i, place in enumerate(np.cumsum(new) - 1):
         scene = unposed[place]
@@ -66,15 +66,15 @@ def view_scenes(views: Views, catalog: Catalog, camera: Camera, shading: Shading
 
 
 @dataclass(frozen=True, eq=False)
-class Portion:
-    """Some of the views that are wanted: the task of a worker. `first` is the place of its first view among all."""
+class ViewTask:
+    """The task of a worker: some of all views, of which the first has the place `first`."""
 
     first: int
     views: Views = field(repr=False)
 
 
 @dataclass(frozen=True)
-class Painter:
+class ViewJob:
     """The work of a pool (see `render.jobs.pool.Pool`): draws views with all that decides the pixels of `job`."""
 
     job: Job
@@ -85,12 +85,10 @@ class Painter:
         _renderer = open_renderer(self.job.renderer, self.job.size, self.job.catalog.object)
         return f"{_renderer.gl['renderer']}, OpenGL {_renderer.gl['version']}"
 
-    def run(self, portion: Portion, tick: Callable[[int], None]) -> NDArray[np.uint8]:
-        """(n, size, size) images."""
+    def run(self, task: ViewTask, tick: Callable[[int], None]) -> NDArray[np.uint8]:
+        """Draw the views of `task`: (n, size, size)."""
         job = self.job
-        images: NDArray[np.uint8] = _renderer.draw_batch(
-            view_scenes(portion.views, job.catalog, job.camera, job.shading)
-        )
+        images: NDArray[np.uint8] = _renderer.draw_batch(view_scenes(task.views, job.catalog, job.camera, job.shading))
         return images
 
 
@@ -98,21 +96,21 @@ _renderer: Any = None  # one GL renderer a process
 
 
 def draw_views(pool: Workers, job: Job, views: Views, advance: Callable[[int], object]) -> NDArray[np.uint8]:
-    """(n, size, size) uint8 images of `views`, drawn by the Painters of `pool`; calls `advance(n)` as n more are done.
+    """Draw `views` with a pool of `ViewJob`: (n, size, size) uint8; calls `advance(n)` as n more are done.
 
     They are drawn `job.batch_size` at a time, so that those of a mini-batch, or of several one after another, come out
-    to the byte as in its shard. The same bytes result whatever the number of workers. Quickest where views of one
-    object follow one another.
+    to the byte as in its shard. The same bytes result whatever the number of workers. Quickest if views of one object
+    follow one another.
     """
     images = np.empty((len(views), job.size, job.size), np.uint8)
-    portions = [
-        Portion(first, views.rows(slice(first, first + job.batch_size)))
+    tasks = [
+        ViewTask(first, views.rows(slice(first, first + job.batch_size)))
         for first in range(0, len(views), job.batch_size)
     ]
 
-    def finished(portion: Portion, drawn: NDArray[np.uint8]) -> None:
-        images[portion.first : portion.first + len(drawn)] = drawn
+    def finished(task: ViewTask, drawn: NDArray[np.uint8]) -> None:
+        images[task.first : task.first + len(drawn)] = drawn
         advance(len(drawn))
 
-    pool.run(portions, finished, lambda n: None)
+    pool.run(tasks, finished, lambda n: None)
     return images

@@ -14,7 +14,7 @@ REMEDY = "install Mesa's software GL (apt-get install libegl1 libgl1 libgl1-mesa
 
 
 def no_context(error: Exception) -> Failure:
-    """The Failure to raise where no OpenGL context can be had because of `error`."""
+    """Make the Failure to raise if no OpenGL context can be had because of `error`."""
     return Failure(f"no OpenGL context over EGL ({type(error).__name__}: {error}); {REMEDY}")
 
 

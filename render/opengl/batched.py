@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from OpenGL import GL
 
-from render.opengl.buffers import Column, Framebuffer, MeshBuffers, Multisampled, most_tiles
+from render.opengl.buffers import Framebuffer, MeshBuffers, Multisampled, TileColumn, most_tiles
 from render.opengl.context import gl_strings, open_platform
 from render.opengl.programs import FIVE, ONE, Pattern, mesh_program, samples_program, tile_block, towards_light
 from render.scene import Scene
@@ -29,7 +29,7 @@ class BatchedRenderer:
     tiles of one target and read back together, and a surface seen under many lights is rasterised once.
     Make one a process and keep it.
 
-    multisampled  take the samples of a pixel where the reference takes them, for thin bars on white; slower
+    multisampled  take the samples of a pixel as the reference does, for thin bars on white; slower
     """
 
     def __init__(self, size: int, multisampled: bool = False) -> None:
@@ -37,16 +37,16 @@ class BatchedRenderer:
         self._platform = open_platform(size)
         self.gl = gl_strings()
         self._buffers = MeshBuffers()
-        self._tiles: Tiles | MultisampledTiles = MultisampledTiles(size) if multisampled else Tiles(size)
-        self._light_pass: LightPass | Tiles | MultisampledTiles = self._tiles if multisampled else LightPass(size)
+        self._tiles: SamplePass | MultisamplePass = MultisamplePass(size) if multisampled else SamplePass(size)
+        self._light_pass: LightPass | SamplePass | MultisamplePass = self._tiles if multisampled else LightPass(size)
 
     def draw(self, scene: Scene) -> NDArray[np.uint8]:
-        """(size, size) uint8 image of `scene`."""
+        """Draw `scene`: (size, size) uint8."""
         return self.draw_batch([scene])[0]
 
     def draw_batch(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
-        """(N, size, size) uint8 images of N >= 1 scenes."""
-        self._buffers.hold(list({id(scene.mesh): scene.mesh for scene in scenes}.values()))
+        """Draw N >= 1 scenes: (N, size, size) uint8."""
+        self._buffers.upload(list({id(scene.mesh): scene.mesh for scene in scenes}.values()))
         how = self._light_pass if len(scenes) > 1 and same_view(scenes) else self._tiles
         images = np.empty((len(scenes), self.size, self.size), np.uint8)
         for first in range(0, len(scenes), how.most):
@@ -72,7 +72,7 @@ class TileUniforms:
         GL.glBindBufferRange(GL.GL_UNIFORM_BUFFER, 0, self._buffer, 4 * BLOCK * k, 4 * BLOCK)
 
 
-class Tiles:
+class SamplePass:
     """Draws scene after scene into one target of samples, and the mean of a pixel's samples into a column of tiles."""
 
     def __init__(self, size: int) -> None:
@@ -84,10 +84,10 @@ class Tiles:
         self._uniforms = TileUniforms()
         self._no_vertices = GL.glGenVertexArrays(1)
         self._samples = Framebuffer(FIVE.side * size, FIVE.side * size, GL.GL_R8, depth=True)
-        self._images = Column(size, GL.GL_R8)
+        self._images = TileColumn(size, GL.GL_R8)
 
     def draw(self, scenes: Sequence[Scene], buffers: MeshBuffers) -> NDArray[np.uint8]:
-        """(N, size, size) uint8 images of at most `most` scenes, whose meshes `buffers` holds."""
+        """Draw at most `most` scenes, whose meshes `buffers` holds: (N, size, size) uint8."""
         self._images.grow(len(scenes))
         self._uniforms.upload(scenes, self.size, FIVE)
         for k, scene in enumerate(scenes):
@@ -104,18 +104,18 @@ class Tiles:
         return self._images.read(len(scenes), GL.GL_RED, 1)[..., 0]
 
 
-class MultisampledTiles:
-    """Draws scene after scene with OpenGL's own samples: as the reference renderer, and slower than `Tiles`."""
+class MultisamplePass:
+    """Draws scene after scene with OpenGL's own samples: as the reference renderer, and slower than `SamplePass`."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.most = most_tiles(size)
         self._plain, self._textured = mesh_program("MULTISAMPLED"), mesh_program("MULTISAMPLED", "TEXTURED")
         self._uniforms = TileUniforms()
-        self._samples, self._images = Multisampled(size), Column(size, GL.GL_R8)
+        self._samples, self._images = Multisampled(size), TileColumn(size, GL.GL_R8)
 
     def draw(self, scenes: Sequence[Scene], buffers: MeshBuffers) -> NDArray[np.uint8]:
-        """(N, size, size) uint8 images of at most `most` scenes, whose meshes `buffers` holds."""
+        """Draw at most `most` scenes, whose meshes `buffers` holds: (N, size, size) uint8."""
         self._images.grow(len(scenes))
         self._uniforms.upload(scenes, self.size, ONE)
         for k, scene in enumerate(scenes):
@@ -127,7 +127,7 @@ class MultisampledTiles:
 
 
 def same_view(scenes: Sequence[Scene]) -> bool:
-    """Whether the scenes show the same visible surface, and differ in light and shading at most."""
+    """Tell whether the scenes show the same visible surface, and differ in light and shading at most."""
     first = scenes[0]
     return all(
         scene.mesh is first.mesh
@@ -149,10 +149,10 @@ class LightPass:
         self._uniforms = TileUniforms()
         self._no_vertices = GL.glGenVertexArrays(1)
         self._visible = Framebuffer(FIVE.side * size, FIVE.side * size, GL.GL_RGBA16F, depth=True)
-        self._images = Column(size, GL.GL_RGBA8)
+        self._images = TileColumn(size, GL.GL_RGBA8)
 
     def draw(self, scenes: Sequence[Scene], buffers: MeshBuffers) -> NDArray[np.uint8]:
-        """(N, size, size) uint8 images of at most `most` scenes of one view, whose mesh `buffers` holds."""
+        """Draw at most `most` scenes of one view, whose mesh `buffers` holds: (N, size, size) uint8."""
         self._rasterise(scenes[0], buffers)
         tiles = -(-len(scenes) // CHANNELS)
         lights = np.zeros((tiles * CHANNELS, 6), np.float32)
@@ -179,5 +179,5 @@ class LightPass:
 
 
 def _light(scene: Scene) -> list[float]:
-    """(6,) where the light comes from in the camera's frame, its strength, the ambient light, the background."""
+    """Return (6,) the direction of the light in the camera's frame, its strength, the ambient light, the background."""
     return [*towards_light(scene, FIVE), scene.shading.diffuse, scene.shading.ambient, scene.shading.background]

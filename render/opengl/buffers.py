@@ -22,8 +22,8 @@ PIXELS = 2**24  # of the largest image or column of images
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one call draws: `count` indices from byte `first` on, counted from vertex `base`."""
+class DrawCall:
+    """One draw call: `count` indices from byte `first` on, counted from vertex `base`."""
 
     first: int
     count: int
@@ -34,12 +34,12 @@ class Run:
 class MeshBuffers:
     """Holds the meshes of one batch: the vertices of all in one buffer a stream, their triangles in one buffer.
 
-    What the next batch shares with this one stays where it is: the meshes themselves, triangles, textures.
+    Meshes, triangles and textures that the next batch shares with this one stay where they are.
     """
 
     def __init__(self) -> None:
         self._meshes: list[Mesh] = []
-        self._runs: dict[int, list[Run]] = {}  # by id of the mesh
+        self._calls: dict[int, list[DrawCall]] = {}  # by id of the mesh
         self._indices: dict[tuple[tuple[int, int], ...], int] = {}  # triangles' ids and first vertices -> first byte
         self._triangles: list[Index] = []  # those in the buffer, held so that their ids stay theirs
         self._textures: dict[int, tuple[Grey, int]] = {}  # by id of the array
@@ -53,8 +53,8 @@ class MeshBuffers:
             GL.glVertexAttribPointer(place, width, GL.GL_FLOAT, GL.GL_FALSE, 0, None)
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)  # rows of textures have any width
 
-    def hold(self, meshes: Sequence[Mesh]) -> None:
-        """Upload `meshes`, each a different object, in place of those held."""
+    def upload(self, meshes: Sequence[Mesh]) -> None:
+        """Upload `meshes`, each a different object, in place of those of the last batch."""
         if len(meshes) == len(self._meshes) and all(a is b for a, b in zip(meshes, self._meshes, strict=True)):
             return
         groups = [_drawn_together(mesh) for mesh in meshes]
@@ -62,25 +62,25 @@ class MeshBuffers:
         self._upload_textures([group[0] for of_mesh in groups for group in of_mesh if _textured(group[0])])
         self._upload_vertices([surface for of_mesh in groups for group in of_mesh for surface in group])
         base = 0
-        self._runs = {}
+        self._calls = {}
         for mesh, of_mesh in zip(meshes, groups, strict=True):
-            runs = self._runs[id(mesh)] = []
+            calls = self._calls[id(mesh)] = []
             for group in of_mesh:
                 count = 3 * sum(len(surface.triangles) for surface in group)
                 texture = self._textures[id(group[0].texture)][1] if _textured(group[0]) else None
-                runs.append(Run(self._indices[_key(group)], count, base, texture))
+                calls.append(DrawCall(self._indices[_key(group)], count, base, texture))
                 base += sum(len(surface.vertices) for surface in group)
         self._meshes = list(meshes)
 
     def draw(self, mesh: Mesh, plain: int, textured: int) -> None:
-        """Draw a mesh that is held, its surfaces by the program `plain`, or by `textured` where they have a texture."""
+        """Draw an uploaded mesh, its surfaces by the program `plain`, or by `textured` if they have a texture."""
         GL.glBindVertexArray(self._vertex_array)
-        for run in self._runs[id(mesh)]:
-            GL.glUseProgram(plain if run.texture is None else textured)
-            if run.texture is not None:
-                GL.glBindTexture(GL.GL_TEXTURE_2D, run.texture)
+        for call in self._calls[id(mesh)]:
+            GL.glUseProgram(plain if call.texture is None else textured)
+            if call.texture is not None:
+                GL.glBindTexture(GL.GL_TEXTURE_2D, call.texture)
             GL.glDrawElementsBaseVertex(
-                GL.GL_TRIANGLES, run.count, GL.GL_UNSIGNED_INT, ctypes.c_void_p(run.first), run.base
+                GL.GL_TRIANGLES, call.count, GL.GL_UNSIGNED_INT, ctypes.c_void_p(call.first), call.base
             )
 
     def _upload_vertices(self, surfaces: list[Surface]) -> None:
@@ -118,7 +118,7 @@ class MeshBuffers:
         gone = [name for key, (_, name) in self._textures.items() if key not in wanted]
         if gone:
             GL.glDeleteTextures(gone)
-        self._textures = {key: held for key, held in self._textures.items() if key in wanted}
+        self._textures = {key: texture for key, texture in self._textures.items() if key in wanted}
         for key, pixels in wanted.items():
             if key not in self._textures:
                 self._textures[key] = (pixels, _texture(pixels))
@@ -129,13 +129,13 @@ def _textured(surface: Surface) -> bool:
 
 
 def _drawn_together(mesh: Mesh) -> list[list[Surface]]:
-    """The surfaces without texture, then each of the others alone."""
+    """Group the surfaces without texture together, and each of the others alone."""
     plain = [surface for surface in mesh.surfaces if not _textured(surface)]
     return [group for group in (plain, *([s] for s in mesh.surfaces if _textured(s))) if group]
 
 
 def _key(group: list[Surface]) -> tuple[tuple[int, int], ...]:
-    """The triangles' ids, each with the number of vertices in the surfaces before."""
+    """Return the triangles' ids, each with the number of vertices in the surfaces before."""
     firsts = np.cumsum([0, *(len(surface.vertices) for surface in group)])
     return tuple((id(surface.triangles), int(first)) for surface, first in zip(group, firsts[:-1], strict=True))
 
@@ -145,7 +145,7 @@ def _fill(target: Any, first: int, values: Any) -> None:
 
 
 def _texture(pixels: Grey) -> int:
-    """A texture of (h, w, 3) `pixels`, row 0 at the top, that repeats, filtered like pyrender's."""
+    """Make a texture of (h, w, 3) `pixels`, row 0 at the top, that repeats, filtered like pyrender's."""
     name = int(GL.glGenTextures(1))
     height, width = pixels.shape[:2]
     GL.glBindTexture(GL.GL_TEXTURE_2D, name)
@@ -158,7 +158,7 @@ def _texture(pixels: Grey) -> int:
 
 
 class Framebuffer:
-    """A framebuffer of `width` x `height` pixels of colour, kept in a texture, and of depth where asked for."""
+    """A framebuffer of `width` x `height` pixels of colour, kept in a texture, and of depth if asked for."""
 
     def __init__(self, width: int, height: int, colour: Any, depth: bool = False) -> None:
         self.width, self.height = width, height
@@ -232,7 +232,7 @@ def check_complete(width: int, height: int) -> None:
         raise Failure(f"OpenGL refuses a framebuffer of {width} x {height} pixels (status {status:#x})")
 
 
-class Column:
+class TileColumn:
     """A column of tiles of `size` x `size` pixels of `colour`, the first one lowest; grows with the largest batch."""
 
     def __init__(self, size: int, colour: Any) -> None:
@@ -240,7 +240,7 @@ class Column:
         self._made: Framebuffer | None = None
 
     def grow(self, count: int) -> None:
-        """Have room for `count` tiles."""
+        """Make room for `count` tiles."""
         if self._made is None or self._made.height < count * self.size:
             if self._made is not None:
                 self._made.delete()
@@ -254,7 +254,7 @@ class Column:
         GL.glDisable(GL.GL_DEPTH_TEST)
 
     def read(self, count: int, form: Any, channels: int) -> NDArray[np.uint8]:
-        """(count, size, size, channels) uint8: the first `count` tiles, row 0 at the top."""
+        """Read the first `count` tiles, row 0 at the top: (count, size, size, channels) uint8."""
         pixels = np.empty((count, self.size, self.size, channels), np.uint8)
         GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self.name)
         GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)  # rows of any width
@@ -263,7 +263,7 @@ class Column:
 
 
 def most_tiles(size: int) -> int:
-    """How many tiles a column may have."""
+    """Return the number of tiles that a column may have."""
     limit = int(GL.glGetIntegerv(GL.GL_MAX_TEXTURE_SIZE))
     if FIVE.side * size > limit:
         raise Failure(f"OpenGL draws images of at most {limit // FIVE.side} pixels here, asked for are {size}")

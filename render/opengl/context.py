@@ -16,11 +16,11 @@ _opened: list[EGLPlatform] = []  # never collected
 
 
 def open_platform(size: int) -> EGLPlatform:
-    """A pyrender EGL platform with a current OpenGL context, on EGL device `EGL_DEVICE_ID` (default 0).
+    """Open a pyrender EGL platform with a current OpenGL context, on EGL device `EGL_DEVICE_ID` (default 0).
 
     Open one a process: a second one, or closing and opening again, is a known source of crashes in pyrender. It is kept
     to the end: a platform that is collected closes the display, and with it every other context of the process.
-    Raises Failure where no context can be made.
+    Raises Failure if no context can be made.
     """
     try:
         from pyrender.platforms import egl

@@ -29,7 +29,7 @@ BOTH = (GL.GL_VERTEX_SHADER, GL.GL_FRAGMENT_SHADER)
 
 
 def mesh_program(*defines: str) -> int:
-    """Draws meshes: shaders/tile.vert and tile.frag with `defines` set. Their block `Tile` is at binding 0."""
+    """Link the program that draws meshes: tile.vert and tile.frag with `defines` set; block `Tile` is at binding 0."""
     before = "".join(f"#define {define}\n" for define in (f"GREY_WEIGHTS vec3{GREY_WEIGHTS}", *defines))
     linked = _link("tile.vert", "tile.frag", before, BOTH)
     GL.glUniformBlockBinding(linked, GL.glGetUniformBlockIndex(linked, "Tile"), 0)
@@ -37,7 +37,10 @@ def mesh_program(*defines: str) -> int:
 
 
 def samples_program(fragment: str, size: int) -> int:
-    """Fills images of `size` pixels from samples: shaders/cover.vert and `fragment` after samples.glsl. Left in use."""
+    """Link the program that fills images of `size` pixels from samples: cover.vert, `fragment` after samples.glsl.
+
+    It is left in use.
+    """
     linked = _link("cover.vert", fragment, (SHADERS / "samples.glsl").read_text(), BOTH[1:])
     GL.glUseProgram(linked)
     GL.glUniform1i(GL.glGetUniformLocation(linked, "size"), size)
@@ -45,7 +48,7 @@ def samples_program(fragment: str, size: int) -> int:
 
 
 def _link(vertex: str, fragment: str, before: str, stages: tuple[Any, ...]) -> int:
-    """The program of two files of shaders/, with the text `before` after the line #version of `stages`."""
+    """Link the program of two files of shaders/, with the text `before` after the line #version of `stages`."""
     linked = GL.glCreateProgram()
     for name, kind in zip((vertex, fragment), BOTH, strict=True):
         path = SHADERS / name
@@ -71,7 +74,7 @@ def _text(log: bytes | str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """How the target that is drawn lies over an image.
+    """The place of the target that is drawn over an image.
 
     side  pixels of the target along each side of an image's pixel
     turn  (3, 3) image coordinates, with the origin at the centre, to those of the target, but for `zoom`
@@ -90,12 +93,12 @@ ONE = Pattern(1, np.eye(3), 1.0)
 
 
 def towards_light(scene: Scene, pattern: Pattern) -> NDArray[np.float64]:
-    """(3,) unit vector towards the light, in the frame of the rolled camera."""
+    """Return (3,) the unit vector towards the light, in the frame of the rolled camera."""
     return pattern.turn @ camera_pose(scene)[:3, :3].T @ light_direction(scene)
 
 
 def tile_block(scene: Scene, size: int, pattern: Pattern) -> NDArray[np.float64]:
-    """(40,) the block `Tile` of shaders/tile.vert for images of `size` pixels: two matrices in columns, two vectors."""
+    """Return (40,) the block `Tile` of tile.vert for images of `size` pixels: two matrices in columns, two vectors."""
     roll, zoom = np.eye(4), np.diag([pattern.zoom, pattern.zoom, 1.0, 1.0])
     roll[:3, :3] = pattern.turn
     projection = zoom @ scene.camera.projection

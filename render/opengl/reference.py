@@ -35,7 +35,7 @@ class ReferenceRenderer:
         self._mesh: Mesh | None = None
 
     def draw(self, scene: Scene) -> NDArray[np.uint8]:
-        """(size, size) uint8 image of `scene`."""
+        """Draw `scene`: (size, size) uint8."""
         self._platform.make_current()  # a process of one renderer has no other
         if scene.mesh is not self._mesh:
             self._mesh, self._uploaded = scene.mesh, _pyrender_mesh(scene.mesh)
@@ -50,20 +50,22 @@ class ReferenceRenderer:
         return np.array(self._renderer.render(drawn, flags))
 
     def draw_batch(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
-        """(N, size, size) uint8 images of N >= 1 scenes."""
+        """Draw N >= 1 scenes: (N, size, size) uint8."""
         return np.stack([self.draw(scene) for scene in scenes])
 
 
 @cache
-def kept_renderer(size: int) -> ReferenceRenderer:
-    """That of this process for images of `size` pixels. It is never collected: pyrender would then delete, at any later
-    moment, what bears the same numbers in the context of another renderer.
+def shared_renderer(size: int) -> ReferenceRenderer:
+    """Return the one renderer of this process for images of `size` pixels.
+
+    It is never collected: pyrender would then delete, at any later moment, whatever has the same numbers in the context
+    of another renderer.
     """
     return ReferenceRenderer(size)
 
 
 def _facing_along(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(4, 4) pose whose -Z axis is `direction` (3,), the way a directional light shines."""
+    """Return the (4, 4) pose whose -Z axis is `direction` (3,), the way a directional light shines."""
     z = -direction / np.linalg.norm(direction)
     x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.99 else [1.0, 0.0, 0.0], z)
     x /= np.linalg.norm(x)
@@ -95,7 +97,7 @@ def _pyrender_mesh(mesh: Mesh) -> object:
 
 
 class GreyPrograms(ShaderProgramCache):  # type: ignore[misc]
-    """Fills GREY_WEIGHTS into the shaders, as pyrender fills in its own words."""
+    """Fills GREY_WEIGHTS into the shaders, as pyrender fills in names of its own."""
 
     def get_program(
         self, vertex_shader: str, fragment_shader: str, geometry_shader: str | None = None, defines: Any = None

@@ -83,11 +83,11 @@ class DataSet:
         return tuple(name for name in FACTORS if name in self._entries)
 
     def count(self, factor: str) -> int:
-        """Mini-batches of `factor`."""
+        """Count the mini-batches of `factor`."""
         return sum(entry.count for _, entry in self._entries.get(factor, []))
 
     def minibatch(self, factor: str, index: int) -> MiniBatch:
-        """Mini-batch `index` of `factor`, 0 <= index < count(factor)."""
+        """Return mini-batch `index` of `factor`, 0 <= index < count(factor)."""
         offset = index
         for name, entry in self._entries.get(factor, []):
             if offset < entry.count:
@@ -99,7 +99,7 @@ class DataSet:
         raise IndexError(f"{self.folder}: no mini-batch {index} of {factor}")
 
     def minibatches(self) -> Iterator[MiniBatch]:
-        """All of them, factor by factor."""
+        """Yield all of them, factor by factor."""
         for factor in self.factors:
             for index in range(self.count(factor)):
                 yield self.minibatch(factor, index)
@@ -137,15 +137,15 @@ def map_entry(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -
 
 
 def open_data_set(folder: Path, split: str = "train") -> DataSet:
-    """The mini-batches of `split` in a shard folder, every shard checked by size, type and shape.
+    """Open the mini-batches of `split` in a shard folder, every shard checked by size, type and shape.
 
     Raises ShardError naming the folder or the shard; a folder without that split names what it holds.
     """
     manifest = read_manifest(folder)
     data = DataSet(folder, split, manifest)
     if not data.factors:
-        held = sorted({entry.split for entry in manifest.shards.values()})
-        found = f"only {', '.join(held)}" if held else "no finished shard"
+        splits = sorted({entry.split for entry in manifest.shards.values()})
+        found = f"only {', '.join(splits)}" if splits else "no finished shard"
         raise ShardError(
             f"{folder}: expected {split} shards, found {found}; make them with `dcign render --split {split}`"
         )
@@ -154,7 +154,7 @@ def open_data_set(folder: Path, split: str = "train") -> DataSet:
 
 
 def identity_keys(data: DataSet) -> dict[int, int]:
-    """Identity -> key of all that `data` shows; keys are equal in two data sets for the same person or model.
+    """Return identity -> key of all that `data` shows; keys are equal in two data sets for the same person or model.
 
     A chair is known by the content of its file, wherever that lies, a face by its number and the face model.
     """
@@ -172,7 +172,7 @@ def identity_keys(data: DataSet) -> dict[int, int]:
 
 
 def key_array(keys: dict[int, int]) -> NDArray[np.uint64]:
-    """The keys, sorted and each once, (n,)."""
+    """Return the keys, sorted and each once, (n,)."""
     return np.unique(np.array(list(keys.values()), np.uint64))
 
 

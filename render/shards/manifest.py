@@ -63,9 +63,9 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """All that a shard folder holds, by its manifest and those of its parts.
+    """Read all that a shard folder holds, from its manifest and those of its parts.
 
-    Raises ShardError naming the folder or file, expected and found; and both files where two hold different data sets.
+    Raises ShardError naming the folder or file, expected and found; and both files if two hold different data sets.
     """
     if not folder.is_dir():
         if ":/" in str(folder):
@@ -74,21 +74,21 @@ def read_manifest(folder: Path) -> Manifest:
     paths = [path for path in (folder / NAME, *part_manifests(folder)) if path.is_file()]
     if not paths:
         raise ShardError(f"{folder}: expected a shard folder with {NAME}, found none; make one with `dcign render`")
-    manifest = read_one(paths[0])
+    manifest = read_manifest_file(paths[0])
     for path in paths[1:]:
-        other = read_one(path)
+        other = read_manifest_file(path)
         if other.fingerprint != manifest.fingerprint:
             difference = first_difference(manifest.settings, other.settings)
             raise ShardError(f"{path}: expected the same data set as in {paths[0]}, found another: {difference}")
         for name, entry in other.shards.items():
-            held = manifest.shards.get(name)
-            if held is None or held.count <= entry.count:  # a longer job replaces the shards of a shorter one
+            known = manifest.shards.get(name)
+            if known is None or known.count <= entry.count:  # a longer job replaces the shards of a shorter one
                 manifest.shards[name] = entry
     return manifest
 
 
-def read_one(path: Path) -> Manifest:
-    """What one manifest file says."""
+def read_manifest_file(path: Path) -> Manifest:
+    """Read one manifest file."""
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -130,25 +130,25 @@ def _check(manifest: Manifest, path: Path) -> None:
             raise ShardError(f"{path}: expected a shard entry of a known factor, split and range, found {name!r}")
 
 
-def first_difference(held: Any, asked: Any, where: str = "") -> str:
-    """The first place where two settings differ, in words; '' if nowhere. An unknown GL renderer ("") equals any."""
-    if isinstance(held, dict) and isinstance(asked, dict):
-        for key in [*held, *(key for key in asked if key not in held)]:
+def first_difference(stored: Any, wanted: Any, where: str = "") -> str:
+    """Describe the first place where two settings differ; '' if none. An unknown GL renderer ("") equals any."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        for key in [*stored, *(key for key in wanted if key not in stored)]:
             path = f"{where}.{key}" if where else str(key)
-            found = first_difference(held.get(key), asked.get(key), path)
+            found = first_difference(stored.get(key), wanted.get(key), path)
             if found:
                 return found
         return ""
-    if held == asked or (where == "gl" and not asked):
+    if stored == wanted or (where == "gl" and not wanted):
         return ""
-    if held in (None, {}) and asked in (None, {}):  # a setting that is younger than the manifest
+    if stored in (None, {}) and wanted in (None, {}):  # a setting that is younger than the manifest
         return ""
-    return f"its {where} is {held!r}, asked for is {asked!r}"
+    return f"its {where} is {stored!r}, asked for is {wanted!r}"
 
 
 @dataclass(frozen=True)
-class Part:
-    """Part `number` of `count`, counted from 1."""
+class JobPart:
+    """Part `number` of `count` of a job, counted from 1."""
 
     number: int
     count: int
@@ -162,28 +162,29 @@ class Part:
         return f".part-{self.number}-of-{self.count}.lock"
 
     def of(self, tasks: Sequence[T]) -> list[T]:
-        """Every `count`-th of `tasks`: all parts together have each of them once."""
+        """Take every `count`-th of `tasks`: all parts together have each of them once."""
         return list(tasks[self.number - 1 :: self.count])
 
 
-def parse_part(text: str) -> Part:
+def parse_part(text: str) -> JobPart:
     """Parse "I/N"."""
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-    part = Part(int(match[1]), int(match[2])) if match else None
+    part = JobPart(int(match[1]), int(match[2])) if match else None
     if part is None or not 1 <= part.number <= part.count:
         raise BadInput(f"--part: expected I/N with I from 1 to N, such as 3/8, found {text!r}")
     return part
 
 
 def is_part_manifest(name: str) -> bool:
+    """Tell whether a file of this name is the manifest of a part."""
     return bool(_MANIFEST.fullmatch(name))
 
 
 def is_part_file(name: str) -> bool:
-    """Whether a file of this name is the manifest or the lock of a part."""
+    """Tell whether a file of this name is the manifest or the lock of a part."""
     return is_part_manifest(name) or bool(_LOCK.fullmatch(name))
 
 
 def part_manifests(folder: Path) -> list[Path]:
-    """The manifests of parts in `folder`, in the order of their names."""
+    """List the manifests of parts in `folder`, in the order of their names."""
     return sorted(path for path in folder.iterdir() if is_part_manifest(path.name))

@@ -35,12 +35,12 @@ _AXES = {"images": 4, "coefficients": 3}  # all others: 2
 
 
 def shard_name(factor: str, split: str, index: int) -> str:
-    """File name of a shard: `<factor>-<split>-<index:05d>.npz`."""
+    """Return the file name of a shard: `<factor>-<split>-<index:05d>.npz`."""
     return f"{factor}-{split}-{index:05d}.npz"
 
 
 def write_shard(path: Path, arrays: Arrays) -> tuple[str, int]:
-    """Write one shard atomically; return its sha256 (hexadecimal) and its size in bytes."""
+    """Write one shard atomically; returns its sha256 (hexadecimal) and its size in bytes."""
     buffer = io.BytesIO()
     ordered = [name for name in arrays if name not in ("images", "identity", "coefficients")]
     names = [n for n in ("images", *ordered, "identity", "coefficients") if n in arrays]
@@ -52,7 +52,7 @@ def write_shard(path: Path, arrays: Arrays) -> tuple[str, int]:
 
 
 def hash_file(path: Path) -> str:
-    """sha256 of a file, hexadecimal."""
+    """Return the sha256 of a file, hexadecimal."""
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
@@ -61,7 +61,7 @@ def hash_file(path: Path) -> str:
 
 
 def map_shard(path: Path, values: Iterable[str] = EXTRINSIC) -> dict[str, NDArray[Any]]:
-    """The members of a shard as read-only arrays mapped from disk, without a copy; `values` names its extrinsic ones.
+    """Map the members of a shard from disk as read-only arrays, without a copy; `values` names its extrinsic ones.
 
     Checks, before any data is touched, that the file is a zip of stored `.npy` members of the expected names, types
     and shapes, and that each member lies within the file. Raises ShardError naming the file otherwise.

@@ -22,8 +22,8 @@ from render.errors import BadInput, DcignError, Failure, ShardError
 from render.shards.manifest import (
     NAME,
     Entry,
+    JobPart,
     Manifest,
-    Part,
     first_difference,
     is_part_file,
     is_part_manifest,
@@ -54,7 +54,7 @@ class Store:
         pass
 
     def names(self) -> list[str]:
-        """The files in it; none where it does not exist yet."""
+        """List the files in it; none if it does not exist yet."""
         try:
             return sorted(path.name for path in self.folder.iterdir())
         except FileNotFoundError:
@@ -63,26 +63,26 @@ class Store:
             raise ShardError(f"{self.name}: expected a folder to write to: {error.strerror}") from error
 
     def holds(self, name: str, entry: Entry) -> bool:
-        """Whether the shard is there, whole: its size and sha256 are those of the manifest."""
+        """Tell whether the shard is there, whole: its size and sha256 are those of the manifest."""
         path = self.folder / name
         return path.is_file() and path.stat().st_size == entry.bytes and hash_file(path) == entry.sha256
 
-    def keep(self, name: str) -> None:
-        """Take the file that was just written to `folder`."""
+    def publish(self, name: str) -> None:
+        """Hand over the file that was just written to `folder`."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         (self.folder / name).unlink(missing_ok=True)
 
     def room(self, shards: list[int], workers: int) -> tuple[int, int]:
-        """Bytes needed and bytes free on this machine's disk, for shards of these sizes from so many workers."""
+        """Return the bytes that shards of these sizes need on this machine's disk, and the bytes free."""
         existing = next(path for path in (self.folder, *self.folder.absolute().parents) if path.is_dir())
         return sum(shards), shutil.disk_usage(existing).free
 
     def manifest(self, settings: dict[str, Any]) -> Manifest:
-        """What it holds of the data set of `settings`. Raises ShardError if it holds another one, or other files.
+        """Open the manifest, new for an empty folder. Raises ShardError if another data set, or other files, lie there.
 
-        The GL renderer is compared only where `settings["gl"]` is given: it is known once a worker has started.
+        The GL renderer is compared only if `settings["gl"]` is given: it is known once a worker has started.
         """
         names = self.names()
         if not any(name == NAME or is_part_manifest(name) for name in names):
@@ -97,26 +97,26 @@ class Store:
         return manifest
 
     def clear(self, shards: list[str] | None = None) -> None:
-        """Remove what a render that was killed left half-written: everything, or of these shards alone."""
+        """Remove what a killed render left half-written: everything, or of these shards alone."""
         for name in filter(_is_temporary, self.names()):
             if shards is None or name[1:].rsplit(".", 2)[0] in shards:
                 self.remove(name)
 
     def parts(self) -> list[str]:
-        """The files in it that belong to parts of jobs."""
+        """List the files in it that belong to parts of jobs."""
         return [name for name in self.names() if is_part_file(name)]
 
-    def take_over(self, manifest: Manifest) -> None:
+    def merge_parts(self, manifest: Manifest) -> None:
         """Write `manifest`, which has the shards of all parts, and remove the files of the parts."""
         manifest.write(self.folder)
-        self.keep(NAME)
+        self.publish(NAME)
         for name in self.parts():
             self.remove(name)
 
 
 @contextmanager
-def locked(folder: Path, part: Part | None = None) -> Iterator[None]:
-    """Make `folder` and hold it, or a part of it, for this process; raises ShardError when another render does.
+def locked(folder: Path, part: JobPart | None = None) -> Iterator[None]:
+    """Make `folder` and lock it, or a part of it, for this process; raises ShardError if another render has it.
 
     A file system that cannot lock is trusted: two renders of one job write the same bytes.
     """
@@ -145,7 +145,7 @@ def _is_temporary(name: str) -> bool:
 
 
 def open_store(output: str) -> Store:
-    """The store that `-o OUTPUT` names: an address, or a folder of this machine (also as file://)."""
+    """Open the store that `-o OUTPUT` names: an address, or a folder of this machine (also as file://)."""
     if "://" not in output:
         return Store(Path(output))
     parts = urlsplit(output)
@@ -153,9 +153,9 @@ def open_store(output: str) -> Store:
 
 
 class RemoteStore(Store):
-    """A folder behind an address. Workers write to a temporary folder, `keep` uploads and removes.
+    """A folder behind an address. Workers write to a temporary folder, `publish` uploads and removes.
 
-    Nothing locks it, and a shard there counts as whole when its size is right.
+    Nothing locks it, and a shard there counts as whole if its size is right.
     """
 
     def __init__(self, url: str) -> None:
@@ -199,7 +199,7 @@ class RemoteStore(Store):
     def holds(self, name: str, entry: Entry) -> bool:
         return self._sizes.get(name) == entry.bytes
 
-    def keep(self, name: str) -> None:
+    def publish(self, name: str) -> None:
         here, there = self.folder / name, f"{self._root}/{name}"
         try:
             if self._whole_puts:
@@ -224,5 +224,5 @@ class RemoteStore(Store):
         super().remove(name)
 
     def room(self, shards: list[int], workers: int) -> tuple[int, int]:
-        """Bytes needed and bytes free here: each worker's shard, and as many on their way."""
+        """Return the bytes needed here, for each worker's shard and as many on their way, and the bytes free."""
         return 2 * workers * max(shards), super().room(shards, workers)[1]

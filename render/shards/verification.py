@@ -1,4 +1,4 @@
-"""Rechecks a shard folder against its manifest, byte for byte and value for value, and names what is bad."""
+"""Verification of a shard folder against its manifest, byte for byte and value for value; whatever is bad is named."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from render.shards.shard_file import hash_file
 
 
 def verify_shard(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -> list[str]:
-    """What is wrong with one shard, one line each; an empty list if nothing is."""
+    """Describe what is wrong with one shard, one line each; an empty list if nothing is."""
     try:
         arrays = map_entry(folder, name, entry, settings)
     except ShardError as error:
@@ -28,8 +28,8 @@ def verify_shard(folder: Path, name: str, entry: Entry, settings: dict[str, Any]
     return [f"{folder / name}: {fault}" for fault in _faults(arrays, entry, settings)]
 
 
-def strangers(folder: Path, manifest: Manifest) -> list[str]:
-    """Files in the folder that its manifests do not know."""
+def unknown_files(folder: Path, manifest: Manifest) -> list[str]:
+    """List the files in the folder that its manifests do not know, one line each."""
     known = {NAME, *manifest.shards}
     lines = []
     for path in sorted(folder.iterdir()):
@@ -70,5 +70,5 @@ def _coefficient_faults(coefficients: NDArray[Any], entry: Entry, parts: dict[st
 
 
 def _differ(values: NDArray[Any]) -> bool:
-    """Whether the images of any mini-batch differ in `values` (B, N, ...)."""
+    """Tell whether the images of any mini-batch differ in `values` (B, N, ...)."""
     return bool((values != values[:, :1]).any())

@@ -15,7 +15,7 @@ import assets.files
 from render.errors import Failure, ShardError
 from render.shards.manifest import NAME, read_manifest
 from render.shards.shard_file import hash_file
-from render.shards.verification import strangers, verify_shard
+from render.shards.verification import unknown_files, verify_shard
 
 TASKS = many_tasks(60)
 
@@ -40,7 +40,7 @@ def faults(folder):
     manifest = read_manifest(folder)
     shards = manifest.shards.items()
     lines = [line for name, entry in shards for line in verify_shard(folder, name, entry, manifest.settings)]
-    return lines + strangers(folder, manifest)
+    return lines + unknown_files(folder, manifest)
 
 
 class SlowJob(FlatJob):

@@ -13,7 +13,7 @@ from assets.faces.albedo_transfer import find_eyeballs
 from assets.faces.catalog import FaceCatalog, FaceSampling, open_faces
 from render import level_of_detail
 from render.level_of_detail import LEAST_SSIM, MOST_DIFFERENCE, with_level_of_detail
-from render.opengl.reference import kept_renderer
+from render.opengl.reference import shared_renderer
 from render.scene import Scene, Shading, frame_camera
 from render.similarity import mean_difference, ssim
 
@@ -22,7 +22,7 @@ SIZE = 96
 
 @pytest.fixture(scope="module")
 def renderer():
-    return kept_renderer(SIZE)
+    return shared_renderer(SIZE)
 
 
 @pytest.fixture(scope="module")

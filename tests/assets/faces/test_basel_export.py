@@ -17,7 +17,7 @@ from assets.faces.basel_2017 import read_basel_h5, write_basel_h5
 from assets.faces.catalog import read_face_model
 from assets.head import model as head
 from assets.morphable import Modes, MorphableModel
-from render.opengl.reference import kept_renderer
+from render.opengl.reference import shared_renderer
 from render.scene import Scene, Shading, frame_camera
 
 
@@ -148,7 +148,7 @@ def in_every_layout(face: Face, folder: Path) -> dict[str, MorphableModel]:
 
 def test_a_face_is_the_same_vertices_and_picture_from_every_layout(tmp_path: Path) -> None:
     models = in_every_layout(small_face(), tmp_path)
-    renderer, camera = kept_renderer(150), frame_camera((0.0, 0.0, 8.0), 13.0, 150)
+    renderer, camera = shared_renderer(150), frame_camera((0.0, 0.0, 8.0), 13.0, 150)
     for seed in range(3):
         vertices, pictures = [], []
         for layout, model in models.items():

@@ -29,7 +29,7 @@ from render.imports.chair_import import ChairImport, import_chairs, open_import
 from render.imports.rendered_chairs import LARGEST_IMAGE, EncodedChair, decode_chair, open_rendered_chairs
 from render.shards.data_set import open_data_set
 from render.shards.manifest import SETTINGS, read_manifest
-from render.shards.verification import strangers, verify_shard
+from render.shards.verification import unknown_files, verify_shard
 
 SIZE = 32
 
@@ -141,7 +141,7 @@ def test_the_folder_verifies_and_its_manifest_says_where_it_came_from(imported):
     manifest = read_manifest(imported)
     for name, entry in manifest.shards.items():
         assert verify_shard(imported, name, entry, manifest.settings) == []
-    assert strangers(imported, manifest) == []
+    assert unknown_files(imported, manifest) == []
     assert set(SETTINGS) <= set(manifest.settings)
     assert list(manifest.settings["assets"]["models"]) == [chair_name(number) for number in range(5)]
 

@@ -46,7 +46,7 @@ def test_a_mask_that_cannot_be_matched_is_refused_by_name():
 def test_workers_take_turns_over_the_gpus(monkeypatch, cores, gpus, asked, workers, used):
     monkeypatch.setattr(devices, "gpus", lambda: gpus)
     monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: range(cores))
-    places = devices.places(asked)
+    places = devices.device_environments(asked)
     assert len(places) == workers
     assert [int(place["EGL_DEVICE_ID"]) for place in places[:used]] == gpus[:used]
     assert len({place["EGL_DEVICE_ID"] for place in places}) == used
@@ -55,8 +55,8 @@ def test_workers_take_turns_over_the_gpus(monkeypatch, cores, gpus, asked, worke
 def test_without_a_gpu_there_is_one_worker_a_core_on_the_default_device(monkeypatch):
     monkeypatch.setattr(devices, "gpus", list)
     monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: range(3))
-    assert devices.places(None) == [{}, {}, {}]
-    assert devices.places(2) == [{}, {}]
+    assert devices.device_environments(None) == [{}, {}, {}]
+    assert devices.device_environments(2) == [{}, {}]
 
 
 def test_a_device_that_was_chosen_by_hand_is_kept(monkeypatch):

@@ -94,7 +94,7 @@ def test_images_are_what_the_manifest_says_and_only_the_factor_varies(rendered):
 
 
 def test_any_image_can_be_made_again_from_its_recorded_values(rendered):
-    from render.opengl.reference import kept_renderer
+    from render.opengl.reference import shared_renderer
     from render.scene import Scene
 
     this = small_job()
@@ -102,7 +102,7 @@ def test_any_image_can_be_made_again_from_its_recorded_values(rendered):
     angles = [float(batch.values[name][2]) for name in ("azimuth", "elevation", "light")]
     coefficients = map_shard(batch.shard)["coefficients"][1, 2]
     scene = Scene(this.catalog.mesh(int(batch.identity[2]), coefficients), *angles, this.camera, this.shading)
-    assert np.array_equal(kept_renderer(32).draw(scene), batch.images[2])
+    assert np.array_equal(shared_renderer(32).draw(scene), batch.images[2])
 
 
 def test_tasks_cover_all_mini_batches_once(monkeypatch):

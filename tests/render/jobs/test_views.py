@@ -8,8 +8,8 @@ from mesh_fixtures import small_face_catalog
 from render.factors import DEFAULT_RANGES
 from render.jobs.job import Job, Task
 from render.jobs.pool import Pool
-from render.jobs.views import Painter, Views, draw_views, view_scenes
-from render.minibatch import Sampling, draw_minibatch
+from render.jobs.views import ViewJob, Views, draw_views, view_scenes
+from render.minibatch import Sampling, sample_minibatch
 from render.shards.data_set import open_data_set
 
 SIZE, BATCH = 32, 4
@@ -23,7 +23,7 @@ def job():
 
 def views_of(factor, index=0):
     """What mini-batch `index` of `factor` shows."""
-    draw = draw_minibatch(small_face_catalog(), RANGES, BATCH, 3, "train", factor, index)
+    draw = sample_minibatch(small_face_catalog(), RANGES, BATCH, 3, "train", factor, index)
     coefficients = np.broadcast_to(draw.coefficients, (BATCH, draw.coefficients.shape[1]))
     return Views(draw.identity, coefficients, draw.values)
 
@@ -58,7 +58,7 @@ def shards(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=[1, 2])
 def pool(request):
-    with Pool(Painter(job()), request.param) as pool:
+    with Pool(ViewJob(job()), request.param) as pool:
         yield pool
 
 

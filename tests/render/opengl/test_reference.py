@@ -8,7 +8,7 @@ import trimesh
 from mesh_fixtures import as_mesh, nosed_ball
 
 from assets.mesh import Mesh, Surface
-from render.opengl.reference import kept_renderer
+from render.opengl.reference import shared_renderer
 from render.scene import Scene, Shading, frame_camera
 
 CAMERA = frame_camera((0.0, 0.0, 0.0), 1.6, 96)
@@ -16,7 +16,7 @@ CAMERA = frame_camera((0.0, 0.0, 0.0), 1.6, 96)
 
 @pytest.fixture(scope="module")
 def renderer():
-    return kept_renderer(96)
+    return shared_renderer(96)
 
 
 def draw(renderer, mesh, azimuth=0.0, elevation=0.0, light=0.0, shading=None, camera=CAMERA):
@@ -113,11 +113,11 @@ def test_renderers_of_several_sizes_take_turns_in_one_process(renderer):
     def draw_all():
         gc.collect()
         cameras = {size: frame_camera((0.0, 0.0, 0.0), 1.6, size) for size in (48, 64)}
-        return [draw(renderer, square()), *(draw(kept_renderer(k), square(), camera=cameras[k]) for k in cameras)]
+        return [draw(renderer, square()), *(draw(shared_renderer(k), square(), camera=cameras[k]) for k in cameras)]
 
     first = draw_all()
     assert [image.shape[0] for image in first] == [96, 48, 64]
     assert all(image.max() > 100 for image in first)
     for _ in range(3):
         assert all(map(np.array_equal, draw_all(), first))
-    assert kept_renderer(48) is kept_renderer(48)
+    assert shared_renderer(48) is shared_renderer(48)

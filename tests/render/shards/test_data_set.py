@@ -7,7 +7,7 @@ from shard_fixtures import write_synthetic
 from render.errors import ShardError
 from render.shards.data_set import open_data_set
 from render.shards.manifest import NAME, read_manifest
-from render.shards.verification import strangers, verify_shard
+from render.shards.verification import unknown_files, verify_shard
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def faults(folder):
     lines = [
         line for name, entry in manifest.shards.items() for line in verify_shard(folder, name, entry, manifest.settings)
     ]
-    return lines + strangers(folder, manifest)
+    return lines + unknown_files(folder, manifest)
 
 
 def edit_manifest(folder, change):

@@ -8,7 +8,7 @@ from job_fixtures import FlatJob, contents, many_tasks, run, small_job
 
 from render.errors import BadInput, Failure, ShardError
 from render.jobs.job import Plan
-from render.shards.manifest import NAME, Part
+from render.shards.manifest import NAME, JobPart
 from render.shards.store import RemoteStore, Store, open_store
 
 TASKS = many_tasks(4)
@@ -56,7 +56,7 @@ def test_only_shards_that_are_missing_or_of_another_size_are_rendered_again(url,
 
 def test_parts_are_rendered_to_an_address_and_taken_over(url, whole):
     for number in (1, 2):
-        render_to(url, part=Part(number, 2))
+        render_to(url, part=JobPart(number, 2))
     assert NAME not in held(url)
     render_to(url, many_tasks(6))
     assert {name: data for name, data in held(url).items() if name in whole and name != NAME} == {
