@@ -72,8 +72,8 @@ class MorphableModel:
     expression_mean  (V, 3) float32 centimetres or None: added to faces that have an expression, not to neutral ones
     landmarks        name -> (3,) point of the mean face in centimetres, where the file gives any
     cavity           (V,) bool or None: the inside of the mouth, which keeps its colour in a model without albedo modes
-    facets           (G, 3) int32 or None: triangles that the normals are of, where those drawn are fewer. Albedo ends
-                     with the vertices that are drawn; the shape of those after them serves the facets
+    facets           (G, 3) int32 or None: in a reduced mesh, the triangles that normals are taken from. Vertices that
+                     are drawn come first and have albedo; those after them only give the facets their shape
     """
 
     name: str

@@ -94,9 +94,9 @@ class CadModel:
 
     def read(self) -> Mesh:
         """Read the normalised mesh (see `ModelSource.read`). Whatever is wrong is an AssetError naming the file."""
-        kept = load_model(self._content, self.id) if self._content else None
-        if kept is not None:
-            return kept
+        cached = load_model(self._content, self.id) if self._content else None
+        if cached is not None:
+            return cached
         with self._named():
             with time_limit(SECONDS):
                 tree = CachedTree(self._tree())

@@ -10,10 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.catalog import ModelSource
-from assets.chairs import padded as chair_lounge
-from assets.chairs import padded as chair_padded
-from assets.chairs import wooden as chair_wooden
-from assets.chairs import woven as chair_woven
+from assets.chairs import padded, wooden, woven
 from assets.chairs.frame import Chair
 from assets.chairs.solids import Solid, joined
 from assets.mesh import Mesh, Surface
@@ -24,17 +21,17 @@ GENERATOR = "3ba1cb105a7ad194576cbe8851acd8ed17ac51e68968efc8d67928770510778c"
 
 # family -> builder and number of chairs: proportions and parts are drawn from a generator seeded by family and number
 FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Chair], int]] = {
-    "dining": (chair_wooden.dining, 200),
-    "slatted": (chair_wooden.slatted, 150),
-    "ladder-back": (chair_wooden.ladder_back, 150),
-    "office": (chair_padded.office, 150),
-    "armchair": (chair_padded.armchair, 150),
-    "lounge": (chair_lounge.lounge, 120),
-    "stool": (chair_wooden.stool, 110),
-    "rocking": (chair_wooden.rocking, 90),
-    "folding": (chair_wooden.folding, 87),
-    "wicker": (chair_woven.wicker, 75),
-    "cantilever": (chair_woven.cantilever, 75),
+    "dining": (wooden.dining, 200),
+    "slatted": (wooden.slatted, 150),
+    "ladder-back": (wooden.ladder_back, 150),
+    "office": (padded.office, 150),
+    "armchair": (padded.armchair, 150),
+    "lounge": (padded.lounge, 120),
+    "stool": (wooden.stool, 110),
+    "rocking": (wooden.rocking, 90),
+    "folding": (wooden.folding, 87),
+    "wicker": (woven.wicker, 75),
+    "cantilever": (woven.cantilever, 75),
 }
 
 

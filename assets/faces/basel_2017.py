@@ -146,9 +146,9 @@ def _landmarks(path: Path, file: Any, mean: Float) -> Landmarks:
     if reference.shape != (3, len(mean)):
         return landmarks
     reference = mean_vertices(path, points, reference.T.ravel(), MILLIMETRES.centimetres)
-    given = np.array(list(landmarks.values()))
-    nearest = cKDTree(reference).query(given)[1]
-    moved = given + (mean[nearest] - reference[nearest])
+    places = np.array(list(landmarks.values()))
+    nearest = cKDTree(reference).query(places)[1]
+    moved = places + (mean[nearest] - reference[nearest])
     return {name: (x, y, z) for name, (x, y, z) in zip(landmarks, moved.tolist(), strict=True)}
 
 

@@ -85,8 +85,8 @@ def open_import(folder: Path, job: ChairImport) -> tuple[Manifest, bool]:
 
     Raises ShardError if the folder holds another data set or other files.
     """
-    held = read_manifest(folder).settings["assets"] if (folder / NAME).exists() else {}
-    models = held.get("models") if isinstance(held, dict) else None
+    assets = read_manifest(folder).settings["assets"] if (folder / NAME).exists() else {}
+    models = assets.get("models") if isinstance(assets, dict) else None
     store = Store(folder)
     manifest = store.manifest(job.settings(models or {}))
     store.clear()
@@ -213,9 +213,9 @@ class ChairMiniBatches:
 
     def _turn(self, chair: ChairViews, identity: int, rows: NDArray[np.int64]) -> None:
         """Add one mini-batch of azimuth, from the views `rows` of a chair; a single view gives none."""
-        drawn = self._draw("azimuth", len(rows))
-        if drawn is not None:
-            chosen = [(identity, chair, int(rows[i])) for i in drawn]
+        places = self._draw("azimuth", len(rows))
+        if places is not None:
+            chosen = [(identity, chair, int(rows[i])) for i in places]
             self._add("azimuth", chosen)
 
     def _compare(self) -> None:
@@ -225,9 +225,9 @@ class ChairMiniBatches:
             for row, view in enumerate(zip(chair.elevation.tolist(), chair.azimuth.tolist(), strict=True)):
                 holders.setdefault(view, []).append((identity, chair, row))
         for view in sorted(holders):
-            drawn = self._draw("intrinsic", len(holders[view]))
-            if drawn is not None:
-                self._add("intrinsic", [holders[view][i] for i in drawn])
+            places = self._draw("intrinsic", len(holders[view]))
+            if places is not None:
+                self._add("intrinsic", [holders[view][i] for i in places])
         self._fresh = 0
 
     def _draw(self, factor: str, count: int) -> NDArray[np.int64] | None:

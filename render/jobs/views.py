@@ -108,9 +108,9 @@ def draw_views(pool: Workers, job: Job, views: Views, advance: Callable[[int], o
         for first in range(0, len(views), job.batch_size)
     ]
 
-    def finished(task: ViewTask, drawn: NDArray[np.uint8]) -> None:
-        images[task.first : task.first + len(drawn)] = drawn
-        advance(len(drawn))
+    def finished(task: ViewTask, done: NDArray[np.uint8]) -> None:
+        images[task.first : task.first + len(done)] = done
+        advance(len(done))
 
     pool.run(tasks, finished, lambda n: None)
     return images

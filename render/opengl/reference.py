@@ -41,13 +41,13 @@ class ReferenceRenderer:
             self._mesh, self._uploaded = scene.mesh, _pyrender_mesh(scene.mesh)
         camera, shading = scene.camera, scene.shading
         near, far = camera.planes
-        drawn = pyrender.Scene(ambient_light=[shading.ambient] * 3, bg_color=[shading.background] * 3 + [1.0])
-        drawn.add(self._uploaded, pose=model_matrix(scene))
+        drawing = pyrender.Scene(ambient_light=[shading.ambient] * 3, bg_color=[shading.background] * 3 + [1.0])
+        drawing.add(self._uploaded, pose=model_matrix(scene))
         eye = pyrender.PerspectiveCamera(np.radians(camera.fov), znear=near, zfar=far, aspectRatio=1.0)
-        drawn.add(eye, pose=camera_pose(scene))
-        drawn.add(pyrender.DirectionalLight(intensity=shading.diffuse), pose=_facing_along(-light_direction(scene)))
+        drawing.add(eye, pose=camera_pose(scene))
+        drawing.add(pyrender.DirectionalLight(intensity=shading.diffuse), pose=_facing_along(-light_direction(scene)))
         flags = RenderFlags.OFFSCREEN | RenderFlags.SKIP_CULL_FACES
-        return np.array(self._renderer.render(drawn, flags))
+        return np.array(self._renderer.render(drawing, flags))
 
     def draw_batch(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
         """Draw N >= 1 scenes: (N, size, size) uint8."""

@@ -1,4 +1,4 @@
-"""Where shards are written to: a folder of this machine, or an address such as s3://bucket/faces.
+"""Stores to write shards to: a folder of this machine, or an address such as s3://bucket/faces.
 
 A store knows what it holds already and what is half-written, and keeps other renders out. Addresses are reached through
 fsspec (the extra `remote`).
