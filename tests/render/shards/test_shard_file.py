@@ -4,8 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from assets.files import write_file
-from render.errors import Failure, ShardError
+from render.errors import ShardError
 from render.shards.shard_file import hash_file, map_shard, write_shard
 
 
@@ -64,16 +63,6 @@ def test_equal_arrays_give_equal_bytes_and_the_hash_is_of_the_file(tmp_path):
     assert first == second
     assert first[0] == hash_file(tmp_path / "a.npz")
     assert first[1] == (tmp_path / "a.npz").stat().st_size
-
-
-def test_nothing_half_written_stays_behind(tmp_path, monkeypatch):
-    def full_disk(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full_disk)
-    with pytest.raises(Failure, match=r"x\.npz.*No space left"):
-        write_file(tmp_path / "x.npz", b"data")
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kept", [0, 10, 100, 400, -1])
