@@ -1,4 +1,4 @@
-"""Read-only views of where model files lie: a folder, or a zip library read in place.
+"""Read-only views of the places where model files lie: a folder, or a zip library read in place.
 
 Model files are untrusted. A reference inside one (`mtllib`, `map_Kd`, a glTF uri) is resolved here and nowhere else: it
 never leaves the folder or the archive, and no file is unpacked to disk or read beyond the size limits.
@@ -31,22 +31,22 @@ class FileTree:
     where: str
 
     def names(self) -> list[str]:
-        """All file names, sorted; hidden files, and names that would leave the tree, are left out."""
+        """List all file names, sorted; hidden files, and names that would leave the tree, are left out."""
         raise NotImplementedError
 
     def read(self, name: str) -> bytes:
-        """The bytes of `name`, which came from `names` or `find`. Raises AssetError that starts with `name`."""
+        """Read the bytes of `name`, which came from `names` or `find`. Raises AssetError that starts with `name`."""
         raise NotImplementedError
 
     def _has(self, name: str) -> bool:
         raise NotImplementedError
 
     def _sibling(self, folder: str, wanted: str) -> str | None:
-        """The first file directly in `folder` whose last part is `wanted` in any letter case (`wanted` is lower)."""
+        """Return the first file in `folder` itself whose last part is `wanted` (lower case) in any letter case."""
         raise NotImplementedError
 
     def find(self, reference: str, beside: str) -> str | None:
-        """The name of the file that the file `beside` calls `reference`, or None where the tree has no such file.
+        """Return the name of the file that the file `beside` calls `reference`, or None if the tree has no such file.
 
         Files written on other machines carry backslashes, absolute paths and other letter case: what does not resolve
         inside the tree is looked for by its last part in the folder of `beside`.
@@ -170,8 +170,8 @@ class ZipLibrary(FileTree):
         return self._by_spelling.get((folder, wanted))
 
 
-class Kept(FileTree):
-    """Another tree whose files stay in memory once read: what was hashed is what is parsed."""
+class CachedTree(FileTree):
+    """Another tree whose files stay in memory once read, so that the bytes that were hashed are the bytes parsed."""
 
     def __init__(self, tree: FileTree) -> None:
         self._tree = tree
@@ -200,7 +200,7 @@ class Kept(FileTree):
 
 
 def open_library(path: Path) -> ZipLibrary:
-    """The zip library at `path`. Its list of members is read once for as long as the file stays as it is."""
+    """Open the zip library at `path`; its list of members is read again only after the file has changed."""
     try:
         now = path.stat()
     except OSError as error:
@@ -239,7 +239,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 
 def _inside(name: str) -> bool:
-    """Whether a relative name stays below the root of its tree, on any operating system."""
+    """Tell whether a relative name stays below the root of its tree, on any operating system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not name.startswith("/") and ".." not in parts and ":" not in parts[0]
 

@@ -1,4 +1,4 @@
-"""The one in-memory form of everything that is rendered: a mesh of surfaces, each with one material."""
+"""A mesh of surfaces, each with one material: the one in-memory form of everything that is rendered; its normals."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from assets.errors import AssetError
 Float = NDArray[np.float32]
 Index = NDArray[np.int32]
 Grey = NDArray[np.uint8]
+
+GREY_WEIGHTS = (0.21, 0.72, 0.07)  # of red, green and blue as displayed; all that is rendered becomes grey by them
+
+BLOCK = 20480  # corners of as many triangles at a time stay in the processor's cache, those of all shapes counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +59,14 @@ class Mesh:
 
 
 def incidence(triangles: Index, vertex_count: int) -> scipy.sparse.csr_matrix:
-    """(V, F) sparse matrix of ones where a triangle touches a vertex: sums face normals into vertex normals."""
+    """Return the (V, F) sparse matrix of ones where a triangle touches a vertex: it sums face normals at vertices."""
     faces = np.repeat(np.arange(len(triangles)), 3)
     ones = np.ones(faces.size, dtype=np.float32)
     return scipy.sparse.csr_matrix((ones, (triangles.ravel(), faces)), shape=(vertex_count, len(triangles)))
 
 
 def vertex_normals(vertices: Float, triangles: Index, touching: scipy.sparse.csr_matrix | None = None) -> Float:
-    """(V, 3) unit normals, face normals weighted by area. `touching` is `incidence(...)`, if it was kept."""
+    """Compute (V, 3) unit normals, face normals weighted by area. `touching` is `incidence(...)`, if it is at hand."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     summed = (incidence(triangles, len(vertices)) if touching is None else touching) @ np.cross(b - a, c - a)
     length = np.linalg.norm(summed, axis=1, keepdims=True)
@@ -80,3 +84,39 @@ def check_surface(surface: Surface, name: str) -> None:
     low, high = int(surface.triangles.min()), int(surface.triangles.max())
     if low < 0 or high >= count:
         raise AssetError(f"{name}: expected vertex indices 0..{count - 1}, found {low}..{high}")
+
+
+def normals_of_all(vertices: Float, triangles: Index, touching: scipy.sparse.csr_matrix) -> Float:
+    """Compute (N, W, 3) unit normals of the first W of `vertices` (N, V, 3): N shapes of one mesh at once.
+
+    Face normals are weighted by area; those of one shape do not depend on the others.
+
+    triangles  (F, 3)
+    touching   (W, F) as from `incidence`
+    """
+    count = len(vertices)
+    planes = np.ascontiguousarray(vertices.transpose(2, 1, 0))  # (3, V, N): a row holds one vertex of every shape
+    areas = np.empty((len(triangles), 3, count), np.float32)
+    size = max(1, BLOCK // count)
+    scratch = np.empty((8, min(size, len(triangles)), count), np.float32)
+    for start in range(0, len(triangles), size):
+        a, b, c = np.ascontiguousarray(triangles[start : start + size].T)
+        corner, spare, *sides = scratch[:, : len(a)]
+        first, second = sides[:3], sides[3:]
+        for plane, ab, ac in zip(planes, first, second, strict=True):
+            np.take(plane, a, axis=0, out=corner, mode="clip")  # any mode but "raise" writes to `out` directly
+            for other, side in ((b, ab), (c, ac)):
+                np.take(plane, other, axis=0, out=side, mode="clip")
+                np.subtract(side, corner, out=side)
+        for k, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
+            area = areas[start : start + len(a), k]
+            np.multiply(first[i], second[j], out=area)
+            np.multiply(first[j], second[i], out=spare)
+            np.subtract(area, spare, out=area)
+    summed = (touching @ areas.reshape(len(triangles), -1)).reshape(-1, 3, count)
+    length = np.sqrt(np.einsum("vkn,vkn->vn", summed, summed))
+    nowhere = length <= 1e-20  # a vertex of no triangle, or of slivers only
+    normals = np.empty((count, len(summed), 3), np.float32)
+    np.divide(summed, np.maximum(length, 1e-20)[:, None], out=normals.transpose(1, 2, 0))
+    normals[nowhere.T] = (0, 1, 0)
+    return normals

@@ -11,8 +11,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from assets.mesh import Float, Index, Mesh, Surface, incidence
-from assets.normals import normals_of_all
+from assets.mesh import Float, Index, Mesh, Surface, incidence, normals_of_all
 
 # A blend shape (jaw open, left smile) is given fully pressed; one standard deviation of its coefficient is this share.
 BLEND_SHAPE_DEVIATION = 0.35
@@ -46,13 +45,13 @@ class Modes:
 
     @classmethod
     def from_displacements(cls, displacements: Float, names: tuple[str, ...] = (), one_sided: bool = False) -> Modes:
-        """Modes of `displacements` (K, 3V), each at one standard deviation; scales them to unit length in place."""
+        """Make modes of `displacements` (K, 3V), each at one standard deviation; scales them to length 1 in place."""
         deviations = np.linalg.norm(displacements, axis=1)
         displacements /= np.maximum(deviations, 1e-12)[:, None]
         return cls(displacements, deviations.astype(np.float32), names, one_sided)
 
     def offsets(self, coefficients: Float) -> Float:
-        """(..., V, 3) displacements for `coefficients` (..., K), in standard deviations."""
+        """Compute (..., V, 3) displacements for `coefficients` (..., K), in standard deviations."""
         rows = coefficients.reshape(math.prod(coefficients.shape[:-1]), len(self))
         weights = np.zeros((-(-len(rows) // ROWS) * ROWS, len(self)), np.float32)
         weights[: len(rows)] = rows * self.deviations
@@ -73,8 +72,8 @@ class MorphableModel:
     expression_mean  (V, 3) float32 centimetres or None: added to faces that have an expression, not to neutral ones
     landmarks        name -> (3,) point of the mean face in centimetres, where the file gives any
     cavity           (V,) bool or None: the inside of the mouth, which keeps its colour in a model without albedo modes
-    facets           (G, 3) int32 or None: triangles that the normals are of, where those drawn are fewer. Albedo ends
-                     with the vertices that are drawn; the shape of those after them serves the facets
+    facets           (G, 3) int32 or None: in a reduced mesh, the triangles that normals are taken from. Vertices that
+                     are drawn come first and have albedo; those after them only give the facets their shape
     """
 
     name: str
@@ -103,14 +102,14 @@ class MorphableModel:
         return incidence(self._normal_triangles, len(self.shape_mean))[: len(self.albedo_mean)]
 
     def mesh(self, coefficients: Float) -> Mesh:
-        """The face of `coefficients` (K,) float32 in standard deviations: shape, then albedo, then expression.
+        """Make the face of `coefficients` (K,) float32 in standard deviations: shape, then albedo, then expression.
 
         Without the coefficients of expression the face is neutral.
         """
         return self.meshes(coefficients[None])[0]
 
     def meshes(self, coefficients: Float) -> list[Mesh]:
-        """The faces of `coefficients` (N, K), each as `mesh` has it. Arrays that are equal may be shared by them."""
+        """Make the faces of `coefficients` (N, K), each as `mesh` makes it. Equal arrays may be shared by them."""
         shape, albedo, expression = map(_distinct, np.split(coefficients, np.cumsum(list(self.parts.values()))[:2], 1))
         vertices = self.shape.offsets(shape)
         vertices += self.shape_mean
@@ -129,5 +128,5 @@ class MorphableModel:
 
 
 def _distinct(coefficients: Float) -> Float:
-    """The rows of (N, K), or one for all of them where they are equal."""
+    """Return the rows of (N, K), or a single one if they are all equal."""
     return coefficients[:1] if (coefficients == coefficients[:1]).all() else coefficients

@@ -1,1 +1,1 @@
-"""How it is rendered: factors, scenes, GL renderers, and the shards they write. Never imports torch."""
+"""Rendering: factors, scenes, GL renderers, and the shards they write. Never imports torch."""

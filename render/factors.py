@@ -1,4 +1,4 @@
-"""The factors of variation: what may vary inside a mini-batch, over which range, and how values are drawn.
+"""The factors of variation: what may vary inside a mini-batch, over which range, and the drawing of values.
 
 A factor of one's own is one entry in `TABLE`, for example
 
@@ -61,23 +61,23 @@ VIEWS: dict[str, dict[str, tuple[float, ...]]] = {
 
 
 def generator(seed: int, split: str, factor: str, index: int, stream: str) -> np.random.Generator:
-    """The random generator of one `stream` of one mini-batch: a pure function of its arguments, whatever ran before."""
+    """Make the random generator of one `stream` of one mini-batch: its arguments alone decide it."""
     words = [seed, index, *f"{split}/{factor}/{stream}".encode()]
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
 def draw_values(low: float, high: float, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """`count` values, (count,) float32, uniform in [low, high)."""
+    """Draw `count` values, (count,) float32, uniform in [low, high)."""
     return rng.uniform(low, high, size=count).astype(np.float32)
 
 
 def pick_values(grid: Sequence[float], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """`count` values of a grid, (count,) float32; each at most once while there are enough."""
+    """Pick `count` values of a grid, (count,) float32; each at most once while there are enough."""
     return rng.choice(np.array(grid, np.float32), size=count, replace=count > len(grid))
 
 
 def parse_range(text: str, option: str) -> tuple[float, float]:
-    """'A:B' in degrees as (A, B); BadInput names `option`."""
+    """Parse 'A:B' in degrees as (A, B); BadInput names `option`."""
     parts = text.split(":")
     try:
         low, high = (float(part) for part in parts)

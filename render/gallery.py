@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.catalog import Catalog
-from assets.chair_catalog import ChairCatalog
-from assets.face_catalog import FaceCatalog
+from assets.chairs.catalog import ChairCatalog
+from assets.faces.catalog import FaceCatalog
 from assets.mesh import Mesh
 from assets.morphable import BLEND_SHAPE_DEVIATION
 from render.scene import Scene, Shading, frame_camera
@@ -28,7 +28,7 @@ FRONT_LIGHT = -35.0  # a light from the side shows the relief
 
 
 class Gallery:
-    """Draws single objects of a catalog as `render.job` does. `draw` is a renderer's, of images of `size` pixels."""
+    """Draws single objects of a catalog as `render.jobs.job` does. `draw` is a renderer's, of images of `size` pixels."""
 
     def __init__(self, catalog: Catalog, draw: Draw, shading: Shading, size: int) -> None:
         self.camera = frame_camera(catalog.target, catalog.radius, size)

@@ -1,4 +1,4 @@
-"""Draws what a mini-batch shows: one factor afresh for each image, every other factor once for all of them."""
+"""The values that a mini-batch shows: one factor drawn afresh for each image, all others once for all images."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from render.scene import Camera, Scene, Shading, with_value
 
 @dataclass(frozen=True)
 class Sampling:
-    """What the numbers of the scene are drawn from.
+    """The distribution of the numbers of the scene.
 
     ranges  extrinsic factor -> (low, high), uniform
-    views   extrinsic factor -> the values to draw from instead, of those that have a grid
+    views   extrinsic factor -> the values to draw from instead, for factors on a grid
     """
 
     ranges: Mapping[str, tuple[float, float]]
     views: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def limits(self, name: str) -> tuple[float, float]:
-        """(low, high) of all that can be drawn."""
+        """Return the (low, high) of all that can be drawn."""
         return (min(self.views[name]), max(self.views[name])) if name in self.views else self.ranges[name]
 
     def draw(self, name: str, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """(count,) values."""
+        """Draw (count,) values."""
         if name in self.views:
             return pick_values(self.views[name], count, rng)
         return draw_values(*self.ranges[name], count, rng)
 
 
 @dataclass(frozen=True, eq=False)
-class Draw:
+class MiniBatchValues:
     """The values of one mini-batch of N images.
 
     values        extrinsic factor -> (N,) float32, degrees
     identity      (N,) int64
-    coefficients  (N, K) float32, (1, K) where all images share them, or None (see `assets.catalog.Individuals`)
+    coefficients  (N, K) float32, (1, K) if all images share them, or None (see `assets.catalog.Objects`)
     """
 
     values: dict[str, NDArray[np.float32]]
@@ -52,10 +52,10 @@ class Draw:
     coefficients: Float | None
 
 
-def draw_minibatch(
+def sample_minibatch(
     catalog: Catalog, sampling: Sampling, batch_size: int, seed: int, split: str, factor: str, index: int
-) -> Draw:
-    """The values of mini-batch `index` of `factor`: a pure function of the arguments (paper, section 4).
+) -> MiniBatchValues:
+    """Draw the values of mini-batch `index` of `factor`: a pure function of the arguments (paper, section 4).
 
     The active factor gets `batch_size` values, each of the others one, repeated. Factors on a grid that are not active
     go through all their combinations, one after each round over the models.
@@ -67,32 +67,32 @@ def draw_minibatch(
     values: dict[str, Any] = {
         name: sampling.draw(name, batch_size if name == factor else 1, stream(name)) for name in EXTRINSIC
     }
-    held = [name for name in sampling.views if name != factor]
-    combinations = list(product(*(sampling.views[name] for name in held)))
-    values |= zip(held, combinations[catalog.rounds(split, index) % len(combinations)], strict=True)
+    fixed = [name for name in sampling.views if name != factor]
+    combinations = list(product(*(sampling.views[name] for name in fixed)))
+    values |= zip(fixed, combinations[catalog.rounds(split, index) % len(combinations)], strict=True)
     chosen = catalog.choose(split, index, FACTORS[factor].parts, batch_size, stream)
-    return Draw(
+    return MiniBatchValues(
         {name: np.broadcast_to(np.float32(value), (batch_size,)) for name, value in values.items()},
         np.broadcast_to(chosen.identity, (batch_size,)),
         chosen.coefficients,
     )
 
 
-def scenes(draw: Draw, catalog: Catalog, camera: Camera, shading: Shading) -> list[Scene]:
-    """One scene for each image of the mini-batch; consecutive images of one object share one mesh."""
-    count = len(draw.identity)
-    if draw.coefficients is not None and len(draw.coefficients) == 1:
+def scenes(values: MiniBatchValues, catalog: Catalog, camera: Camera, shading: Shading) -> list[Scene]:
+    """Make one scene for each image of the mini-batch; consecutive images of one object share one mesh."""
+    count = len(values.identity)
+    if values.coefficients is not None and len(values.coefficients) == 1:
         new = np.arange(count) == 0
-    elif draw.coefficients is not None:
+    elif values.coefficients is not None:
         new = np.ones(count, bool)
     else:
-        new = np.diff(draw.identity, prepend=-1) != 0
-    chosen = None if draw.coefficients is None else draw.coefficients[new[: len(draw.coefficients)]]
-    meshes = catalog.meshes(draw.identity[new], chosen)
+        new = np.diff(values.identity, prepend=-1) != 0
+    chosen = None if values.coefficients is None else values.coefficients[new[: len(values.coefficients)]]
+    meshes = catalog.meshes(values.identity[new], chosen)
     made = []
     for i, mesh in enumerate(np.cumsum(new) - 1):
         scene = Scene(meshes[mesh], 0.0, 0.0, 0.0, camera, shading)
-        for name, values in draw.values.items():
-            scene = with_value(scene, FACTORS[name].sets, float(values[i]))
+        for name, column in values.values.items():
+            scene = with_value(scene, FACTORS[name].sets, float(column[i]))
         made.append(scene)
     return made

@@ -51,7 +51,7 @@ class Camera:
 class Shading:
     """The one shading model, shared by all renderers: two-sided Lambert with one directional light.
 
-    grey = albedo . (0.21, 0.72, 0.07) * (ambient + diffuse * max(0, n . l)); see shaders/mesh.frag
+    grey = albedo . GREY_WEIGHTS * (ambient + diffuse * max(0, n . l)); see opengl/shaders/mesh.frag
 
     light_elevation  height of the light above the camera's horizontal plane, in degrees
     background       grey level of the empty image, 0 to 1
@@ -65,7 +65,7 @@ class Shading:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What one image shows. Angles in degrees, as DESIGN's frame has them.
+    """The content of one image. Angles in degrees.
 
     azimuth    turns the object about +Y; positive turns its face to the viewer's right
     elevation  raises the camera
@@ -81,7 +81,7 @@ class Scene:
 
 
 def with_value(scene: Scene, field: str, value: float) -> Scene:
-    """The scene with one number changed: `field` of its own, or of its camera or shading as in "camera.fov"."""
+    """Change one number of the scene: `field` of its own, or of its camera or shading as in "camera.fov"."""
     owner, _, name = field.rpartition(".")
     if not owner:
         return replace(scene, **{name: value})  # type: ignore[arg-type]
@@ -89,12 +89,12 @@ def with_value(scene: Scene, field: str, value: float) -> Scene:
 
 
 def frame_camera(target: tuple[float, float, float], radius: float, size: int, fov: float = 25.0) -> Camera:
-    """A camera that holds the sphere of `radius` around `target` in view, whatever the azimuth and elevation."""
+    """Place a camera that holds the sphere of `radius` around `target` in view, at any azimuth and elevation."""
     return Camera(target, radius / float(np.sin(np.radians(fov / 2))), fov, size)
 
 
 def model_matrix(scene: Scene) -> Matrix:
-    """(4, 4) object to world: a turn by the azimuth about the vertical axis through the camera's target."""
+    """Return (4, 4) object to world: a turn by the azimuth about the vertical axis through the camera's target."""
     angle = np.radians(scene.azimuth)
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
@@ -106,7 +106,7 @@ def model_matrix(scene: Scene) -> Matrix:
 
 
 def camera_pose(scene: Scene) -> Matrix:
-    """(4, 4) camera to world: on +Z of the target, raised by the elevation, looking at the target."""
+    """Return (4, 4) camera to world: on +Z of the target, raised by the elevation, looking at the target."""
     angle = np.radians(scene.elevation)
     cos, sin = np.cos(angle), np.sin(angle)
     matrix = np.eye(4)
@@ -116,7 +116,7 @@ def camera_pose(scene: Scene) -> Matrix:
 
 
 def light_direction(scene: Scene) -> NDArray[np.float64]:
-    """(3,) unit vector in the world from the object towards the light."""
+    """Return (3,) the unit vector in the world from the object towards the light."""
     azimuth, elevation = np.radians(scene.light), np.radians(scene.shading.light_elevation)
     towards = np.array(
         [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]

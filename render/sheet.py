@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from render.factors import FACTORS
-from render.shards import MiniBatch
+from render.shards.data_set import MiniBatch
 
 MARGIN = 190  # pixels at the left for the row's label
 LINE = 16

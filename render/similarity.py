@@ -1,4 +1,4 @@
-"""How alike two grey images are: mean absolute difference, and structural similarity (Wang et al. 2004)."""
+"""Similarity of two grey images: mean absolute difference, and structural similarity (Wang et al. 2004)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Image = NDArray[np.uint8]
 
 
 def mean_difference(a: Image, b: Image) -> float:
-    """Mean absolute difference of two images (h, w), in grey levels of 255."""
+    """Return the mean absolute difference of two images (h, w), in grey levels of 255."""
     return float(np.abs(a.astype(np.float64) - b).mean())
 
 
 def ssim(a: Image, b: Image) -> float:
-    """Mean structural similarity of two images (h, w) in 0..255: 1 for equal ones."""
+    """Return the mean structural similarity of two images (h, w) in 0..255: 1 for equal ones."""
     x, y = a.astype(np.float64), b.astype(np.float64)
 
     def smooth(image: NDArray[np.float64]) -> NDArray[np.float64]:

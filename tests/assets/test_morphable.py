@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from assets.mesh import incidence, vertex_normals
+from assets.mesh import BLOCK, incidence, normals_of_all, vertex_normals
 from assets.morphable import Modes, MorphableModel
-from assets.normals import BLOCK, normals_of_all
 
 RNG = np.random.default_rng(0)
 BALL = trimesh.creation.icosphere(3, 1.0)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from job_fixtures import FlatJob, contents, many_tasks, run, small_job
 
-import render.files
+import assets.files
 from render.errors import Failure, ShardError
-from render.manifest import NAME, read_manifest
-from render.shard_file import hash_file
-from render.verification import strangers, verify_shard
+from render.shards.manifest import NAME, read_manifest
+from render.shards.shard_file import hash_file
+from render.shards.verification import unknown_files, verify_shard
 
 TASKS = many_tasks(60)
 
@@ -40,7 +40,7 @@ def faults(folder):
     manifest = read_manifest(folder)
     shards = manifest.shards.items()
     lines = [line for name, entry in shards for line in verify_shard(folder, name, entry, manifest.settings)]
-    return lines + strangers(folder, manifest)
+    return lines + unknown_files(folder, manifest)
 
 
 class SlowJob(FlatJob):
@@ -61,12 +61,18 @@ job, tasks = small_job(kind=SlowJob), many_tasks(60)
 """
 KILLS = """
 rng = random.Random(0)
+def shards():
+    return len([name for name in os.listdir(sys.argv[1]) if name.endswith(".npz")])
+os.makedirs(sys.argv[1])
 for kill in range(20):
     child = os.fork()
     if not child:
         run(sys.argv[1], tasks, job)
         os._exit(0)
-    time.sleep(rng.uniform(0.02, 0.15))
+    wanted = min(shards() + rng.randint(0, 2), 60)  # counted in shards: a busy machine takes any time for them
+    while shards() < wanted:
+        time.sleep(0.001)
+    time.sleep(rng.uniform(0.0, 0.05))
     os.kill(child, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, f"finished before kill {kill}"
 """
@@ -148,7 +154,7 @@ def test_a_full_disk_is_named_leaves_nothing_half_written_and_is_resumed(rendere
             self.file.write(data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(render.files, "open", lambda *words: Disk(open(*words)), raising=False)  # noqa: SIM115
+        patch.setattr(assets.files, "open", lambda *words: Disk(open(*words)), raising=False)  # noqa: SIM115
         with pytest.raises(Failure, match=r"(npz|json): cannot be written: No space left on device; what was finished"):
             run(tmp_path / "s", TASKS)
     assert 0 < len(list((tmp_path / "s").glob("*.npz"))) < len(TASKS)
@@ -174,7 +180,7 @@ import resource, sys
 from dataclasses import replace
 sys.path[:0] = {paths!r}
 from job_fixtures import small_job
-from render.job import Task
+from render.jobs.job import Task
 job = replace(small_job(), renderer=sys.argv[1])
 job.start()
 def peak(first, count):

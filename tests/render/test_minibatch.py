@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from mesh_fixtures import small_face_catalog, write_models
 
-from assets.chair_catalog import open_chairs
-from assets.face_catalog import FaceSampling
+from assets.chairs.catalog import open_chairs
+from assets.faces.catalog import FaceSampling
 from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, VIEWS
-from render.minibatch import Sampling, draw_minibatch, scenes
+from render.minibatch import Sampling, sample_minibatch, scenes
 from render.scene import Shading, frame_camera
 
 RANGES = Sampling(DEFAULT_RANGES["face"])
@@ -25,7 +25,7 @@ def moody():
 
 
 def drawn(catalog, factor, index=0, split="train", seed=0, sampling=RANGES):
-    return draw_minibatch(catalog, sampling, 20, seed, split, factor, index)
+    return sample_minibatch(catalog, sampling, 20, seed, split, factor, index)
 
 
 def distinct(values):
@@ -145,10 +145,10 @@ def test_on_the_paper_s_grid_every_chair_is_seen_in_60_views(tmp_path):
     sampling = Sampling(DEFAULT_RANGES["chair"], VIEWS["paper"])
     seen = set()
     for index in range(4):  # two chairs for training, twice in turn
-        draw = draw_minibatch(chairs, sampling, 30, 0, "train", "azimuth", index)
+        draw = sample_minibatch(chairs, sampling, 30, 0, "train", "azimuth", index)
         seen |= set(zip(draw.identity, draw.values["azimuth"], draw.values["elevation"], strict=True))
     assert len(seen) == 2 * 60
-    views = [draw_minibatch(chairs, sampling, 4, 0, "train", "intrinsic", index).values for index in range(120)]
+    views = [sample_minibatch(chairs, sampling, 4, 0, "train", "intrinsic", index).values for index in range(120)]
     assert len({(v["azimuth"][0], v["elevation"][0]) for v in views}) == 60
 
 

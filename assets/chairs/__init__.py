@@ -1,0 +1,1 @@
+"""Chairs: the catalog of chair models, and the built-in ones."""

@@ -1,0 +1,1 @@
+"""Faces: the catalog of faces, readers of morphable face models, albedo for those without, level of detail."""

@@ -1,0 +1,1 @@
+"""Importers: images that others rendered, turned into shards."""

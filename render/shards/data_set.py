@@ -1,0 +1,180 @@
+"""A folder of shards as mini-batches mapped from disk, checked against its manifest (`open_data_set`).
+
+Identities have keys, which are equal in two data sets for the same person or model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.errors import ShardError
+from render.factors import FACTORS
+from render.shards.manifest import Entry, Manifest, read_manifest
+from render.shards.shard_file import map_shard
+
+_OPEN_SHARDS = 128  # each mapped shard holds one file descriptor; the usual limit is 1,024
+
+
+@dataclass(frozen=True, eq=False)
+class MiniBatch:
+    """N images in which exactly one factor varies.
+
+    images    (N, H, W) uint8, a view of the mapped file
+    values    extrinsic factor -> (N,) float32, degrees
+    identity  (N,) int64
+    """
+
+    split: str
+    factor: str
+    index: int
+    images: NDArray[np.uint8]
+    values: dict[str, NDArray[np.float32]]
+    identity: NDArray[np.int64]
+    shard: Path
+
+
+class DataSet:
+    """The mini-batches of one split of a shard folder."""
+
+    def __init__(self, folder: Path, split: str, manifest: Manifest) -> None:
+        self.folder, self.split, self.manifest = folder, split, manifest
+        self._entries: dict[str, list[tuple[str, Entry]]] = {}
+        for name, entry in sorted(manifest.shards.items(), key=lambda item: item[1].first):
+            if entry.split == split:
+                self._entries.setdefault(entry.factor, []).append((name, entry))
+        self._mapped: OrderedDict[str, dict[str, NDArray[Any]]] = OrderedDict()
+
+    @property
+    def object(self) -> str:
+        return str(self.manifest.settings["object"])
+
+    @property
+    def size(self) -> int:
+        """Image height and width in pixels."""
+        return int(self.manifest.settings["size"])
+
+    @property
+    def batch_size(self) -> int:
+        """N, the images of a mini-batch."""
+        return int(self.manifest.settings["batch_size"])
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Degrees over which each extrinsic factor was drawn."""
+        return {name: (float(low), float(high)) for name, (low, high) in self.manifest.settings["ranges"].items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal hash of the settings of the data set, equal for all its splits and factors."""
+        return self.manifest.fingerprint
+
+    @cached_property
+    def factors(self) -> tuple[str, ...]:
+        """The factors present, in the order of `render.factors.FACTORS`."""
+        return tuple(name for name in FACTORS if name in self._entries)
+
+    def count(self, factor: str) -> int:
+        """Count the mini-batches of `factor`."""
+        return sum(entry.count for _, entry in self._entries.get(factor, []))
+
+    def minibatch(self, factor: str, index: int) -> MiniBatch:
+        """Return mini-batch `index` of `factor`, 0 <= index < count(factor)."""
+        offset = index
+        for name, entry in self._entries.get(factor, []):
+            if offset < entry.count:
+                arrays = self._arrays(name, entry)
+                values = {key: arrays[key][offset] for key in self.ranges}
+                images, identity = arrays["images"][offset], arrays["identity"][offset]
+                return MiniBatch(self.split, factor, index, images, values, identity, self.folder / name)
+            offset -= entry.count
+        raise IndexError(f"{self.folder}: no mini-batch {index} of {factor}")
+
+    def minibatches(self) -> Iterator[MiniBatch]:
+        """Yield all of them, factor by factor."""
+        for factor in self.factors:
+            for index in range(self.count(factor)):
+                yield self.minibatch(factor, index)
+
+    def check(self) -> None:
+        """Map every shard once, so that a bad one is named before work starts."""
+        for entries in self._entries.values():
+            for name, entry in entries:
+                self._arrays(name, entry)
+
+    def _arrays(self, name: str, entry: Entry) -> dict[str, NDArray[Any]]:
+        if name in self._mapped:
+            self._mapped.move_to_end(name)
+            return self._mapped[name]
+        arrays = map_entry(self.folder, name, entry, self.manifest.settings)
+        self._mapped[name] = arrays
+        if len(self._mapped) > _OPEN_SHARDS:
+            self._mapped.popitem(last=False)
+        return arrays
+
+
+def map_entry(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """Map one shard after checking it against its manifest entry: file size, then the shape of its members."""
+    path = folder / name
+    if not path.is_file():
+        raise ShardError(f"{path}: expected a shard of {entry.bytes} bytes as in the manifest, found no file")
+    found = path.stat().st_size
+    if found != entry.bytes:
+        raise ShardError(f"{path}: expected {entry.bytes} bytes as in the manifest, found {found}; render again")
+    arrays = map_shard(path, settings["ranges"])
+    wanted = (entry.count, settings["batch_size"], settings["size"], settings["size"])
+    if arrays["images"].shape != wanted:
+        raise ShardError(f"{path}: expected images {wanted} as in the manifest, found {arrays['images'].shape}")
+    return arrays
+
+
+def open_data_set(folder: Path, split: str = "train") -> DataSet:
+    """Open the mini-batches of `split` in a shard folder, every shard checked by size, type and shape.
+
+    Raises ShardError naming the folder or the shard; a folder without that split names what it holds.
+    """
+    manifest = read_manifest(folder)
+    data = DataSet(folder, split, manifest)
+    if not data.factors:
+        splits = sorted({entry.split for entry in manifest.shards.values()})
+        found = f"only {', '.join(splits)}" if splits else "no finished shard"
+        raise ShardError(
+            f"{folder}: expected {split} shards, found {found}; make them with `dcign render --split {split}`"
+        )
+    data.check()
+    return data
+
+
+def identity_keys(data: DataSet) -> dict[int, int]:
+    """Return identity -> key of all that `data` shows; keys are equal in two data sets for the same person or model.
+
+    A chair is known by the content of its file, wherever that lies, a face by its number and the face model.
+    """
+    found = {int(identity) for minibatch in data.minibatches() for identity in np.unique(minibatch.identity)}
+    models = data.manifest.settings["assets"].get("models", {})
+    if data.object != "chair":
+        person = _hash(*(sha256 for _, sha256 in sorted(models.items())))
+        return {identity: (identity * 0x9E3779B97F4A7C15 + person) % 2**64 for identity in sorted(found)}
+    chairs: list[Any] = list(models.values())
+    unlisted = data.manifest.settings["assets"].get("name")
+    return {
+        identity: _hash(chairs[identity]) if 0 <= identity < len(chairs) else _hash(unlisted, identity)
+        for identity in sorted(found)
+    }
+
+
+def key_array(keys: dict[int, int]) -> NDArray[np.uint64]:
+    """Return the keys, sorted and each once, (n,)."""
+    return np.unique(np.array(list(keys.values()), np.uint64))
+
+
+def _hash(*texts: object) -> int:
+    return int.from_bytes(hashlib.sha256("/".join(map(str, texts)).encode()).digest()[:8], "little")
