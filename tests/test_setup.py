@@ -184,3 +184,11 @@ def test_an_environment_made_by_hand_is_kept(machine):
     (machine.home / ".venv" / "bin").mkdir(parents=True)
     shutil.copy(machine.bin / "python3", machine.home / ".venv" / "bin" / "python")
     assert machine.setup()[::2] == (0, ["pip"])
+
+
+def test_the_workflow_file_installs_what_set_up_would_ask_for_and_calls_the_one_script():
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    assert f"apt-get install -y --no-install-recommends {GL}\n" in workflow
+    assert f"TORCH_INDEX: {CPU_BUILDS} " in workflow
+    assert "run: bash .ci/run\n" in workflow
+    assert f'GL_PACKAGES="{GL}"\n' in (ROOT / "scripts/setup").read_text()
