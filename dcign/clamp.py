@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)
+from dcign.config import INVARIANCE_STRENGTH
 
 
 class _Clamp(torch.autograd.Function):

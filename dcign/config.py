@@ -6,11 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from dcign.clamp import INVARIANCE_STRENGTH
 from dcign.errors import RunError
-from dcign.networks import PAPER_WIDTHS
 from render.factors import TABLE
 
+PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
+INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)
 LARGEST_WIDTH = 4096  # maps of a layer
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.batches`
 PRECISIONS = ("auto", "fp32", "bf16")

@@ -10,13 +10,12 @@ from dcign.curves import Curve, GroupCurve
 from dcign.encoding import Encoding
 from dcign.evaluation import Evaluation
 from dcign.manipulate import decode, sweep
-from dcign.pictures import Row, Tile, degrees_text, draw_rows
+from dcign.pictures import READABLE, Row, Tile, degrees_text, draw_rows
 from dcign.run import Run
 from render.shards import DataSet
 
 OBJECTS = 4
 FRAMES = 9
-READABLE = 100  # pixels; smaller images are enlarged for the picture
 
 
 def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcign.config import PAPER_WIDTHS
 from dcign.errors import RunError
 from dcign.upconv import UpConv
 
-PAPER_WIDTHS = (96, 64, 32)
 PAPER_SIZE = 150
 SMALLEST_GRID = 9  # the decoder's start for 54 x 54; a smaller one would leave the encoder 2 x 2 pixels or fewer
 

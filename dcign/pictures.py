@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 INK, PAPER, FAINT = 30, 255, 130  # grey levels
 MARGIN = 6  # pixels between tiles
+READABLE = 100  # pixels; smaller images are enlarged for the picture
 
 
 @dataclass(frozen=True)

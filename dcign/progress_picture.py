@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcign.code import CodeLayout
-from dcign.examples import READABLE
 from dcign.held_out import held_out_minibatches, images_of, observing
 from dcign.knobs import named_knobs
 from dcign.manipulate import set_latent
 from dcign.networks import DCIGN
-from dcign.pictures import Row, Tile, degrees_text, draw_rows
+from dcign.pictures import READABLE, Row, Tile, degrees_text, draw_rows
 from render.factors import FACTORS
 from render.shards import DataSet, MiniBatch
 

@@ -19,13 +19,12 @@ from dcign.evidence.section import Cell, Figure, Section, Table
 from dcign.evidence.views import STEADY, FactorViews, NovelViews, Scores, compare
 from dcign.metrics import bootstrap
 from dcign.metrics.bootstrap import Estimate
-from dcign.pictures import Row, Tile, degrees_text, draw_rows, png
+from dcign.pictures import READABLE, Row, Tile, degrees_text, draw_rows, png
 
 __all__ = ["NovelViews", "compare", "measure", "section"]
 
 MEASURES = ("mse", "psnr", "ssim", "lpips")
 BRIGHTER = 2  # how much the picture of the error is brightened
-READABLE = 100  # pixels; smaller images are enlarged for the picture
 WIDTHS = (5.0, 10.0, 15.0, 20.0, 30.0)  # degrees of change that may share a bin
 MOST_BINS = 8
 

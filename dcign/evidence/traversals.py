@@ -12,12 +12,11 @@ from dcign.evidence.coded import Coded
 from dcign.evidence.section import Cell, Figure, Section, Table
 from dcign.knobs import Knobs
 from dcign.manipulate import decode, set_latent
-from dcign.pictures import Row, Tile, degrees_text, draw_rows, png
+from dcign.pictures import READABLE, Row, Tile, degrees_text, draw_rows, png
 from dcign.run import Run
 
 OBJECTS = 3
 VALUES = np.linspace(-15.0, 15.0, 11)  # paper, Figures 4 and 5
-READABLE = 100  # pixels; smaller images are enlarged for the picture
 
 
 def section(
