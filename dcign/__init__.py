@@ -1,6 +1,6 @@
 """The model: graphics code, networks, clamped SGVB, training, evaluation. Never imports OpenGL.
 
-For a notebook: `engine = dcign.load("run")`, see `dcign.engine.Engine`.
+For a notebook: `engine = dcign.load("run")`, see `dcign.engine.engine.Engine`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dcign.engine import Engine, load
+    from dcign.engine.engine import Engine, load
 
 __all__ = ["Engine", "load"]
 
@@ -17,7 +17,7 @@ def __getattr__(name: str) -> Any:
     """`Engine` and `load`, imported when first asked for: `import dcign` alone stays light and never loads torch."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dcign import engine
+    from dcign.engine import engine
 
     return getattr(engine, name)
 

@@ -12,7 +12,7 @@ from render.factors import TABLE
 PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
 INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)
 LARGEST_WIDTH = 4096  # maps of a layer
-LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.batches`
+LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
@@ -34,14 +34,14 @@ class TrainConfig:
     steps: int = 12_000  # updates of the weights
     widths: tuple[int, int, int] = PAPER_WIDTHS  # maps of the three encoder layers; the decoder mirrors them
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
-    procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.posterior`
+    procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.posterior`
     clamp: str = "mean"  # inactive latents become their 'mean', or the 'first' image's, as in the authors' program
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
     beta: float = 4.0  # factor on the divergence of beta-vae
     extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of azimuth, elevation and light
-    likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.objective`
-    optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.optim`
+    likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.model.objective`
+    optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.model.optimisers`
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
     learning_rate_fall: int = 0  # last updates over which the learning rate falls to 0 in a straight line; 0: none
     momentum_decay: float = 0.1  # share of the new gradient in its mean; rmsprop: velocity kept

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dcign.calibration import Calibration
-from dcign.curves import Curve, GroupCurve
-from dcign.html_parts import number
-from dcign.run import Run
-from dcign.saved_reports import reach
+from dcign.engine.calibration import Calibration
+from dcign.engine.curves import Curve, GroupCurve
+from dcign.report.html import number
+from dcign.report.saved import reach
+from dcign.runs.run import Run
 from render.factors import EXTRINSIC
 
 WHAT = {

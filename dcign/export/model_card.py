@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from dcign.calibration import Calibration
 from dcign.config import join
-from dcign.curves import Curve
+from dcign.engine.calibration import Calibration
+from dcign.engine.curves import Curve
 from dcign.export.limits import NOT_MEASURED, limits, range_text
-from dcign.html_parts import number
-from dcign.run import Run
-from dcign.saved_reports import reach
+from dcign.report.html import number
+from dcign.report.saved import reach
+from dcign.runs.run import Run
 
 OWN = "built-in"
 LICENCES = {OWN: "made by dcign itself, MIT licence", "ict-facekit": "ICT-FaceKit, MIT licence"}

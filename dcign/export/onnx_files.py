@@ -4,7 +4,7 @@
     decoder.onnx   codes (N, Z) float32 -> images (N, 1, H, W) in [0, 1]
 
 Written out instead of traced: the graphs are the sixteen or so operations that a reader expects, with the 7x7 kernels
-folded once into the four-phase ones that inference uses (`dcign.upconv`), and equal runs give equal bytes.
+folded once into the four-phase ones that inference uses (`dcign.model.upconv`), and equal runs give equal bytes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dcign import manipulate
+from dcign.engine import codes as manipulate
 from dcign.errors import BadInput, Failure
-from dcign.run import Run
-from dcign.upconv import UpConv, fold
+from dcign.model.upconv import UpConv, fold
+from dcign.runs.run import Run
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 OPSET, IR = 17, 8  # read by every onnxruntime since 1.12

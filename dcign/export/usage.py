@@ -8,7 +8,7 @@ from importlib import resources
 from string import Template
 
 from dcign.export.onnx_files import DECODER, ENCODER, LARGEST_DIFFERENCE
-from dcign.run import Run
+from dcign.runs.run import Run
 
 
 def usage(run: Run, differences: Mapping[str, float], starts: int) -> str:

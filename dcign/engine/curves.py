@@ -1,0 +1,139 @@
+"""Calibration curves, piecewise linear: of one latent (`Curve`) and of a group of latents together (`GroupCurve`).
+
+Pure arithmetic; how they are fitted and stored is in `dcign.engine.calibration`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dcign.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Latent value as a piecewise linear function of an angle.
+
+    degrees, latent   the knots, ascending in degrees; the curve is valid from the first to the last
+    circular          the last knot is the first one turn later, and any angle is valid
+    residual_degrees  root mean square error of the angle read back from the latent; None for a circle
+    explained         share of the latent's variance that the curve explains; near 0 it runs through mere noise
+    images, draws     how many images, and independent angles among them, it was fitted to
+    """
+
+    factor: str
+    degrees: tuple[float, ...]
+    latent: tuple[float, ...]
+    circular: bool
+    residual_degrees: float | None
+    explained: float
+    images: int
+    draws: int
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest valid angle in degrees."""
+        return self.degrees[0], self.degrees[-1]
+
+    @property
+    def invertible(self) -> bool:
+        """Whether an angle can be read back from the latent."""
+        return not self.circular
+
+    def to_latent(self, degrees: ArrayLike) -> NDArray[np.float64]:
+        """Latent values at `degrees` (any shape). BadInput, naming the range, for an angle outside it."""
+        angle = _valid(self.factor, degrees, self.range, self.circular)
+        return np.interp(angle, self.degrees, self.latent)
+
+    def to_degrees(self, latent: ArrayLike) -> NDArray[np.float64]:
+        """Angles whose latent value is `latent` (any shape), held at the ends of the range beyond it.
+
+        ValueError for a circular curve, which has no inverse.
+        """
+        if self.circular:
+            raise ValueError(f"{self.factor}: one latent cannot tell the angles of a full circle apart")
+        knots, values = np.asarray(self.degrees), np.asarray(self.latent)
+        if values[0] > values[-1]:
+            knots, values = knots[::-1], values[::-1]
+        return np.interp(np.asarray(latent, dtype=np.float64), values, knots)
+
+
+@dataclass(frozen=True)
+class GroupCurve:
+    """Values of W >= 2 latents as a piecewise linear function of an angle: a line through their space, or a loop.
+
+    degrees           the knots, ascending; the curve is valid from the first to the last
+    latent            W values at each knot
+    circular          the last knot is the first one turn later, and any angle is valid
+    residual_degrees  root mean square error of the angle read back from the latents, the short way round on a circle
+    explained         share of the latents' variance, summed over them, that the curve explains
+    images, draws     how many images, and independent angles among them, it was fitted to
+    """
+
+    factor: str
+    degrees: tuple[float, ...]
+    latent: tuple[tuple[float, ...], ...]
+    circular: bool
+    residual_degrees: float
+    explained: float
+    images: int
+    draws: int
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest valid angle in degrees."""
+        return self.degrees[0], self.degrees[-1]
+
+    @property
+    def invertible(self) -> bool:
+        """Whether an angle can be read back from the latents: two of them can go round a circle, so yes."""
+        return True
+
+    def to_latent(self, degrees: ArrayLike) -> NDArray[np.float64]:
+        """Latents (..., W) at `degrees` (...). BadInput, naming the range, for an angle outside it."""
+        angle = _valid(self.factor, degrees, self.range, self.circular)
+        return np.stack([np.interp(angle, self.degrees, values) for values in np.asarray(self.latent).T], axis=-1)
+
+    def to_degrees(self, latents: ArrayLike) -> NDArray[np.float64]:
+        """The angle (...) of the point of the curve that is nearest to each of `latents` (..., W)."""
+        points, knots = np.asarray(latents, dtype=np.float64), np.asarray(self.latent)
+        best = np.full(points.shape[:-1], np.inf)
+        angle = np.full(points.shape[:-1], self.degrees[0])
+        for k, (start, end) in enumerate(pairwise(knots)):
+            along, length = end - start, float(np.sum((end - start) ** 2))
+            share = np.clip((points - start) @ along / length, 0.0, 1.0) if length > 0 else np.zeros_like(best)
+            distance = np.sum((points - start - share[..., None] * along) ** 2, axis=-1)
+            nearer = distance < best
+            best = np.where(nearer, distance, best)
+            angle = np.where(nearer, self.degrees[k] + share * (self.degrees[k + 1] - self.degrees[k]), angle)
+        return _once_round(angle, self.range) if self.circular else angle
+
+
+def angle_error(read: NDArray[np.float64], true: NDArray[np.float64], circular: bool) -> NDArray[np.float64]:
+    """`read` - `true` in degrees; on a circle the short way round, in [-180, 180)."""
+    error = read - true
+    return np.mod(error + 180.0, 360.0) - 180.0 if circular else error
+
+
+def _once_round(angle: NDArray[np.float64], ends: tuple[float, float]) -> NDArray[np.float64]:
+    low, high = ends
+    return low + np.mod(angle - low, high - low)
+
+
+def _valid(factor: str, degrees: ArrayLike, ends: tuple[float, float], circular: bool) -> NDArray[np.float64]:
+    """`degrees` as float64, brought into the range of a circle; BadInput for an angle outside another range."""
+    angle = np.asarray(degrees, dtype=np.float64)
+    low, high = ends
+    if circular:
+        return _once_round(angle, ends)
+    if np.any(angle < low) or np.any(angle > high) or not np.all(np.isfinite(angle)):
+        worst = angle.flat[int(np.argmax(np.maximum(low - angle, angle - high)))]
+        raise BadInput(
+            f"{factor}: {worst:g} degrees is outside the calibrated range {low:g} to {high:g} "
+            "(the angles that the model was tested on); ask for angles within it"
+        )
+    return angle

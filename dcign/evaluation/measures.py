@@ -1,0 +1,234 @@
+"""All measures of one run on one data set, from one encoding pass, as plain data ready for JSON.
+
+To add a measure: a pure function in `dcign/metrics/`, a line in `measure`, and a row in `dcign.report.write`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.engine import calibration
+from dcign.engine.calibration import Calibration
+from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.directions import leading_directions
+from dcign.evaluation.encoding import Encoding, encode_data_set
+from dcign.evaluation.intervals import intervals
+from dcign.metrics import circular, invariance, reconstruction, spearman
+from dcign.model.knobs import NAMING, Knobs, find_knobs, named_knobs
+from dcign.runs.run import Run
+from dcign.runs.training_data import trained_on
+from render.factors import FACTORS
+from render.shards import DataSet
+
+FORMAT = 1
+FOLDED = 45.0  # degrees: a group of latents that reads angles of a circle worse is named in the warnings
+NAMED = 5  # identities named in a warning
+WEAK_CURVE = 0.25  # a calibration that explains less of the latents' variance is named in the warnings
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`measures` is what report.json holds; the rest is what the pictures are drawn from."""
+
+    measures: dict[str, Any]
+    encoding: Encoding
+    calibration: Calibration
+    knobs: Knobs
+
+
+def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Evaluation:
+    """Encodes `data` once with `run` and measures it; `advance` is told how many images each step has done.
+
+    RunError or ShardError when they do not fit each other.
+    """
+    return measure(run, data, encode_data_set(run, data, advance))
+
+
+def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
+    """Every measure of an encoding. What cannot be computed is None in `measures` and named in its `warnings`."""
+    knobs, known = _knobs(run, encoding), trained_on(run, data)
+    identities = len(np.unique(encoding.identity))
+    names = tuple(name for name in knobs.groups if name in data.ranges)
+    own = {name: knobs.own(encoding.codes, name) for name in names}
+    latents = {name: own[name] for name in names if own[name].ndim == 1}
+    # A rank correlation wants one number, so groups of latents have none, and no leak by it. What a group knows of
+    # other factors shows in `invariance`: how far it moves while they vary.
+    correlation = spearman.compute(latents, encoding.degrees, encoding.minibatch)
+    curves = {name: _fit(name, own[name], encoding, data) for name in names}
+    fitted = {name: curve for name, curve in curves.items() if curve is not None}
+    source = {"folder": str(data.folder), "split": data.split, "fingerprint": data.fingerprint}
+    missing = [name for name in FACTORS if name in run.layout.names and name not in data.factors]
+    pixels = reconstruction.compute(encoding.sums)
+    inactive = {name: _inactive(run, knobs, name) for name in data.factors}
+    holding = {name: _invariance(inactive[name], name, encoding) for name in data.factors}
+    around = {
+        name: circular.compute(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)
+    }
+    groups = {name: _group(own[name], encoding.degrees[name], curves[name]) for name in names if name not in latents}
+    measures = {
+        "format": FORMAT,
+        "run": {
+            "folder": str(run.folder),
+            "step": run.step,
+            "object": run.object,
+            "size": run.size,
+            "procedure": run.config.procedure,
+        },
+        "data_set": {
+            **source,
+            "object": data.object,
+            "size": data.size,
+            "images": len(encoding.codes),
+            "identities": identities,
+            "batch_size": data.batch_size,
+            "minibatches": {name: data.count(name) for name in data.factors},
+            "missing_factors": missing,
+            "ranges": {name: list(ends) for name, ends in data.ranges.items()},
+            "seen_in_training": _seen(run, data, known),
+            "trained_on": None if known is None else len(known),
+        },
+        "reconstruction": pixels,
+        "spearman": {
+            "matrix": correlation.table,
+            "own": spearman.own_values(correlation.table),
+            "largest_leak": spearman.largest_leak(correlation.table),
+            "independent_draws": correlation.draws,
+        },
+        "circular_r2": around,
+        "groups": groups,
+        "invariance": holding,
+        "knobs": {"found": knobs.found, "latents": {name: knobs.groups[name].tolist() for name in knobs.groups}},
+        "intervals": intervals(encoding, own, fitted, pixels["mean_image_mse"], inactive),
+        "calibration": {name: None if curve is None else asdict(curve) for name, curve in curves.items()},
+        "warnings": [
+            *_data_warnings(run, data, known, identities, missing),
+            *_knob_warnings(run, knobs),
+            *correlation.warnings,
+            *_curve_warnings(curves),
+            *(f"{name}: too few images or latents for the variance of inactive latents." for name in _nulls(holding)),
+            *(["All images are the same: no ratio to the mean-image predictor."] if pixels["ratio"] is None else []),
+        ],
+    }
+    found = {name: tuple(latents.tolist()) for name, latents in knobs.groups.items()} if knobs.found else {}
+    errors = tuple(np.quantile(encoding.errors, np.linspace(0.0, 1.0, calibration.PERCENTILES)).tolist())
+    rows = leading_directions(encoding.codes, encoding.kinds, encoding.minibatch, knobs.rest).tolist()
+    kept = Calibration(fitted, run.step, source, found, errors, tuple(map(tuple, rows)))
+    return Evaluation(measures, encoding, kept, knobs)
+
+
+def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> Curve | GroupCurve | None:
+    known = (encoding.degrees[name], own, encoding.minibatch, data.ranges[name])
+    return calibration.fit(name, *known) if own.ndim == 1 else calibration.fit_group(name, *known)
+
+
+def _group(
+    own: NDArray[np.floating], degrees: NDArray[np.floating], curve: Curve | GroupCurve | None
+) -> dict[str, float | int | None]:
+    """How well an angle can be read back from its group of latents `own` (M, W); None where nothing could be fitted."""
+    return {
+        "latents": own.shape[1],
+        "circular_r2": None if curve is None else circular.compute_group(own, degrees),
+        "read_back_degrees": None if curve is None else curve.residual_degrees,
+    }
+
+
+def _knobs(run: Run, encoding: Encoding) -> Knobs:
+    if run.config.procedure in NAMING:
+        return named_knobs(run.layout)
+    return find_knobs(run.layout, encoding.codes, encoding.kinds, encoding.minibatch)
+
+
+def _inactive(run: Run, knobs: Knobs, factor: str) -> NDArray[np.int64]:
+    """The latents that `factor` must not move."""
+    if knobs.found:
+        own = knobs.groups.get(factor, knobs.rest)
+        return np.setdiff1d(np.arange(run.layout.latents), own)
+    return np.flatnonzero(~run.layout.active(factor))
+
+
+def _invariance(inactive: NDArray[np.int64], factor: str, encoding: Encoding) -> dict[str, float | int | None]:
+    """Within-mini-batch variance of the latents that `factor` must not move, beside that over the whole set."""
+    chosen = encoding.kinds == factor
+    result = invariance.compute(encoding.codes[chosen], encoding.minibatch[chosen], inactive)
+    total = invariance.total_variance(encoding.codes, inactive)
+    within = result["within"]
+    return {**result, "total": total, "ratio": within / total if within is not None and total else None}
+
+
+def _nulls(holding: dict[str, dict[str, float | int | None]]) -> list[str]:
+    return [name for name, entry in holding.items() if entry["ratio"] is None]
+
+
+def _is_circle(data: DataSet, factor: str) -> bool:
+    low, high = data.ranges[factor]
+    return high - low >= 360.0
+
+
+def _seen(run: Run, data: DataSet, known: list[int] | None) -> str:
+    """Whether the run was trained on these: 'no', 'possibly', on 'some' of the identities, or on these 'images'."""
+    if data.split == "train" and run.data.get("fingerprint") == data.fingerprint:
+        return "images"
+    if known:
+        return "some"
+    return "possibly" if data.split == "train" and known is None else "no"
+
+
+def _data_warnings(run: Run, data: DataSet, known: list[int] | None, identities: int, missing: list[str]) -> list[str]:
+    lines = []
+    seen = _seen(run, data, known)
+    if seen in ("images", "possibly"):
+        what = "These are the very images" if seen == "images" else "The identities of these images may be among those"
+        lines.append(f"{what} the run was trained on (--split train): nothing here shows generalisation.")
+    if seen == "some" and known:
+        names = ", ".join(map(str, known[:NAMED])) + (", ..." if len(known) > NAMED else "")
+        lines.append(
+            f"The run was trained on {len(known)} of the {identities} identities of these images ({names}): what is "
+            "said here is not all about unseen ones."
+        )
+    if missing:
+        lines.append(
+            f"No mini-batches of {', '.join(missing)} in these shards: what is said of these factors comes from the "
+            "mini-batches of others, in which they hold still."
+        )
+    return lines
+
+
+def _knob_warnings(run: Run, knobs: Knobs) -> list[str]:
+    if not knobs.found:
+        return []
+    chosen = "; ".join(f"{name}: z[{', '.join(map(str, latents))}]" for name, latents in knobs.groups.items())
+    return [
+        f"Training with --procedure {run.config.procedure} gives no latent a meaning. The latents of largest variance "
+        f"within mini-batches of an angle stand in for it here, found on these very images ({chosen or 'none'})."
+    ]
+
+
+def _curve_warnings(curves: dict[str, Curve | GroupCurve | None]) -> list[str]:
+    lines = []
+    for name, curve in curves.items():
+        if curve is None:
+            lines.append(
+                f"{name}: no calibration (too few independent angles, or an angle or a latent that never moves)."
+            )
+            continue
+        if not curve.invertible:
+            lines.append(
+                f"{name} goes full circle: one latent takes each of its values at two angles or more, so no angle can "
+                "be read back from it, and a turn in degrees cannot show every side; an angle is mapped to the mean "
+                "latent there. |Spearman| depends on where 0 degrees lies: read the circular R² instead."
+            )
+        elif curve.circular and curve.residual_degrees is not None and curve.residual_degrees > FOLDED:
+            lines.append(
+                f"{name} is read back from its latents with an error of {curve.residual_degrees:.0f} degrees (RMS; a "
+                "guess has 104): angles that lie far apart have nearly the same latents."
+            )
+        if curve.explained < WEAK_CURVE:
+            lines.append(
+                f"{name}: its calibration explains only {curve.explained:.0%} of its latents' variance; distrust it."
+            )
+    return lines

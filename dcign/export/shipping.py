@@ -1,0 +1,115 @@
+"""How a run becomes weights that ship (`dcign.runs.shipped`): rounded, then measured as rounded, then written here.
+
+`scripts/ship-weights` is the command. The same run gives the same bytes: what is published holds no time, and no
+path of the machine it was made on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.engine import calibration
+from dcign.engine.calibration import CALIBRATION_FILE
+from dcign.engine.codes import decode, encode
+from dcign.errors import BadInput, RunError
+from dcign.report.saved import REPORT
+from dcign.runs import shipped
+from dcign.runs.half import WEIGHTS, write_weights
+from dcign.runs.rendering import RENDERING_FILE
+from dcign.runs.run import Run, read_trained
+from dcign.runs.training_data import IDENTITIES_FILE
+from render.files import write_file
+
+LARGEST = 12_000_000  # bytes of all files of a name together
+NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+def check_name(name: str) -> None:
+    """BadInput for a name that could be taken for a path, or is awkward to type."""
+    if not NAME.fullmatch(name):
+        raise BadInput(f"{name}: expected a name of lower-case letters, digits and dashes, such as faces")
+
+
+def round_run(run: Path, folder: Path, shards: str) -> Path:
+    """Write the weights to use of the run or checkpoint `run` into `folder` in half precision; returns the file.
+
+    `shards` is what the header is to say of where the training data lies. RunError where there is no such run, or its
+    weights do not fit.
+    """
+    header, weights = read_trained(run)
+    return write_weights(folder, replace(header, data={**header.data, "folder": shards}), weights)
+
+
+def rounding_error(exact: Run, rounded: Run, images: NDArray[np.floating]) -> tuple[float, float]:
+    """What rounding does to `images` (N, H, W) in [0, 1]: the mean squared difference of what the decoders make of the
+    exact codes, and the root mean square difference of the codes over their standard deviation.
+    """
+    codes, others = encode(exact, images), encode(rounded, images)
+    pictures = np.mean((decode(exact, codes) - decode(rounded, codes)) ** 2)
+    return float(pictures), float(np.sqrt(np.mean((codes - others) ** 2)) / codes.std())
+
+
+def contents(staged: Path, report: Path, name: str, shards: str) -> dict[str, bytes]:
+    """File -> content of the weights `name`, but for recipe and card, from the run folder `staged`, which
+    `dcign evaluate` calibrated, and the folder of its `report`. `shards` is the path to give for the shards.
+
+    RunError where a file is missing or damaged, or belongs to other weights.
+    """
+    header, _ = read_trained(staged / WEIGHTS)
+    curves = calibration.load(staged)
+    document = _report(report / REPORT)
+    for path, step in ((staged / CALIBRATION_FILE, curves.step), (report / REPORT, document["run"]["step"])):
+        if step != header.step:
+            raise RunError(f"{path}: expected what was measured at step {header.step}, found step {step}")
+    data_set = {**curves.data_set, "folder": shards}
+    calibration.save(staged, replace(curves, data_set=data_set))
+    document["run"]["folder"] = name
+    document["data_set"]["folder"] = shards
+    document["made"]["command"] = f"dcign evaluate {name} {shards}"
+    document["made"].pop("time", None)
+    files = (WEIGHTS, CALIBRATION_FILE, IDENTITIES_FILE, RENDERING_FILE)
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return {**{file: (staged / file).read_bytes() for file in files}, REPORT: text.encode()}
+
+
+def install(name: str, files: Mapping[str, bytes]) -> Path:
+    """Make `files` the weights `name` of this package, with their hashes; returns their folder.
+
+    BadInput where they are too large, or name a path of this machine.
+    """
+    size = sum(map(len, files.values()))
+    if size > LARGEST:
+        raise BadInput(
+            f"{name}: expected at most {LARGEST:,} bytes in all, found {size:,}; train with smaller --widths"
+        )
+    for file, content in files.items():
+        home = re.search(rb'["\s(](/(?:home|tmp|root|work|Users)/[^"\s]*)', content) if file != WEIGHTS else None
+        if home:
+            raise BadInput(f"{name}: {file}: expected no path of this machine, found {home.group(1).decode()}")
+    known = shipped.read_hashes()
+    folder = shipped.FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in files:
+            path.unlink()
+    for file, content in files.items():
+        write_file(folder / file, content)
+    digests = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    text = json.dumps({**known, name: digests}, indent=1, sort_keys=True) + "\n"
+    write_file(shipped.FOLDER / shipped.HASHES, text.encode())
+    return folder
+
+
+def _report(path: Path) -> dict:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path}: expected the report of `dcign evaluate`, found {error}") from None

@@ -1,0 +1,158 @@
+"""The reports of several runs, opened to be set side by side, or refused because they cannot be."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dcign.errors import BadInput
+from dcign.runs.shipped import find_run
+
+REPORT = "report.json"
+LARGEST, LARGEST_PICTURE = 2**25, 2**23  # bytes
+AGAIN = "measure the run with `dcign evaluate RUN SHARDS`"
+
+
+@dataclass(frozen=True)
+class SavedReport:
+    """What report.json at `path` holds. `name` is that of its run's folder, or of as few above it as tell it
+    from the others.
+    """
+
+    path: Path
+    name: str
+    document: Mapping[str, Any]
+
+    def picture(self, name: str) -> bytes | None:
+        """The file `name`.png beside it; None where there is none that a page could show."""
+        try:
+            with open(self.path.parent / f"{name}.png", "rb") as file:
+                content = file.read(LARGEST_PICTURE + 1)
+        except OSError:
+            return None
+        return content if content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) <= LARGEST_PICTURE else None
+
+
+def open_reports(places: Sequence[Path]) -> list[SavedReport]:
+    """The reports at `places`: each a report.json, a folder with one, a run's folder with its report one above, or the
+    name of weights that ship.
+
+    BadInput naming the files where there is none, it is no report of today's form, a run comes twice, or two of them
+    were measured on different images.
+    """
+    if len(places) < 2:
+        found = f"only {places[0]}" if places else "none"
+        raise BadInput(f"RUN RUN ...: expected two runs or more to compare, found {found}")
+    documents: list[tuple[Path, dict[str, Any]]] = []
+    for place in places:
+        path, document = _open(find_run(place))
+        for other, before in documents:
+            _check_pair(other, before, path, document)
+        documents.append((path, document))
+    names = unique_names([_parts(place) for place in places])
+    return [SavedReport(path, name, document) for (path, document), name in zip(documents, names, strict=True)]
+
+
+def unique_names(paths: Sequence[Sequence[str]]) -> list[str]:
+    """The last part of each path, and as many before it as tell it from every other, without an end that all share."""
+    whole = [list(parts) for parts in paths]
+    while all(len(parts) > 1 for parts in whole) and len({parts[-1] for parts in whole}) == 1:
+        whole = [parts[:-1] for parts in whole]
+    names = []
+    for i, parts in enumerate(whole):
+        others = whole[:i] + whole[i + 1 :]
+        depth = 1
+        while depth < len(parts) and any(other[-depth:] == parts[-depth:] for other in others):
+            depth += 1
+        names.append("/".join(parts[-depth:]))
+    return names
+
+
+def _parts(place: Path) -> tuple[str, ...]:
+    whole = place.resolve()
+    return (whole.parent if whole.name == REPORT else whole).parts[1:]
+
+
+def _open(place: Path) -> tuple[Path, dict[str, Any]]:
+    """The path and the content of the report of `place`."""
+    if not place.exists():
+        raise BadInput(f"{place}: expected a run or its {REPORT}, found nothing of that name")
+    if place.is_file():
+        return place, _read(place)
+    if (place / REPORT).is_file():
+        return place / REPORT, _read(place / REPORT)
+    above = place.resolve().parent / REPORT
+    if above.is_file():
+        document = _read(above)
+        if Path(document["run"]["folder"]).name == place.resolve().name:
+            return above, document
+    raise BadInput(f"{place}: expected {REPORT} there or beside the folder, found none of this run; {AGAIN}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A report with the members that every comparison needs."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+    if len(content) > LARGEST:
+        raise BadInput(f"{path}: expected a report of at most {LARGEST} bytes, found more")
+    try:
+        document = json.loads(content, parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise BadInput(f"{path}: expected a report as JSON, found something else; {AGAIN}") from None
+    if not isinstance(document, dict):
+        raise BadInput(f"{path}: expected a report, a JSON object, found {type(document).__name__}; {AGAIN}")
+    if "evidence" not in document and "reconstruction" in document:
+        raise BadInput(f"{path}: a report of an older dcign, without `evidence`; {AGAIN} again")
+    wanted: dict[tuple[str, ...], type] = {
+        ("evidence",): dict,
+        ("reconstruction",): dict,
+        ("made", "config"): dict,
+        ("run", "folder"): str,
+        ("run", "step"): int,
+        ("data_set", "fingerprint"): str,
+        ("data_set", "split"): str,
+        ("data_set", "object"): str,
+    }
+    for keys, kind in wanted.items():
+        if not isinstance(reach(document, keys), kind):
+            raise BadInput(f"{path}: expected a report with `{'.'.join(keys)}`, found none; {AGAIN} again")
+    return document
+
+
+def _finite(text: str) -> float:
+    """ValueError for NaN and for what is larger than any number: neither is in a report, nor could be written again."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def reach(document: object, keys: Sequence[str]) -> Any:
+    """What stands at the end of a path of keys, '0' being the first of a list; None where the path breaks off."""
+    for key in keys:
+        if isinstance(document, Mapping):
+            document = document.get(key)
+        elif key == "0" and isinstance(document, list) and document:
+            document = document[0]
+        else:
+            return None
+    return document
+
+
+def _check_pair(path: Path, first: Mapping[str, Any], other: Path, second: Mapping[str, Any]) -> None:
+    for key, what in (("object", "objects"), ("split", "splits"), ("fingerprint", "images")):
+        a, b = first["data_set"][key], second["data_set"][key]
+        if a != b:
+            raise BadInput(
+                f"{path} and {other}: expected reports on the same images, found different {what} ({a[:12]} and "
+                f"{b[:12]}); measure both runs on the same shards"
+            )
+    if all(first[key] == second[key] for key in ("run", "reconstruction")):
+        raise BadInput(f"{path} and {other}: expected different runs, found the same run twice")
