@@ -34,13 +34,13 @@ class TrainConfig:
     steps: int = 12_000  # updates of the weights
     widths: tuple[int, int, int] = PAPER_WIDTHS  # maps of the three encoder layers; the decoder mirrors them
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
-    procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.posterior`
+    procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.step`
     clamp: str = "mean"  # inactive latents become their 'mean', or the 'first' image's, as in the authors' program
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
     beta: float = 4.0  # factor on the divergence of beta-vae
     extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of azimuth, elevation and light
-    likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.model.objective`
+    likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.model.step`
     optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.model.optimisers`
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
     learning_rate_fall: int = 0  # last updates over which the learning rate falls to 0 in a straight line; 0: none

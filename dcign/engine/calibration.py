@@ -25,8 +25,7 @@ from scipy.optimize import nnls
 
 from dcign.engine.curves import Curve, GroupCurve, angle_error
 from dcign.errors import BadInput, RunError
-from dcign.model.code import CodeLayout
-from dcign.model.knobs import Knobs, stored_knobs
+from dcign.model.code import AngleLatents, CodeLayout, stored_latents
 from render.files import write_file
 
 CALIBRATION_FILE = "calibration.json"
@@ -198,11 +197,11 @@ class Calibration:
     data_set: Mapping[str, Any]  # folder, split, fingerprint: what it was measured on
     found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # knobs that training did not name: see Knobs
     reconstruction: tuple[float, ...] = ()  # percentiles 0, 1, ..., 100 of the images' mean squared error, if known
-    directions: tuple[tuple[float, ...], ...] = ()  # (D, Z), the leading ones of identity: `dcign.engine.directions`
+    directions: tuple[tuple[float, ...], ...] = ()  # (D, Z), the leading ones of identity: `dcign.engine.curves`
 
-    def knobs(self, layout: CodeLayout) -> Knobs:
+    def knobs(self, layout: CodeLayout) -> AngleLatents:
         """Which latents the curves are of."""
-        return stored_knobs(layout, self.found)
+        return stored_latents(layout, self.found)
 
     def out_of_date(self, run: str, step: int) -> str | None:
         """What to say of a run, named `run`, that is at another step than its calibration; None for the same."""

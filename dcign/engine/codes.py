@@ -1,16 +1,19 @@
-"""Set the latents of one extrinsic factor, keep all others, decode: what a graphics engine does with a knob."""
+"""Encode images, set latents of their codes and decode them; and tell how unlike the training images an image is."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from dcign.errors import RunError
-from dcign.model.knobs import Knobs
+from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
 
 DECODE_AT_ONCE = 32  # images; keeps memory level however long a sweep is
+UNLIKE = 99  # %: an image is warned of if more test images than this are reconstructed better
 
 
 def set_latent(code: NDArray[np.floating], index: int | NDArray[np.integer], values: ArrayLike) -> NDArray[np.float32]:
@@ -42,7 +45,9 @@ def encode(run: Run, images: NDArray[np.floating]) -> NDArray[np.float32]:
     return means
 
 
-def sweep(run: Run, knobs: Knobs, code: NDArray[np.floating], factor: str, values: ArrayLike) -> NDArray[np.float32]:
+def sweep(
+    run: Run, knobs: AngleLatents, code: NDArray[np.floating], factor: str, values: ArrayLike
+) -> NDArray[np.float32]:
     """Decoded images (S, H, W) in [0, 1] of `code` (Z,) with the latents of `factor` set to each of `values`.
 
     `values` is (S,) for a single latent and (S, width) for a group, as `to_latent` of its calibration curve gives them.
@@ -60,3 +65,22 @@ def sweep(run: Run, knobs: Knobs, code: NDArray[np.floating], factor: str, value
 
 def _device(run: Run) -> torch.device:
     return next(run.model.parameters()).device
+
+
+def reconstruction_error(picture: NDArray[np.floating], decoded: NDArray[np.floating]) -> float:
+    """Mean squared error between an image (H, W) in [0, 1] and what the decoder makes of its code."""
+    return float(np.mean((np.asarray(picture, np.float64) - decoded) ** 2))
+
+
+def unlike_warning(error: float, percentiles: Sequence[float]) -> str | None:
+    """What to say of an image of this reconstruction error, None where nothing is.
+
+    `percentiles` are the 0th to the 100th of the errors of test images, 101 in all; empty where they were not measured.
+    """
+    if not percentiles or error <= percentiles[UNLIKE]:
+        return None
+    share = "all" if error > percentiles[-1] else f"{UNLIKE} % of"
+    return (
+        f"its reconstruction error {error:.2g} is above that of {share} test images (median {percentiles[50]:.2g}): "
+        "the picture will not mean much"
+    )

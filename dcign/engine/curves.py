@@ -1,6 +1,11 @@
-"""Calibration curves, piecewise linear: of one latent (`Curve`) and of a group of latents together (`GroupCurve`).
+"""How latents follow an angle, and along which directions those of the identity differ. Pure arithmetic.
 
-Pure arithmetic; how they are fitted and stored is in `dcign.engine.calibration`.
+A calibration curve is piecewise linear: of one latent (`Curve`) or of a group of latents together (`GroupCurve`); how
+curves are fitted and stored is in `dcign.engine.calibration`.
+
+The leading directions of identity are principal components of the latents that no angle has, within the mini-batches in
+which the object itself varies, so that pose and light, which these latents still know something of, are not taken for
+identity. One unit along a direction is one standard deviation.
 """
 
 from __future__ import annotations
@@ -12,6 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcign.errors import BadInput
+from render.factors import EXTRINSIC
+
+MOST_DIRECTIONS = 6
+DIGITS = 6  # kept of each number of a direction
 
 
 @dataclass(frozen=True)
@@ -137,3 +146,29 @@ def _valid(factor: str, degrees: ArrayLike, ends: tuple[float, float], circular:
             "(the angles that the model was tested on); ask for angles within it"
         )
     return angle
+
+
+def leading_directions(
+    codes: NDArray[np.floating], kinds: NDArray[np.str_], minibatch: NDArray[np.integer], rest: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """(D, Z), the largest first, D at most `MOST`: what one standard deviation along each adds to a code.
+
+    `codes` (M, Z) means, `kinds` (M,) the factor that varies in the mini-batch of each image, `minibatch` (M,) which
+    one that is, `rest` the latents that no angle has; all others get zeros. Fewer where so little varies, none without
+    mini-batches of the object itself. Of the two signs that one in which the largest number is positive.
+    """
+    chosen = ~np.isin(kinds, EXTRINSIC)
+    own = codes[chosen][:, rest].astype(np.float64)
+    labels = np.unique(minibatch[chosen], return_inverse=True)[1].reshape(-1)
+    freedom = len(own) - (labels.max(initial=-1) + 1)
+    if freedom < 1 or not len(rest):
+        return np.zeros((0, codes.shape[1]))
+    for label in range(labels.max() + 1):
+        own[labels == label] -= own[labels == label].mean(axis=0)
+    variance, axes = np.linalg.eigh(own.T @ own / freedom)  # ascending
+    order = [k for k in np.argsort(-variance, kind="stable")[:MOST_DIRECTIONS] if variance[k] > 1e-9 * variance[-1]]
+    scaled = (axes[:, order] * np.sqrt(variance[order])).T  # (D, rest)
+    largest = np.take_along_axis(scaled, np.abs(scaled).argmax(axis=1)[:, None], axis=1)
+    directions = np.zeros((len(order), codes.shape[1]))
+    directions[:, rest] = scaled * np.sign(largest)
+    return np.array([[float(f"{value:.{DIGITS}g}") for value in row] for row in directions]).reshape(directions.shape)

@@ -21,13 +21,12 @@ from PIL import Image, ImageOps
 
 from dcign.config import DEVICES
 from dcign.engine import calibration
-from dcign.engine import codes as manipulate
+from dcign.engine.codes import decode, encode
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.errors import BadInput, RunError
-from dcign.images.images import BACKGROUND, grey_square, load_grey
-from dcign.model.code import CodeLayout
+from dcign.images.reading import BACKGROUND, grey_square, load_grey
+from dcign.model.code import AngleLatents, CodeLayout
 from dcign.model.devices import resolve_device
-from dcign.model.knobs import Knobs
 from dcign.runs.run import Run, load_run
 
 Picture: TypeAlias = NDArray[np.uint8] | NDArray[np.floating] | Image.Image | str | os.PathLike[str]
@@ -127,7 +126,7 @@ class Engine:
         for start in range(0, len(pictures), AT_ONCE):
             block = slice(start, start + AT_ONCE)
             grey = [self._grey(picture, "" if single else f" {start + k}") for k, picture in enumerate(pictures[block])]
-            codes[block] = manipulate.encode(self._run, np.stack(grey))
+            codes[block] = encode(self._run, np.stack(grey))
         return codes[0] if single else codes
 
     def decode(self, codes: ArrayLike) -> NDArray[np.float32]:
@@ -136,7 +135,7 @@ class Engine:
         BadInput for codes of another width, and for numbers that are not finite or that the network cannot take.
         """
         checked = self._codes(codes)
-        images = manipulate.decode(self._run, checked.reshape(-1, checked.shape[-1]))
+        images = decode(self._run, checked.reshape(-1, checked.shape[-1]))
         if not np.isfinite(images).all():
             raise BadInput(f"codes: expected numbers as `encode` gives them, found up to {np.abs(checked).max():g}")
         return images.reshape(*checked.shape[:-1], self.size, self.size)
@@ -261,7 +260,7 @@ class Engine:
         return measured
 
     @cached_property
-    def _knobs(self) -> Knobs:
+    def _knobs(self) -> AngleLatents:
         return self._measured.knobs(self._run.layout)
 
     @cached_property

@@ -1,9 +1,13 @@
-"""Codes made from the code of one image: knobs turned, parts or all of another's taken over, identities drawn."""
+"""Codes made from the code of one image: an angle turned, parts or all of another's taken over, identities drawn.
+
+A `Slider` describes the same for a page that moves a code by itself: a range, and what it does to which latents.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +16,12 @@ from dcign.engine.calibration import Calibration
 from dcign.engine.codes import set_latent
 from dcign.errors import BadInput, RunError
 from dcign.images.drawing import degrees_text
-from dcign.model.code import CodeLayout
-from dcign.model.knobs import Knobs
+from dcign.model.code import AngleLatents, CodeLayout
+from dcign.runs.run import Run
 
-LONGEST_NUMBER = 10  # digits of one that is read
+LONGEST_NUMBER = 10  # digits of the number of a latent
 INTRINSIC = "intrinsic"  # all latents that are not an angle's
+REACH = 3.0  # standard deviations that a slider goes to either side along a direction
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +64,7 @@ class Variation:
     heading: str = ""
 
 
-def angle_setting(curves: Calibration, knobs: Knobs, factor: str, degrees: NDArray[np.float64]) -> Setting:
+def angle_setting(curves: Calibration, knobs: AngleLatents, factor: str, degrees: NDArray[np.float64]) -> Setting:
     """An angle at each of `degrees` (S,), through its calibration.
 
     RunError for a factor without latents of its own, BadInput for one without calibration and angles outside its range.
@@ -76,7 +81,7 @@ def angle_setting(curves: Calibration, knobs: Knobs, factor: str, degrees: NDArr
     return Setting(factor, latents, values.reshape(-1, given), tuple(map(degrees_text, degrees)), keys)
 
 
-def latent_setting(layout: CodeLayout, knobs: Knobs, name: str, values: NDArray[np.float64]) -> Setting:
+def latent_setting(layout: CodeLayout, knobs: AngleLatents, name: str, values: NDArray[np.float64]) -> Setting:
     """One latent at each of `values` (S,): by its number in the code, or by the angle or group that it is all of.
 
     BadInput for a name or number that the code has not, and for a name of several latents.
@@ -160,7 +165,9 @@ def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:
     return Variation("", codes, tuple(captions), tuple(keys), columns, heading)
 
 
-def transfer(code: NDArray[np.float32], other: NDArray[np.float32], knobs: Knobs, parts: Sequence[str]) -> Variation:
+def transfer(
+    code: NDArray[np.float32], other: NDArray[np.float32], knobs: AngleLatents, parts: Sequence[str]
+) -> Variation:
     """`code` (Z,) with `parts` of `other` (Z,): angles, or `intrinsic`, all that no angle has; one code.
 
     RunError for an angle without latents of its own.
@@ -182,7 +189,7 @@ def interpolate(code: NDArray[np.float32], other: NDArray[np.float32], steps: in
     return Variation("towards", codes.astype(np.float32), captions, keys, steps)
 
 
-def random_identities(code: NDArray[np.float32], knobs: Knobs, count: int, seed: int) -> Variation:
+def random_identities(code: NDArray[np.float32], knobs: AngleLatents, count: int, seed: int) -> Variation:
     """`code` (Z,) with `count` other identities: the latents that no angle has are drawn, those of the angles kept.
 
     About those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of little use: it says
@@ -196,3 +203,86 @@ def random_identities(code: NDArray[np.float32], knobs: Knobs, count: int, seed:
 
 def _joined(sign: str, *words: str) -> str:
     return sign.join(word for word in words if word)
+
+
+@dataclass(frozen=True)
+class Slider:
+    """One knob of a run.
+
+    name, label  azimuth; direction-1, which is labelled intrinsic 1
+    unit         ° or σ, standard deviations
+    low, high    the ends of its range, in steps of `step`
+    latents      positions in the code that it moves, W of them
+    knots        ascending slider values, and for each the W `values` there; linear between them
+    relative     whether these values are added to the code of the image, or take the place of what is there
+    circular     whether low and high are the same
+    """
+
+    name: str
+    label: str
+    unit: str
+    low: float
+    high: float
+    step: float
+    latents: tuple[int, ...]
+    knots: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]
+    relative: bool
+    circular: bool
+
+
+def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
+    """A slider for each angle that the run is calibrated for, then one for each leading direction of identity."""
+    knobs = curves.knobs(run.layout)
+    found = []
+    for name, latents in knobs.groups.items():
+        if name in curves.curves:
+            curve = curves.curves[name]
+            values = np.asarray(curve.latent, np.float64).reshape(len(curve.degrees), -1)
+            found.append(
+                Slider(
+                    name, name, "°", *curve.range, 1.0, _numbers(latents), curve.degrees, _rows(values), False,
+                    curve.circular,
+                )
+            )  # fmt: skip
+    for number, direction in enumerate(curves.directions_of(run.layout), 1):
+        latents = np.flatnonzero(direction)
+        ends = np.outer((-REACH, REACH), direction[latents])
+        found.append(
+            Slider(
+                f"direction-{number}", f"intrinsic {number}", "σ", -REACH, REACH, 0.1, _numbers(latents),
+                (-REACH, REACH), _rows(ends), True, False,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def apply_sliders(
+    code: NDArray[np.floating], sliders: Sequence[Slider], settings: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """`code` (Z,) with the sliders at `settings`, name -> value; what is not in `settings` stays as it is.
+
+    The values must lie within the ranges. KeyError for a slider that there is not.
+    """
+    known = {slider.name: slider for slider in sliders}
+    moved = np.array(code, np.float32)
+    for slider, value in sorted(
+        ((known[name], value) for name, value in settings.items()), key=lambda p: p[0].relative
+    ):
+        values = [np.interp(value, slider.knots, column) for column in np.asarray(slider.values).T]
+        places = np.asarray(slider.latents)
+        moved[places] = moved[places] * np.float32(slider.relative) + np.asarray(values, np.float32)
+    return moved
+
+
+def sliders_to_json(sliders: Sequence[Slider]) -> list[dict[str, Any]]:
+    """As plain JSON, with the names of the fields."""
+    return [asdict(slider) for slider in sliders]
+
+
+def _numbers(latents: NDArray[np.integer]) -> tuple[int, ...]:
+    return tuple(map(int, latents))
+
+
+def _rows(values: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, values.tolist()))

@@ -1,25 +1,38 @@
 """All measures of one run on one data set, from one encoding pass, as plain data ready for JSON.
 
-To add a measure: a pure function in `dcign/metrics/`, a line in `measure`, and a row in `dcign.report.write`.
+To add a measure: a pure function in `dcign/metrics/`, a line in `measure`, and a row in `dcign.report.comparison`.
+
+The 95 % intervals are by bootstrap over mini-batches. Images of one mini-batch share all but one of their factors: in
+all but those of `intrinsic` also the identity. So the mini-batch is what is drawn anew, and with it its identities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
-from dcign.engine.curves import Curve, GroupCurve
-from dcign.engine.directions import leading_directions
+from dcign.engine.curves import Curve, GroupCurve, angle_error, leading_directions
 from dcign.evaluation.encoding import Encoding, encode_data_set
-from dcign.evaluation.intervals import intervals
-from dcign.metrics import circular, invariance, reconstruction, spearman
-from dcign.model.knobs import NAMING, Knobs, find_knobs, named_knobs
+from dcign.metrics import bootstrap
+from dcign.metrics.angles import (
+    circular_r2,
+    group_circular_r2,
+    largest_leak,
+    own_values,
+    spearman,
+    total_variance,
+    within_variance,
+)
+from dcign.metrics.bootstrap import Estimate
+from dcign.metrics.image_quality import reconstruction_errors
+from dcign.model.code import NAMING, AngleLatents, find_latents, named_latents
 from dcign.runs.run import Run
 from dcign.runs.training_data import trained_on
 from render.factors import FACTORS
@@ -38,7 +51,7 @@ class Evaluation:
     measures: dict[str, Any]
     encoding: Encoding
     calibration: Calibration
-    knobs: Knobs
+    knobs: AngleLatents
 
 
 def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Evaluation:
@@ -58,17 +71,15 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     latents = {name: own[name] for name in names if own[name].ndim == 1}
     # A rank correlation wants one number, so groups of latents have none, and no leak by it. What a group knows of
     # other factors shows in `invariance`: how far it moves while they vary.
-    correlation = spearman.compute(latents, encoding.degrees, encoding.minibatch)
+    correlation = spearman(latents, encoding.degrees, encoding.minibatch)
     curves = {name: _fit(name, own[name], encoding, data) for name in names}
     fitted = {name: curve for name, curve in curves.items() if curve is not None}
     source = {"folder": str(data.folder), "split": data.split, "fingerprint": data.fingerprint}
     missing = [name for name in FACTORS if name in run.layout.names and name not in data.factors]
-    pixels = reconstruction.compute(encoding.sums)
+    pixels = reconstruction_errors(encoding.sums)
     inactive = {name: _inactive(run, knobs, name) for name in data.factors}
     holding = {name: _invariance(inactive[name], name, encoding) for name in data.factors}
-    around = {
-        name: circular.compute(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)
-    }
+    around = {name: circular_r2(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)}
     groups = {name: _group(own[name], encoding.degrees[name], curves[name]) for name in names if name not in latents}
     measures = {
         "format": FORMAT,
@@ -95,8 +106,8 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         "reconstruction": pixels,
         "spearman": {
             "matrix": correlation.table,
-            "own": spearman.own_values(correlation.table),
-            "largest_leak": spearman.largest_leak(correlation.table),
+            "own": own_values(correlation.table),
+            "largest_leak": largest_leak(correlation.table),
             "independent_draws": correlation.draws,
         },
         "circular_r2": around,
@@ -132,18 +143,18 @@ def _group(
     """How well an angle can be read back from its group of latents `own` (M, W); None where nothing could be fitted."""
     return {
         "latents": own.shape[1],
-        "circular_r2": None if curve is None else circular.compute_group(own, degrees),
+        "circular_r2": None if curve is None else group_circular_r2(own, degrees),
         "read_back_degrees": None if curve is None else curve.residual_degrees,
     }
 
 
-def _knobs(run: Run, encoding: Encoding) -> Knobs:
+def _knobs(run: Run, encoding: Encoding) -> AngleLatents:
     if run.config.procedure in NAMING:
-        return named_knobs(run.layout)
-    return find_knobs(run.layout, encoding.codes, encoding.kinds, encoding.minibatch)
+        return named_latents(run.layout)
+    return find_latents(run.layout, encoding.codes, encoding.kinds, encoding.minibatch)
 
 
-def _inactive(run: Run, knobs: Knobs, factor: str) -> NDArray[np.int64]:
+def _inactive(run: Run, knobs: AngleLatents, factor: str) -> NDArray[np.int64]:
     """The latents that `factor` must not move."""
     if knobs.found:
         own = knobs.groups.get(factor, knobs.rest)
@@ -154,8 +165,8 @@ def _inactive(run: Run, knobs: Knobs, factor: str) -> NDArray[np.int64]:
 def _invariance(inactive: NDArray[np.int64], factor: str, encoding: Encoding) -> dict[str, float | int | None]:
     """Within-mini-batch variance of the latents that `factor` must not move, beside that over the whole set."""
     chosen = encoding.kinds == factor
-    result = invariance.compute(encoding.codes[chosen], encoding.minibatch[chosen], inactive)
-    total = invariance.total_variance(encoding.codes, inactive)
+    result = within_variance(encoding.codes[chosen], encoding.minibatch[chosen], inactive)
+    total = total_variance(encoding.codes, inactive)
     within = result["within"]
     return {**result, "total": total, "ratio": within / total if within is not None and total else None}
 
@@ -198,7 +209,7 @@ def _data_warnings(run: Run, data: DataSet, known: list[int] | None, identities:
     return lines
 
 
-def _knob_warnings(run: Run, knobs: Knobs) -> list[str]:
+def _knob_warnings(run: Run, knobs: AngleLatents) -> list[str]:
     if not knobs.found:
         return []
     chosen = "; ".join(f"{name}: z[{', '.join(map(str, latents))}]" for name, latents in knobs.groups.items())
@@ -232,3 +243,95 @@ def _curve_warnings(curves: dict[str, Curve | GroupCurve | None]) -> list[str]:
                 f"{name}: its calibration explains only {curve.explained:.0%} of its latents' variance; distrust it."
             )
     return lines
+
+
+def intervals(
+    encoding: Encoding,
+    own: Mapping[str, NDArray[np.floating]],
+    curves: Mapping[str, Curve | GroupCurve],
+    mean_image_mse: float | None,
+    inactive: Mapping[str, NDArray[np.int64]],
+) -> dict[str, Any]:
+    """Estimates of the reconstruction, of how each angle's latents `own` follow it, and of how still others hold.
+
+    `own` factor -> (M,) or (M, W), `inactive` factor -> the latents that it must not move.
+    """
+    mse = bootstrap.mean(encoding.errors, encoding.minibatch)
+    single = {name: latent for name, latent in own.items() if latent.ndim == 1}
+    return {
+        "mse": mse,
+        "ratio": _scaled(mse, 1 / mean_image_mse if mean_image_mse else None),
+        "spearman": {
+            latent: {
+                factor: _correlation_interval(values, degrees, encoding.minibatch)
+                for factor, degrees in encoding.degrees.items()
+            }
+            for latent, values in single.items()
+        },
+        "circular_r2": {
+            name: _circular_interval(values, encoding.degrees[name], encoding.minibatch)
+            for name, values in single.items()
+            if name in curves and curves[name].circular
+        },
+        "read_back_degrees": {
+            name: _read_back_interval(curve, own[name], encoding.degrees[name], encoding.minibatch)
+            for name, curve in curves.items()
+            if curve.invertible
+        },
+        "invariance": {name: _invariance_interval(latents, name, encoding) for name, latents in inactive.items()},
+    }
+
+
+def _correlation_interval(
+    latent: NDArray[np.floating], degrees: NDArray[np.floating], minibatch: NDArray[np.integer]
+) -> Estimate:
+    """|Spearman| of `latent` (M,) with `degrees` (M,)."""
+
+    def statistic(rows: NDArray[np.int64]) -> float | None:
+        a, b = rankdata(latent[rows]), rankdata(degrees[rows])
+        return None if np.ptp(a) == 0 or np.ptp(b) == 0 else abs(float(np.corrcoef(a, b)[0, 1]))
+
+    return bootstrap.estimate(statistic, minibatch)
+
+
+def _circular_interval(
+    latent: NDArray[np.floating], degrees: NDArray[np.floating], minibatch: NDArray[np.integer]
+) -> Estimate:
+    return bootstrap.estimate(lambda rows: circular_r2(latent[rows], degrees[rows]), minibatch)
+
+
+def _read_back_interval(
+    curve: Curve | GroupCurve,
+    own: NDArray[np.floating],
+    degrees: NDArray[np.floating],
+    minibatch: NDArray[np.integer],
+) -> Estimate:
+    """Root mean square error, in degrees, of the angle read from its latents, over all images alike."""
+    squared = bootstrap.mean(
+        angle_error(curve.to_degrees(own), degrees.astype(np.float64), curve.circular) ** 2, minibatch
+    )
+    return Estimate(value=_root(squared["value"]), low=_root(squared["low"]), high=_root(squared["high"]))
+
+
+def _invariance_interval(latents: NDArray[np.int64], factor: str, encoding: Encoding) -> Estimate:
+    """Variance of the inactive `latents` within mini-batches of `factor`, over that in the whole set."""
+    chosen = np.flatnonzero(encoding.kinds == factor)
+    total = encoding.codes[:, latents].astype(np.float64).var(axis=0, ddof=1).mean() if len(latents) else 0.0
+    labels = np.unique(encoding.minibatch[chosen])
+    members = [encoding.codes[chosen[encoding.minibatch[chosen] == label]][:, latents] for label in labels]
+    if total == 0 or any(len(rows) < 2 for rows in members):
+        return Estimate(value=None, low=None, high=None)
+    within = np.array([rows.astype(np.float64).var(axis=0, ddof=1).mean() for rows in members])
+    return _scaled(bootstrap.mean(within, labels), 1 / float(total))
+
+
+def _scaled(estimate: Estimate, by: float | None) -> Estimate:
+    if by is None:
+        return Estimate(value=None, low=None, high=None)
+    numbers = (estimate["value"], estimate["low"], estimate["high"])
+    value, low, high = (None if number is None else number * by for number in numbers)
+    return Estimate(value=value, low=low, high=high)
+
+
+def _root(number: float | None) -> float | None:
+    return None if number is None else float(np.sqrt(number))

@@ -4,14 +4,16 @@
     decoder.onnx   codes (N, Z) float32 -> images (N, 1, H, W) in [0, 1]
 
 Written out instead of traced: the graphs are the sixteen or so operations that a reader expects, with the 7x7 kernels
-folded once into the four-phase ones that inference uses (`dcign.model.upconv`), and equal runs give equal bytes.
+folded once into the four-phase ones that inference uses (`dcign.model.networks`), and equal runs give equal bytes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import metadata
+from importlib import metadata, resources
+from string import Template
 from types import ModuleType
 from typing import Any
 
@@ -20,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dcign.engine import codes as manipulate
+from dcign.engine.codes import decode, encode
 from dcign.errors import BadInput, Failure
-from dcign.model.upconv import UpConv, fold
+from dcign.model.networks import UpConv, fold
 from dcign.runs.run import Run
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
@@ -80,7 +82,7 @@ def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict
             codes = (SPREAD * noise.standard_normal((rows, run.layout.latents))).astype(np.float32)
             means = sessions["encoder"].run(["means"], {"images": images[:, None]})[0]
             pictures = sessions["decoder"].run(["images"], {"codes": codes})[0][:, 0]
-            expected = {"encoder": manipulate.encode(run, images), "decoder": manipulate.decode(run, codes)}
+            expected = {"encoder": encode(run, images), "decoder": decode(run, codes)}
             for name, given in (("encoder", means), ("decoder", pictures)):
                 found[name] = float(np.maximum(found[name], np.abs(given - expected[name]).max()))  # keeps a NaN
     for name, difference in found.items():
@@ -181,3 +183,27 @@ def _package(name: str) -> ModuleType:
     except ImportError as error:
         raise BadInput(f"dcign export: expected the package {name} ({error}); pip install 'dcign[export]'") from None
     return onnxruntime
+
+
+def usage(run: Run, differences: Mapping[str, float], starts: int) -> str:
+    """The section of the card: the files, and a few lines of Python. `differences` as `check_files` gives them."""
+    measured = ", ".join(f"{name} {rounded(difference)}" for name, difference in differences.items())
+    pictures = f"| `start-*.png` | {starts} images that the page starts from |\n" if starts else ""
+    template = resources.files("dcign.export").joinpath("usage.md.template").read_text(encoding="utf-8")
+    return Template(template).substitute(
+        encoder=ENCODER,
+        decoder=DECODER,
+        size=run.size,
+        latents=run.layout.latents,
+        pictures=pictures,
+        measured=measured,
+        largest=f"{LARGEST_DIFFERENCE:g}",
+    )
+
+
+def rounded(difference: float) -> str:
+    """One digit, rounded up: the last digits differ between processors."""
+    if difference == 0:
+        return "0"
+    unit = 10.0 ** math.floor(math.log10(difference))
+    return f"{math.ceil(difference / unit) * unit:.0e}"

@@ -1,4 +1,4 @@
-"""How a run becomes weights that ship (`dcign.runs.shipped`): rounded, then measured as rounded, then written here.
+"""Making a run the weights that ship (`dcign.runs.shipped`): rounded, then measured as rounded, then written here.
 
 `scripts/ship-weights` is the command. The same run gives the same bytes: what is published holds no time, and no
 path of the machine it was made on.
@@ -12,20 +12,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcign.engine import calibration
-from dcign.engine.calibration import CALIBRATION_FILE
+from dcign.engine.calibration import CALIBRATION_FILE, Calibration
 from dcign.engine.codes import decode, encode
 from dcign.errors import BadInput, RunError
-from dcign.report.saved import REPORT
+from dcign.export.model_card import model_card
+from dcign.report.comparison import MEASURES, estimate_of
+from dcign.report.html import number
+from dcign.report.saved import REPORT, reach
 from dcign.runs import shipped
-from dcign.runs.half import WEIGHTS, write_weights
-from dcign.runs.rendering import RENDERING_FILE
+from dcign.runs.checkpoint import WEIGHTS, write_weights
 from dcign.runs.run import Run, read_trained
-from dcign.runs.training_data import IDENTITIES_FILE
+from dcign.runs.training_data import IDENTITIES_FILE, RENDERING_FILE
 from render.files import write_file
 
 LARGEST = 12_000_000  # bytes of all files of a name together
@@ -113,3 +116,55 @@ def _report(path: Path) -> dict:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path}: expected the report of `dcign evaluate`, found {error}") from None
+
+
+def shipped_card(
+    run: Run,
+    curves: Calibration,
+    report: Mapping[str, Any],
+    drawn: Mapping[str, Any],
+    *,
+    name: str,
+    recipe: str,
+    shards: str,
+    commit: str,
+) -> str:
+    """README.md of the weights `name`, in Markdown.
+
+    report        the content of report.json
+    drawn         the settings of the shards, as in rendering.json
+    recipe        name of the recipe that made the run; `shards` is where it leaves them
+    commit        of this repository, that the run was trained with
+    """
+    use = f"""\
+Ships with dcign: its name stands wherever a command takes a run, and in Python.
+
+    dcign rerender {name} picture.png --azimuth 0:90:7 -o turned.png
+    dcign evaluate {name} {shards}    # measures it again, on what `dcign run {recipe}` has rendered
+
+    engine = dcign.load("{name}")
+"""
+    facts = {
+        "recipe": f"{recipe}, beside this card as recipe.toml",
+        "commit": commit,
+        "stored in": "float16, rounded after training; every figure here is of the rounded weights",
+    }
+    card = model_card(run, curves, report, name=name, drawn=drawn, facts=facts, use=use)
+    return f"{card}\n## Every measure\n\n{every_measure(report)}\n"
+
+
+def every_measure(report: Mapping[str, Any]) -> str:
+    """The rows of `dcign compare` that were measured, with their 95 % intervals, as a table in Markdown."""
+    lines = ["| measure | value | 95 % interval | |", "| --- | --- | --- | --- |"]
+    for group, measures in MEASURES.items():
+        rows = []
+        for measure in measures:
+            found = estimate_of(reach(report, measure.keys))
+            if found["value"] is None:
+                continue
+            known = found["low"] is not None and found["high"] is not None
+            ends = f"{number(found['low'], found['value'])} to {number(found['high'], found['value'])}" if known else ""
+            cells = (measure.label, number(found["value"]), ends, measure.says)
+            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines += [f"| **{group}** | | | |", *rows] if rows else []
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The reports of several runs, opened to be set side by side, or refused because they cannot be."""
+"""Reports of `dcign evaluate`, found and read again: of several runs to compare, or of one run for its model card."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dcign.errors import BadInput
+from dcign.runs.run import Run
 from dcign.runs.shipped import find_run
 
 REPORT = "report.json"
@@ -156,3 +157,58 @@ def _check_pair(path: Path, first: Mapping[str, Any], other: Path, second: Mappi
             )
     if all(first[key] == second[key] for key in ("run", "reconstruction")):
         raise BadInput(f"{path} and {other}: expected different runs, found the same run twice")
+
+
+def find_report(run: Run) -> Mapping[str, Any] | None:
+    """What report.json in the folder of `run`, or in the one above, says of it; None where there is none.
+
+    One of another run or step counts as none. BadInput, naming the file, where it is damaged.
+    """
+    for path in (run.folder / REPORT, run.folder.resolve().parent / REPORT):
+        if not path.is_file():
+            continue
+        document = _read_for_card(path)
+        own = path.parent == run.folder
+        named = reach(document, ("run", "folder"))
+        if reach(document, ("run", "step")) == run.step and (
+            own or (isinstance(named, str) and Path(named).name == run.folder.resolve().name)
+        ):
+            return document
+    return None
+
+
+def _read_for_card(path: Path) -> dict[str, Any]:
+    """A report with the members that the card is written from."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        document = (
+            json.loads(content, parse_float=_finite_, parse_constant=_finite_) if len(content) <= LARGEST else None
+        )
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError):
+        document = None
+    lines = reach(document, ("headline",))
+    good = isinstance(lines, list) and all(
+        isinstance(line, dict) and isinstance(line.get("name"), str) and _numbers(line, "value", "low", "high")
+        for line in lines
+    )
+    parts = (reach(document, (name,)) for name in ("run", "data_set", "evidence", "made"))
+    good = good and all(part is None or isinstance(part, dict) for part in parts)
+    if not good:
+        raise BadInput(f"{path}: expected the report of `dcign evaluate`, found something else; measure the run again")
+    assert isinstance(document, dict)
+    return document
+
+
+def _numbers(line: Mapping[str, Any], *names: str) -> bool:
+    found = [line.get(name) for name in names]
+    return all(each is None or (isinstance(each, (int, float)) and not isinstance(each, bool)) for each in found)
+
+
+def _finite_(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value

@@ -5,12 +5,16 @@
         optimiser.<buffer>.<parameter>      optimiser state, float32
         header 'dcign' (JSON)               format version, step, architecture, code, settings, training data, measures
     best.safetensors                        the one among them with the lowest held-out bound so far
+    weights.safetensors
+        model.<parameter>                   the weights to use (their average, where the run keeps one), float16
+        header 'dcign' (JSON)               as that of a checkpoint
 
 The order of mini-batches and the noise are functions of seed and step, so a generator has no state to be kept.
 
 A checkpoint is written to a temporary name in the same folder, flushed to the disk and moved into place, so a name that
 matches is a whole file unless the disk itself lost bytes; the newest few are kept, and a damaged newest one falls back,
-to the best one if no other is left.
+to the best one if no other is left. A run folder may hold `weights.safetensors`, a fifth of a checkpoint or less, in
+place of checkpoints: it can be used, but not trained on.
 """
 
 from __future__ import annotations
@@ -39,6 +43,7 @@ FORMAT = 1
 BEST = "best.safetensors"
 LARGEST_SIZE, LARGEST_CODE = 4096, 65536  # pixels and latents that a file may ask for
 _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -231,3 +236,43 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint, list[str]] | None:
     if problems:
         raise RunError(f"{folder}: no checkpoint can be read: {'; '.join(problems)}")
     return None
+
+
+def write_weights(folder: Path, header: Header, weights: Mapping[str, Tensor]) -> Path:
+    """Write `weights`, name -> tensor, as `folder/weights.safetensors`, atomically; equal weights give equal bytes.
+
+    RunError for a weight that is not finite, or too large for half precision (beyond 65504).
+    """
+    tensors = {f"model.{name}": weight.detach().to("cpu", torch.float16) for name, weight in weights.items()}
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise RunError(f"{name}: expected weights from -65504 to 65504, found others: no use in half precision")
+    path = folder / WEIGHTS
+    content = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_file(path, save(content, {"dcign": json.dumps(header.to_json())}))
+    return path
+
+
+def load_weights(path: Path) -> tuple[Header, dict[str, Tensor]]:
+    """The header and the weights as float32 on the CPU. RunError names what is wrong with the file."""
+    header = read_checkpoint_header(path)
+    with torch.device("meta"):
+        parameters = {name: list(value.shape) for name, value in header.build_model().named_parameters()}
+    expected = {f"model.{name}": shape for name, shape in parameters.items()}
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            found = set(file.keys())
+            for name in sorted(expected.keys() ^ found):
+                raise RunError(f"{path}: {name} {'is missing' if name in expected else 'has no place in the network'}")
+            for name, shape in expected.items():
+                tensor = file.get_slice(name)
+                if tensor.get_dtype() != "F16" or tensor.get_shape() != shape:
+                    was = f"{tensor.get_dtype()} {tensor.get_shape()}"
+                    raise RunError(f"{path}: {name}: expected F16 {shape}, found {was}")
+            weights = {name: file.get_tensor(f"model.{name}").float() for name in parameters}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunError(f"{path}: damaged or not a .safetensors file: {error}") from None
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise RunError(f"{path}: model.{name} holds NaN or infinite values")
+    return header, weights

@@ -3,7 +3,7 @@
 config.json                         settings, graphics code and training data of the run
 stats.jsonl                         one line of measurements every few steps
 checkpoint-<step>.safetensors       see `dcign.runs.checkpoint`; best.safetensors too
-progress.png                        see `dcign.training.progress_picture`
+progress.png                        see `dcign.training.monitor`
 """
 
 from __future__ import annotations

@@ -13,9 +13,8 @@ from typing import Any
 from dcign.config import join
 from dcign.errors import RunError
 from dcign.runs import shipped
-from dcign.runs.checkpoint import Header, list_checkpoints, read_checkpoint_header
+from dcign.runs.checkpoint import WEIGHTS, Header, list_checkpoints, read_checkpoint_header
 from dcign.runs.folder import CONFIG, STATS
-from dcign.runs.half import WEIGHTS
 from render.factors import EXTRINSIC
 
 DEEPEST = 4  # levels below the folder asked for

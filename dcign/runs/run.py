@@ -1,4 +1,4 @@
-"""A trained run, opened for use: what `evaluate` and `rerender` start from."""
+"""A trained run, opened for use: what `dcign evaluate`, `rerender`, `explore` and `dcign.load` start from."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from dcign.config import TrainConfig
 from dcign.errors import RunError
 from dcign.model.code import CodeLayout
 from dcign.model.networks import DCIGN
-from dcign.runs.checkpoint import Header, load_checkpoint, newest_checkpoint
-from dcign.runs.half import WEIGHTS, load_weights
+from dcign.runs.checkpoint import WEIGHTS, Header, load_checkpoint, load_weights, newest_checkpoint
 from dcign.runs.shipped import find_run, shipped_names
 
 

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcign.errors import RunError
-from dcign.metrics import spearman
-from dcign.model.code import CodeLayout
+from dcign.metrics.angles import largest_leak, own_values, spearman
+from dcign.model.code import CodeLayout, named_latents
 from dcign.model.devices import autocast
-from dcign.model.knobs import named_knobs
 from dcign.model.networks import DCIGN
-from dcign.model.objective import divergence, reconstruction, sample
-from dcign.model.step import inactive_variance
+from dcign.model.step import divergence, inactive_variance, reconstruction, sample
 from dcign.training.feeding import as_tensor
 from dcign.training.order import to_float
 from render.shards import DataSet, MiniBatch
@@ -146,16 +144,16 @@ def _correlations(
     layout: CodeLayout, data: DataSet, minibatches: list[MiniBatch], means: NDArray[np.float32]
 ) -> tuple[dict[str, float | None], float | None]:
     """|Spearman| of each single extrinsic latent with its own factor, and the largest with another's."""
-    knobs = named_knobs(layout)
+    knobs = named_latents(layout)
     names = [name for name in knobs.single if name in data.ranges]
     latents = {name: knobs.own(means, name) for name in names}
     if not all(np.isfinite(latent).all() for latent in latents.values()):
         return dict.fromkeys(names), None
     values = {name: np.concatenate([minibatch.values[name] for minibatch in minibatches]) for name in data.ranges}
     numbers = np.repeat(np.arange(len(minibatches)), [len(minibatch.images) for minibatch in minibatches])
-    found = spearman.compute(latents, values, numbers).table
-    leak = spearman.largest_leak(found)
-    return spearman.own_values(found), None if leak is None else float(leak["value"])
+    found = spearman(latents, values, numbers).table
+    leak = largest_leak(found)
+    return own_values(found), None if leak is None else float(leak["value"])
 
 
 def _number(value: float) -> float | None:

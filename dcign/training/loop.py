@@ -1,4 +1,7 @@
-"""The training loop: the paper's procedure (section 3.1) from the first mini-batch to the last, never losing a run."""
+"""The training loop: the paper's procedure (section 3.1) from the first mini-batch to the last, never losing a run.
+
+SIGTERM, SIGHUP and Ctrl-C are noted while a step is finished and its checkpoint written.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import dataclasses
 import json
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,26 +25,22 @@ from tqdm import tqdm
 from dcign.config import TrainConfig
 from dcign.errors import RunError
 from dcign.model.code import CodeLayout
-from dcign.model.cpu import prepare_cpu
-from dcign.model.devices import resolve_device, resolve_precision
+from dcign.model.devices import prepare_cpu, resolve_device, resolve_precision
 from dcign.model.networks import DCIGN
 from dcign.model.optimisers import Optimiser, make_optimiser
 from dcign.runs.checkpoint import Header, newest_checkpoint
 from dcign.runs.folder import check_same_run, claim_folder, hold_folder, rewind_stats, write_header
-from dcign.runs.rendering import write_rendering
-from dcign.runs.training_data import write_identities
+from dcign.runs.training_data import write_identities, write_rendering
 from dcign.training.cuda_graph import open_step
 from dcign.training.distributed import Ranks, open_ranks
 from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
-from dcign.training.monitor import Monitor
+from dcign.training.monitor import Monitor, Status, summary, writer_class
 from dcign.training.order import MiniBatchOrder, noise_generator
-from dcign.training.status import Status, summary
-from dcign.training.stopping import stop_signals
-from dcign.training.tensorboard import writer_class
 from render.shards import DataSet
 
 STATUS_EVERY = 50  # steps between lines of stats.jsonl
+SECOND_THOUGHTS = 1.0  # seconds after which another Ctrl-C is one more wish, not the echo of the first
 
 
 @dataclass(frozen=True)
@@ -269,3 +270,35 @@ def resume(
         write_rendering(folder, data)
         rewind_stats(folder, step)
     return step
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect stop signals in the list it gives, so that a step is finished and saved first.
+
+    A second Ctrl-C, more than SECOND_THOUGHTS later, acts at once. Others are only noted: launchers and terminals send
+    the same one twice. A hang-up is left alone where it is ignored (nohup).
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]
+    first = 0.0
+
+    def note(number: int, frame: object) -> None:
+        nonlocal first
+        if number == signal.SIGINT and received and time.monotonic() - first > SECOND_THOUGHTS:
+            raise KeyboardInterrupt
+        first = first or time.monotonic()
+        received.append(number)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

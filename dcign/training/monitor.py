@@ -1,26 +1,42 @@
-"""What is seen of a run while it trains, and what is saved: measures, log, pictures, checkpoints, all in its folder."""
+"""What a run in training shows of itself and keeps: sums of the objective, log, TensorBoard, pictures, checkpoints.
+
+`Status` sums the terms of the objective on the device and finds a NaN; `Board` is the log for TensorBoard, whose
+package is an extra and imported late; `Monitor` measures, writes, draws and saves, all in the run's folder.
+"""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor
 
+from dcign.errors import Failure, RunError
 from dcign.images.drawing import png
 from dcign.model.networks import DCIGN
 from dcign.model.optimisers import Optimiser
 from dcign.runs.checkpoint import Header, save_checkpoint
 from dcign.runs.folder import append_stats
 from dcign.training.held_out import diagnose
+from dcign.training.order import MiniBatchOrder
 from dcign.training.progress_picture import draw_progress
-from dcign.training.tensorboard import open_board
 from render.files import write_file
 from render.shards import DataSet
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+TERMS = ("reconstruction", "kl", "inactive_variance")  # of `dcign.model.step.gradients`, in their order
+TENSORBOARD = "tensorboard"
+COUNTS = ("step", "images", "minibatches")  # numbers that make no curve
 
 
 class Monitor:
@@ -90,3 +106,149 @@ class Monitor:
         write_file(self.folder / "progress.png", png(picture))
         self.board.picture(step, picture)
         self.drawn = time.monotonic()
+
+
+class NotFinite(Failure):
+    """The objective or its gradient became NaN or infinite."""
+
+
+class Status:
+    """Terms of the steps since the last line, summed by factor, (F, 3) on the device.
+
+    accumulate  mini-batches of an update
+    """
+
+    def __init__(
+        self, folder: Path, data: DataSet, order: MiniBatchOrder, accumulate: int, device: torch.device, step: int
+    ) -> None:
+        self.folder, self.data, self.order, self.accumulate = folder, data, order, accumulate
+        self.row = {factor: number for number, factor in enumerate(data.factors)}
+        self.sums = torch.zeros(len(self.row), len(TERMS), dtype=torch.float64, device=device)
+        self.minibatches = dict.fromkeys(self.row, 0)
+        self.first_bad = torch.tensor(float("inf"), dtype=torch.float64, device=device)
+        self.step, self.now, self.waited = step, time.monotonic(), 0.0
+
+    def new_terms(self) -> Tensor:
+        """A table (F, 3) of zeros for the terms of one update."""
+        return torch.zeros(self.sums.shape, device=self.sums.device)
+
+    def add(self, step: int, terms: Tensor, gradients: list[Tensor]) -> None:
+        """Count the terms (F, 3) of the update `step`, summed over its mini-batches, and look at its gradients."""
+        self.sums += terms
+        for factor, _ in self._minibatches_of(step):
+            self.minibatches[factor] += 1
+        norms = torch.stack(list(torch._foreach_norm(gradients)))
+        good = torch.isfinite(terms).all() & torch.isfinite(norms).all()
+        bad = torch.where(good, float("inf"), float(step)).to(torch.float64)
+        self.first_bad = torch.minimum(self.first_bad, bad)
+
+    def check_finite(self) -> None:
+        """Raise NotFinite naming the first step whose objective was NaN or infinite. Waits for the device."""
+        step = float(self.first_bad)
+        if step == float("inf"):
+            return
+        where = ", ".join(
+            f"mini-batch {index} of {factor} ({self.data.minibatch(factor, index).shard})"
+            for factor, index in self._minibatches_of(int(step))
+        )
+        raise NotFinite(
+            f"the objective became NaN or infinite at step {int(step) + 1}, {where}; "
+            f"the last checkpoint in {self.folder} is as it was; try a new run with a lower --learning-rate"
+        )
+
+    def _minibatches_of(self, step: int) -> list[tuple[str, int]]:
+        return [self.order.at(place) for place in range(step * self.accumulate, (step + 1) * self.accumulate)]
+
+    def line(self, step: int, waited: float) -> dict[str, Any]:
+        """A line for `stats.jsonl` about what came since the last one, and a new start.
+
+        waited  seconds that the steps have waited for input since the run began
+        """
+        now, size = time.monotonic(), self.data.batch_size
+        factors = {}
+        for factor, count in self.minibatches.items():
+            if count:
+                error, kl, spread = (self.sums[self.row[factor]] / count).tolist()
+                factors[factor] = {
+                    "minibatches": count,
+                    "reconstruction": error / size,  # nats per image
+                    "kl": kl / size,  # nats per image
+                    "inactive_variance": spread,
+                }
+        seconds = max(now - self.now, 1e-9)
+        line = {
+            "step": step,
+            "images": step * self.accumulate * size,
+            "images_per_second": round((step - self.step) * self.accumulate * size / seconds, 2),
+            "input_wait": round((waited - self.waited) / seconds, 4),  # share of the time
+            "factors": factors,
+        }
+        self.step, self.now, self.waited = step, now, waited
+        self.sums.zero_()
+        self.minibatches = dict.fromkeys(self.row, 0)
+        return line
+
+
+def summary(line: dict[str, Any]) -> str:
+    """A few words about a line of `stats.jsonl`, for the progress bar."""
+    factors = line["factors"].values()
+    total = sum(factor["minibatches"] for factor in factors)
+    error = sum(factor["reconstruction"] * factor["minibatches"] for factor in factors) / max(total, 1)
+    bound = (line.get("held_out") or {}).get("bound")
+    return f"{error:.0f} nats/image" + ("" if bound is None else f", held-out bound {bound:.0f}")
+
+
+class Board:
+    """Where curves and pictures go; without a writer nowhere."""
+
+    def __init__(self, writer: SummaryWriter | None) -> None:
+        self.writer = writer
+
+    def scalars(self, line: Mapping[str, Any]) -> None:
+        """Add the numbers of one line of `stats.jsonl` at its step, under the names of `curves`."""
+        if self.writer is not None:
+            for tag, value in curves(line):
+                self.writer.add_scalar(tag, value, line["step"])
+
+    def picture(self, step: int, image: Image.Image) -> None:
+        """Add a grey picture as it was drawn after `step`."""
+        if self.writer is not None:
+            self.writer.add_image("progress", np.asarray(image), step, dataformats="HW")
+
+    def close(self) -> None:
+        """Write what is waiting and end."""
+        if self.writer is not None:
+            self.writer.close()
+
+
+def open_board(folder: Path, wanted: bool, start: int = 0) -> Board:
+    """The board of the run in `folder`, trained up to step `start`; one that does nothing unless `wanted`.
+
+    What an interrupted run logged beyond `start` is hidden: those steps are made again. RunError as `writer_class`.
+    """
+    return Board(writer_class()(str(folder / TENSORBOARD), purge_step=start + 1) if wanted else None)
+
+
+def writer_class() -> type[SummaryWriter]:
+    """What writes the log; RunError when TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RunError(
+            f"--tensorboard: expected the package tensorboard, found none ({error}); pip install 'dcign[tensorboard]'"
+        ) from None
+    return SummaryWriter
+
+
+def curves(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Tag and value of the numbers of a line of `stats.jsonl`: train/azimuth/kl, held_out/bound and so on."""
+    yield from _flat("train", {name: value for name, value in line.items() if name != "held_out"})
+    yield from _flat("held_out", line.get("held_out") or {})
+
+
+def _flat(prefix: str, numbers: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _flat(prefix if name == "factors" else f"{prefix}/{name}", value)
+        elif isinstance(value, (int, float)) and name not in COUNTS:
+            yield f"{prefix}/{name}", float(value)

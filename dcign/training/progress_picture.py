@@ -11,8 +11,7 @@ from PIL import Image
 
 from dcign.engine.codes import set_latent
 from dcign.images.drawing import READABLE, Row, Tile, degrees_text, draw_rows
-from dcign.model.code import CodeLayout
-from dcign.model.knobs import named_knobs
+from dcign.model.code import CodeLayout, named_latents
 from dcign.model.networks import DCIGN
 from dcign.training.held_out import held_out_minibatches, images_of, observing
 from render.factors import FACTORS
@@ -82,7 +81,7 @@ def choose(minibatches: list[MiniBatch]) -> list[tuple[int, int, str]]:
 
 def swept_latents(layout: CodeLayout) -> list[tuple[str, int]]:
     """Label and index of the latents to sweep: the extrinsic ones that stand alone, and the first intrinsic one."""
-    knobs = named_knobs(layout)
+    knobs = named_latents(layout)
     swept = [(name, int(knobs.latents(name)[0])) for name in knobs.single]
     for name, width in layout.parts:
         if name not in FACTORS or FACTORS[name].parts:

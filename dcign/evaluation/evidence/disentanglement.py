@@ -1,12 +1,14 @@
 """The usual measures of disentanglement, taken one latent at a time, each beside what shuffled codes score.
 
-DC-IGN gives the identity a group of 197 latents, so those that ask for one latent a factor are near 0 for it even where
-the code is perfect: read them with the scores of groups (`dcign.evaluation.evidence.groups`).
+MIG, SAP, modularity, DCI, FactorVAE and beta-VAE scores, with intervals over identities. DC-IGN gives the identity a
+group of 197 latents, so those that ask for one latent a factor are near 0 for it even where the code is perfect: read
+them with the scores of groups (`dcign.evaluation.evidence.groups`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,27 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from dcign.evaluation.charts import DPI, INK, figure_png
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.latent_scores import DRAWS, FEWEST_IDENTITIES, nothing, scores
-from dcign.evaluation.evidence.types import Figure, Section, Table
-from dcign.metrics import dci, mig, mutual_information, sap
+from dcign.evaluation.evidence.types import Coded, Figure, Section, Table
+from dcign.metrics import bootstrap
 from dcign.metrics.bootstrap import estimate
-from dcign.metrics.true_factors import Factor, circle, classes, columns
-from dcign.model.knobs import Knobs
+from dcign.metrics.dci import dci_scores, split
+from dcign.metrics.disentanglement import (
+    Factor,
+    circle,
+    classes,
+    columns,
+    entropy,
+    latent_bins,
+    mig_gaps,
+    modularity_scores,
+    mutual_information,
+    nearest_neighbours,
+    sap,
+    sap_gaps,
+    sap_scores,
+)
+from dcign.metrics.vae_scores import beta_vae_score, factor_vae_score
+from dcign.model.code import AngleLatents
 
 COEFFICIENTS = ("shape 1", "shape 2")  # the first two of a face model
 FEWEST_IMAGES = 100
@@ -38,9 +54,17 @@ SCORES = {  # name in report.json -> name, what it asks
     "factor_vae": ("FactorVAE score", "Of images that share a factor, does the latent that varies least tell which?"),
     "beta_vae": ("beta-VAE score", "Do the differences between pairs of images tell which factor they share?"),
 }
+FEWEST_IDENTITIES = 10  # to train on some and test on others
+DRAWS, FEW_DRAWS = 100, 15  # of identities, for the intervals of what is cheap, and of what is fitted anew each time
+DCI = ("disentanglement", "completeness", "informativeness")
+NAMES = ("mig", "sap", "modularity", *DCI, "factor_vae", "beta_vae")
+
+Rows = NDArray[np.int64]
+Scored = Mapping[str, float | None]
+Score = Callable[[Rows], Scored]
 
 
-def measure(probes: Coded, knobs: Knobs, ranges: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+def measure(probes: Coded, knobs: AngleLatents, ranges: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     """Every score with its interval over identities, for report.json; what cannot be had is None, with a warning.
 
     `probes` (M) vary in all factors at once. Angles are numbers, or points on a circle where they go all around; MIG,
@@ -120,18 +144,20 @@ def _per_factor(
     """MIG and SAP of each factor apart."""
     if probes.codes.shape[1] < 2:
         return {}
-    information = mutual_information.compute(mutual_information.latent_bins(probes.codes), list(labels.values()))
-    entropies = np.array([mutual_information.entropy(label) for label in labels.values()])
+    information = mutual_information(latent_bins(probes.codes), list(labels.values()))
+    entropies = np.array([entropy(label) for label in labels.values()])
     return {
-        "mig": dict(zip(labels, map(float, mig.gaps(information, entropies)), strict=True)),
-        "sap": dict(zip(numbers, map(float, sap.gaps(sap.scores(probes.codes, numbers))), strict=True)),
+        "mig": dict(zip(labels, map(float, mig_gaps(information, entropies)), strict=True)),
+        "sap": dict(zip(numbers, map(float, sap_gaps(sap_scores(probes.codes, numbers))), strict=True)),
     }
 
 
-def _information(codes: NDArray[np.float32], knobs: Knobs, labels: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
+def _information(
+    codes: NDArray[np.float32], knobs: AngleLatents, labels: Mapping[str, NDArray[np.int64]]
+) -> dict[str, Any]:
     """Mutual information of the knobs, and of those of the rest that know the largest share of any factor."""
-    information = mutual_information.compute(mutual_information.latent_bins(codes), list(labels.values()))
-    entropies = {name: mutual_information.entropy(label) for name, label in labels.items()}
+    information = mutual_information(latent_bins(codes), list(labels.values()))
+    entropies = {name: entropy(label) for name, label in labels.items()}
     share = (information / list(entropies.values())).max(axis=1)[knobs.rest]
     names = _names(knobs) | {int(z): f"z[{z}]" for z in knobs.rest[np.argsort(-share, kind="stable")[:SHOWN]]}
     return {
@@ -142,7 +168,7 @@ def _information(codes: NDArray[np.float32], knobs: Knobs, labels: Mapping[str, 
     }
 
 
-def _names(knobs: Knobs) -> dict[int, str]:
+def _names(knobs: AngleLatents) -> dict[int, str]:
     """Latent -> what the report calls it."""
     if knobs.found:  # one latent may move most with several angles
         owners: dict[int, list[str]] = {}
@@ -157,9 +183,9 @@ def _names(knobs: Knobs) -> dict[int, str]:
     }
 
 
-def _importance(probes: Coded, knobs: Knobs, numbers: Mapping[str, Factor]) -> dict[str, Any] | None:
+def _importance(probes: Coded, knobs: AngleLatents, numbers: Mapping[str, Factor]) -> dict[str, Any] | None:
     """Importance of each knob and of all other latents together, as trees for DCI have it, and R^2 of each factor."""
-    found = dci.compute(probes.codes, numbers, *dci.split(probes.identity))
+    found = dci_scores(probes.codes, numbers, *split(probes.identity))
     if found is None:
         return None
     names = _names(knobs)
@@ -183,7 +209,7 @@ def _knob(probes: Coded, latents: NDArray[np.int64], factor: Factor) -> dict[str
         "spearman": estimate(lambda rows: _spearman(own[rows, 0], factor[rows]), probes.identity, DRAWS)
         if ranked
         else None,
-        "nearest_neighbours_nats": float(mutual_information.nearest_neighbours(own, factor).max()),
+        "nearest_neighbours_nats": float(nearest_neighbours(own, factor).max()),
     }
 
 
@@ -274,3 +300,109 @@ def _heat_map(importance: Mapping[str, Any]) -> Figure:
         "predict it for unseen objects (R²). Good: each angle from its own latent alone, the shape from all others "
         "alone. Where R² is low, the shares say little.",
     )
+
+
+def scores(
+    codes: NDArray[np.float32],
+    identity: NDArray[np.int64],
+    labels: Mapping[str, NDArray[np.int64]],
+    numbers: Mapping[str, Factor],
+) -> dict[str, dict[str, Any]]:
+    """Of `codes` (M, Z) of `identity` (M,), by `NAMES`: an Estimate, how many `draws` its interval is from, and what
+    `shuffled` codes score, which belong to other images.
+
+    `labels` classes (M,) for MIG, modularity, FactorVAE and beta-VAE; `numbers` what SAP and DCI predict. None where
+    there are fewer than two factors, or than `FEWEST_IDENTITIES` for those that train on some and test on others.
+    """
+    bins = latent_bins(codes)
+    mixed = np.random.default_rng(0).permutation(len(bins))
+    shuffled = codes[mixed]
+    by_information, by_correlation = partial(_by_information, list(labels.values())), partial(_by_correlation, numbers)
+    found = {name: nothing() for name in NAMES}
+    found |= _with_intervals(partial(by_information, bins), partial(by_information, bins[mixed]), identity, DRAWS)
+    found |= _with_intervals(partial(by_correlation, codes), partial(by_correlation, shuffled), identity, DRAWS)
+    if len(np.unique(identity)) >= FEWEST_IDENTITIES:
+        trained = np.zeros(len(bins), dtype=bool)
+        trained[split(identity)[0]] = True
+        for score in (partial(_by_trees, numbers), partial(_by_votes, labels)):
+            on_sides = partial(score, identity, trained)
+            found |= _with_intervals(partial(on_sides, codes), partial(on_sides, shuffled), identity, FEW_DRAWS)
+    return found
+
+
+def nothing() -> dict[str, Any]:
+    return {"value": None, "low": None, "high": None, "draws": 0, "shuffled": None}
+
+
+def _with_intervals(score: Score, shuffled: Score, identity: NDArray[np.int64], draws: int) -> dict[str, Any]:
+    """Every value of `score` on all rows, with its interval: percentiles of its draws, less their bias.
+
+    Fewer different identities look like more knowledge, so these scores are off in every draw, most of all for noise:
+    the draws are moved until their mean lies on the value. Efron and Tibshirani (1993), chapter 10.
+    """
+    everything = np.arange(len(identity))
+    values, base = score(everything), shuffled(everything)
+    enough = len(np.unique(identity)) >= bootstrap.FEWEST
+    drawn = [score(rows) for rows in bootstrap.resamples(identity, draws if enough else 0)]
+    found = {}
+    for name, value in values.items():
+        spread = np.array([given for draw in drawn if (given := draw[name]) is not None])
+        low = high = None
+        if value is not None and len(spread) and len(spread) * 2 >= draws:
+            tail = (1 - bootstrap.LEVEL) / 2
+            ends = value + np.quantile(spread, [tail, 1 - tail]) - spread.mean()
+            low, high = (float(end) for end in np.minimum(ends, 1.0))
+        found[name] = {"value": value, "low": low, "high": high, "draws": len(spread), "shuffled": base[name]}
+    return found
+
+
+def _by_information(labels: Sequence[NDArray[np.int64]], bins: NDArray[np.int64], rows: Rows) -> Scored:
+    """Bins stay those of all images, and a row that was drawn twice counts twice."""
+    weights = np.bincount(rows, minlength=len(bins)).astype(np.float64)
+    information = mutual_information(bins, labels, weights)
+    entropies = np.array([entropy(label, weights) for label in labels])
+    several = bins.shape[1] > 1 and bool(np.all(entropies > 0))
+    return {
+        "mig": float(np.mean(mig_gaps(information, entropies))) if several else None,
+        "modularity": float(np.mean(modularity_scores(information))) if len(labels) > 1 else None,
+    }
+
+
+def _by_correlation(numbers: Mapping[str, Factor], codes: NDArray[np.float32], rows: Rows) -> Scored:
+    return {"sap": sap(codes[rows], {name: factor[rows] for name, factor in numbers.items()})}
+
+
+def _by_trees(
+    numbers: Mapping[str, Factor],
+    identity: NDArray[np.int64],
+    trained: NDArray[np.bool_],
+    codes: NDArray[np.float32],
+    rows: Rows,
+) -> Scored:
+    sides = _sides(identity, trained, rows)
+    found = None if sides is None else dci_scores(codes, numbers, *sides)
+    return {name: None if found is None else getattr(found, name) for name in DCI}
+
+
+def _by_votes(
+    labels: Mapping[str, NDArray[np.int64]],
+    identity: NDArray[np.int64],
+    trained: NDArray[np.bool_],
+    codes: NDArray[np.float32],
+    rows: Rows,
+) -> Scored:
+    sides = _sides(identity, trained, rows)
+    if sides is None:
+        return {"factor_vae": None, "beta_vae": None}
+    return {
+        "factor_vae": factor_vae_score(codes, labels, *sides, np.random.default_rng(0)),
+        "beta_vae": beta_vae_score(codes, labels, *sides, np.random.default_rng(0)),
+    }
+
+
+def _sides(identity: NDArray[np.int64], trained: NDArray[np.bool_], rows: Rows) -> tuple[Rows, Rows] | None:
+    """Those of `rows` to train on and those to test on; None unless each has two identities."""
+    train, test = rows[trained[rows]], rows[~trained[rows]]
+    if min(len(np.unique(identity[side])) for side in (train, test)) < 2:
+        return None
+    return train, test

@@ -1,19 +1,117 @@
-"""From held-out predictions of each factor by each group of latents to scores with intervals."""
+"""What groups of latents are asked for, and their scores with intervals.
+
+A `Question` is an angle, a leading coefficient, or which object it is; `GroupScores` follow from held-out predictions
+of each answer by each group.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcign.evaluation.evidence.group_factors import Factor
-from dcign.metrics import groupwise
+from dcign.evaluation.evidence.types import Coded
+from dcign.metrics import groups as group_metrics
 from dcign.metrics.bootstrap import Estimate, estimate
 
+REST = "intrinsic"  # the group of all latents that no angle has, and the owner of all that is not an angle of its own
+LEADING = {"shape": 3, "albedo": 1}  # coefficients that are asked for, from the first on
+FEWEST_IDENTITIES = 10  # fewer values of a coefficient than this cannot be predicted for unseen objects
 Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is to be predicted for M images.
+
+    owner   the group that should know it
+    target  (M, T) float64; T = 2 for a circle: cosine and sine. None for which object it is
+    bounds  of its bins, in what `values` gives
+    """
+
+    name: str
+    owner: str
+    target: NDArray[np.float64] | None
+    bounds: tuple[float, float] = (0.0, 1.0)
+
+    def values(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The one number of each of `rows` (M, T): for points about a circle their angle in degrees."""
+        return rows[:, 0] if rows.shape[1] == 1 else np.rad2deg(np.arctan2(rows[:, 1], rows[:, 0]))
+
+
+def questions(
+    probes: Coded,
+    groups: Collection[str],
+    ranges: Mapping[str, tuple[float, float]],
+    parts: Mapping[str, int],
+    warnings: list[str],
+) -> list[Question]:
+    """All that varies in `probes` and can be asked for; `warnings` gets a line for what cannot.
+
+    An angle without a group of its own belongs to `REST`, which had to learn it. ValueError when `parts` do not add up
+    to the coefficients.
+    """
+    identities = len(np.unique(probes.identity))
+    if identities < group_metrics.FEWEST_FOLDS:
+        warnings.append(f"{identities} objects are too few to predict anything for unseen ones.")
+        return []
+    found = _angles(probes, groups, ranges, warnings)
+    if probes.coefficients is None:
+        found += _identity(probes, warnings)
+    elif identities < FEWEST_IDENTITIES:
+        warnings.append(
+            f"{identities} identities are too few (at least {FEWEST_IDENTITIES} are needed) to predict the "
+            "coefficients of unseen ones."
+        )
+    else:
+        found += _coefficients(probes.coefficients, parts, warnings)
+    for factor in found:
+        if factor.owner not in groups:
+            warnings.append(f"The code has no latents left for {factor.name}.")
+    return [factor for factor in found if factor.owner in groups]
+
+
+def _angles(
+    probes: Coded, groups: Collection[str], ranges: Mapping[str, tuple[float, float]], warnings: list[str]
+) -> list[Question]:
+    found = []
+    for name, (low, high) in ranges.items():
+        if high <= low or name not in probes.degrees:
+            continue
+        degrees, owner = probes.degrees[name].astype(np.float64), name if name in groups else REST
+        if np.ptp(degrees) == 0:
+            warnings.append(f"{name} is the same in all {len(degrees)} images.")
+        elif high - low >= 360.0:
+            angle = np.deg2rad(degrees)
+            found.append(Question(name, owner, np.stack([np.cos(angle), np.sin(angle)], axis=1), (-180.0, 180.0)))
+        else:
+            found.append(Question(name, owner, degrees[:, None], (low, high)))
+    return found
+
+
+def _identity(probes: Coded, warnings: list[str]) -> list[Question]:
+    if np.unique(probes.identity, return_counts=True)[1].min() < 2:
+        warnings.append("An object has a single image, so it cannot be recognised in another.")
+        return []
+    return [Question("identity", REST, None)]
+
+
+def _coefficients(coefficients: NDArray[np.float32], parts: Mapping[str, int], warnings: list[str]) -> list[Question]:
+    if sum(parts.values()) != coefficients.shape[1]:
+        raise ValueError(f"{dict(parts)} are not {coefficients.shape[1]} coefficients")
+    found, start = [], 0
+    for part, count in parts.items():
+        for number in range(min(LEADING.get(part, 0), count)):
+            name, values = f"{part} {number + 1}", coefficients[:, start + number].astype(np.float64)
+            if np.ptp(values) == 0:
+                warnings.append(f"{name} is the same in all {len(values)} images.")
+            else:
+                found.append(Question(name, REST, values[:, None], (float(values.min()), float(values.max()))))
+        start += count
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +134,7 @@ class Matrix:
     1 - error / error of knowing nothing, which for a guessed object is (accuracy - chance) / (1 - chance)."""
 
     def __init__(
-        self, identity: NDArray[np.int64], factors: Sequence[Factor], table: Sequence[Sequence[Predicted]]
+        self, identity: NDArray[np.int64], factors: Sequence[Question], table: Sequence[Sequence[Predicted]]
     ) -> None:
         """`identity` (M,), `table` G rows of F predictions."""
         names, self._label, self._counts = np.unique(identity, return_inverse=True, return_counts=True)
@@ -72,7 +170,7 @@ class GroupScores:
         self,
         identity: NDArray[np.int64],
         groups: Sequence[str],
-        factors: Sequence[Factor],
+        factors: Sequence[Question],
         table: Sequence[Sequence[Predicted]],
         others: Sequence[Predicted],
     ) -> None:
@@ -102,31 +200,31 @@ class GroupScores:
             "informativeness": self.cells[self._own[column]][column],
             "leakage": self._leak(column),
             "all_but_own": self._estimate(lambda rows: self._others(rows)[0, column]),
-            "gap": self._compared(lambda rows: groupwise.gaps(self._matrix(rows), self._own)[column]),
-            "completeness": self._compared(lambda rows: groupwise.completeness(self._counted(rows))[column]),
+            "gap": self._compared(lambda rows: group_metrics.gaps(self._matrix(rows), self._own)[column]),
+            "completeness": self._compared(lambda rows: group_metrics.completeness(self._counted(rows))[column]),
             "mutual_information_gap": self._estimate(lambda rows: self._information_gap(column, rows)),
         }
 
     def disentanglement(self, group: int) -> Estimate:
         """Of one group, over the owners of what it knows."""
-        return self._separated(lambda rows: groupwise.disentanglement(self._counted(rows) @ self._merge)[group])
+        return self._separated(lambda rows: group_metrics.disentanglement(self._counted(rows) @ self._merge)[group])
 
     def overall(self) -> dict[str, Any]:
         """Means over factors; disentanglement and completeness weighted by how much is known."""
 
         def disentanglement(rows: Rows) -> float:
             merged = self._counted(rows) @ self._merge
-            return groupwise.overall(groupwise.disentanglement(merged), merged.sum(axis=1))
+            return group_metrics.overall(group_metrics.disentanglement(merged), merged.sum(axis=1))
 
         def completeness(rows: Rows) -> float:
             matrix = self._counted(rows)
-            return groupwise.overall(groupwise.completeness(matrix), matrix.sum(axis=0))
+            return group_metrics.overall(group_metrics.completeness(matrix), matrix.sum(axis=0))
 
         return {
             "informativeness": self._estimate(lambda rows: self._matrix(rows)[self._own, self._columns].mean()),
             "leakage": self._compared(lambda rows: self._matrix(rows)[self._leaking, self._columns].mean()),
             "largest_leak": {"factor": self._factors[self._worst].name, **self._leak(self._worst)},
-            "gap": self._compared(lambda rows: groupwise.gaps(self._matrix(rows), self._own).mean()),
+            "gap": self._compared(lambda rows: group_metrics.gaps(self._matrix(rows), self._own).mean()),
             "disentanglement": self._separated(disentanglement),
             "completeness": self._compared(completeness),
             "mutual_information_gap": self._estimate(self._mean_information_gap),
@@ -150,14 +248,14 @@ class GroupScores:
         factor = self._factors[column]
         if factor.target is None:
             return None
-        own = groupwise.binned(factor.values(factor.target), factor.bounds, groupwise.FACTOR_BINS)
+        own = group_metrics.binned(factor.values(factor.target), factor.bounds, group_metrics.FACTOR_BINS)
         predictions = [row[column].prediction for row in self._table]
         values = [factor.values(prediction) for prediction in predictions if prediction is not None]
-        return own, np.stack([groupwise.binned(v, factor.bounds, groupwise.PREDICTION_BINS) for v in values])
+        return own, np.stack([group_metrics.binned(v, factor.bounds, group_metrics.PREDICTION_BINS) for v in values])
 
     def _information_gap(self, column: int, rows: Rows) -> float | None:
         bins = self._bins[column]
-        return None if bins is None else groupwise.information_gap(bins[0][rows], bins[1][:, rows])
+        return None if bins is None else group_metrics.information_gap(bins[0][rows], bins[1][:, rows])
 
     def _mean_information_gap(self, rows: Rows) -> float | None:
         gaps = [gap for column in range(len(self._factors)) if (gap := self._information_gap(column, rows)) is not None]

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from dcign.evaluation.charts import DPI, INK, LINE, figure_png
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.group_factors import REST, Factor, factors
-from dcign.evaluation.evidence.group_scores import GroupScores, Predicted
-from dcign.evaluation.evidence.types import Cell, Figure, Section, Table
-from dcign.metrics import cross_fitting, groupwise
-from dcign.model.knobs import Knobs
+from dcign.evaluation.evidence.group_scores import REST, GroupScores, Predicted, Question, questions
+from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
+from dcign.metrics import groups as group_metrics
+from dcign.model.code import AngleLatents
 
 LEARNERS = ("ridge", "trees")
 
 
 def measure(
-    probes: Coded, knobs: Knobs, ranges: Mapping[str, tuple[float, float]], parts: Mapping[str, int]
+    probes: Coded, knobs: AngleLatents, ranges: Mapping[str, tuple[float, float]], parts: Mapping[str, int]
 ) -> dict[str, Any]:
     """How well each factor is predicted from each group of latents, and the scores that follow from it.
 
@@ -33,7 +31,7 @@ def measure(
     warnings: list[str] = []
     named = {**knobs.groups, REST: knobs.rest}
     groups = {name: latents for name, latents in named.items() if len(latents)}
-    asked = factors(probes, groups, ranges, parts, warnings)
+    asked = questions(probes, groups, ranges, parts, warnings)
     names = [factor.name for factor in asked]
     result: dict[str, Any] = {
         "images": len(probes.codes),
@@ -68,28 +66,28 @@ def measure(
     }
 
 
-def _predict(probes: Coded, latents: NDArray[np.int64], asked: Sequence[Factor]) -> list[Predicted]:
+def _predict(probes: Coded, latents: NDArray[np.int64], asked: Sequence[Question]) -> list[Predicted]:
     """Each factor from those latents alone, by the better of ridge and trees; an object by its nearest mean code."""
     codes = probes.codes[:, latents] if len(latents) else np.zeros((len(probes.codes), 1))
-    fold = cross_fitting.folds_by_identity(probes.identity)
+    fold = group_metrics.folds_by_identity(probes.identity)
     targets = [factor.target for factor in asked if factor.target is not None]
-    lines = iter(cross_fitting.ridge(codes, targets, fold) if targets else [])
+    lines = iter(group_metrics.ridge_predictions(codes, targets, fold) if targets else [])
     found = []
     for factor in asked:
         if factor.target is None:
-            views = cross_fitting.folds_by_view(probes.identity)
-            guess = cross_fitting.nearest_class_mean(codes, probes.identity, views)
+            views = group_metrics.folds_by_view(probes.identity)
+            guess = group_metrics.nearest_class_mean(codes, probes.identity, views)
             found.append(Predicted((guess != probes.identity).astype(np.float64)))
             continue
-        line, bent = next(lines), cross_fitting.trees(codes, factor.target, fold)
-        ridge, trees = groupwise.r2(factor.target, line), groupwise.r2(factor.target, bent)
+        line, bent = next(lines), group_metrics.tree_predictions(codes, factor.target, fold)
+        ridge, trees = group_metrics.r2(factor.target, line), group_metrics.r2(factor.target, bent)
         better = line if (ridge or 0.0) >= (trees or 0.0) else bent
         found.append(Predicted(((factor.target - better) ** 2).sum(axis=1), better, ridge, trees))
     return found
 
 
 def _predict_by_others(
-    probes: Coded, groups: Mapping[str, NDArray[np.int64]], asked: Sequence[Factor]
+    probes: Coded, groups: Mapping[str, NDArray[np.int64]], asked: Sequence[Question]
 ) -> list[Predicted]:
     """Each factor from all latents but those of the group that should know it."""
     every = np.arange(probes.codes.shape[1])

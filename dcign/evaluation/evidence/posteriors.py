@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from dcign.evaluation.evidence.coded import Coded
-from dcign.metrics import approximate_bayes, weighted_draws
+from dcign.evaluation.evidence.types import Coded
+from dcign.metrics import inference as inference_metrics
 
 GUESS, NEAREST, ADJUSTED = "guess", "nearest", "adjusted"
 NEAREST_SHARE, ADJUSTED_SHARES = 0.01, (0.01, 0.02, 0.05)  # of the table that is accepted
@@ -108,12 +108,12 @@ def infer(table: Coded, observed: Coded, parameters: Sequence[Parameter]) -> Pos
     draws = {GUESS: [Draws(np.broadcast_to(column, even.shape), even) for column in guesses.T]}
     accepted = {GUESS: [len(guesses)] * len(parameters)}
     distances = {
-        name: approximate_bayes.squared_distances(statistic.observed, statistic.table)
+        name: inference_metrics.squared_distances(statistic.observed, statistic.table)
         for name, statistic in statistics.items()
     }
     count = _count(NEAREST_SHARE, len(values))
     for name, distance in distances.items():
-        rows, weights = approximate_bayes.accept(distance, count)
+        rows, weights = inference_metrics.accept(distance, count)
         draws[f"{name} {NEAREST}"] = [Draws(column[rows], weights) for column in values.T]
         accepted[f"{name} {NEAREST}"] = [count] * len(parameters)
     for name, statistic in statistics.items():
@@ -150,14 +150,14 @@ def _best_counts(
     if len(counts) == 1:
         return counts * len(parameters)
     trials = _even_steps(len(values), TRIALS)
-    distances = approximate_bayes.squared_distances(statistic.table[trials], statistic.table)
+    distances = inference_metrics.squared_distances(statistic.table[trials], statistic.table)
     distances[identity[trials, None] == identity] = distances.max() + 1  # farther than all others
     scores = []
     for count in counts:
         found = _adjusted(statistic, statistic.table_features[trials], distances, values, parameters, count)
         scores.append(
             [
-                weighted_draws.ranked_probability_score(own.values, own.weights, parameter.circle, truth).mean()
+                inference_metrics.ranked_probability_score(own.values, own.weights, parameter.circle, truth).mean()
                 for own, parameter, truth in zip(found, parameters, values[trials].T, strict=True)
             ]
         )
@@ -173,13 +173,13 @@ def _adjusted(
     count: int,
 ) -> list[Draws]:
     """Draws for images with these `features` (O, D), from the `count` simulations at the least `distances` (O, T)."""
-    rows, weights = approximate_bayes.accept(distances, count)
+    rows, weights = inference_metrics.accept(distances, count)
     found = np.empty((len(parameters), *rows.shape))
     quantities = [parameter.quantities(column) for parameter, column in zip(parameters, values.T, strict=True)]
     ends = np.cumsum([columns.shape[1] for columns in quantities])[:-1]
     every = np.concatenate(quantities, axis=1)
     for image, own in enumerate(rows):
-        moved = approximate_bayes.adjust(every[own], statistic.table_features[own], features[image], weights[image])
+        moved = inference_metrics.adjust(every[own], statistic.table_features[own], features[image], weights[image])
         for place, columns in enumerate(np.split(moved, ends, axis=1)):
             found[place, image] = parameters[place].values(columns)
     return [Draws(own, weights) for own in found]

@@ -12,11 +12,10 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from dcign.evaluation.charts import DPI, INK, figure_png
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.types import Cell, Figure, Section, Table
-from dcign.metrics import recognition as verification
+from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
+from dcign.metrics import recognition
 from dcign.metrics.bootstrap import FEWEST, Estimate, estimate, mean
-from dcign.model.knobs import Knobs
+from dcign.model.code import AngleLatents
 
 # name in report.json -> on the page, colour, line
 METHODS = {
@@ -37,7 +36,7 @@ Similarity = NDArray[np.float64]
 def measure(
     gallery: Coded,
     probes: Coded,
-    knobs: Knobs,
+    knobs: AngleLatents,
     ranges: Mapping[str, tuple[float, float]],
     reference: NDArray[np.uint8] | None,
 ) -> dict[str, Any]:
@@ -63,7 +62,7 @@ def measure(
         return result
     result["chance"] = {"rank1": 1 / len(gallery.codes), "rank5": min(1.0, 5 / len(gallery.codes)), "eer": 0.5}
     result["false_positive_rates"] = [float(rate) for rate in FALSE_POSITIVE_RATES]
-    own = verification.own_column(probes.identity, gallery.identity)
+    own = recognition.own_column(probes.identity, gallery.identity)
     bins = {name: _bins(name, gallery, probes, own, ranges[name]) for name in ranges if _varies(name, probes, ranges)}
     result["bins"] = {
         name: [{"low": low, "high": high, "probes": len(rows)} for low, high, rows in parts]
@@ -114,16 +113,16 @@ def _bins(
     return [(width * at, width * (at + 1), np.flatnonzero(number == at)) for at in range(int(number.max()) + 1)]
 
 
-def _of_codes(gallery: Coded, probes: Coded, knobs: Knobs, warnings: list[str]) -> dict[str, Similarity]:
+def _of_codes(gallery: Coded, probes: Coded, knobs: AngleLatents, warnings: list[str]) -> dict[str, Similarity]:
     """(P, G) of the methods that compare codes."""
-    found = {"code": verification.cosine(probes.codes, gallery.codes)}
+    found = {"code": recognition.cosine(probes.codes, gallery.codes)}
     if not len(knobs.rest):
         warnings.append("The code has no latents but those of its angles, so none are left to recognise by.")
         return found
     own, theirs = probes.codes[:, knobs.rest], gallery.codes[:, knobs.rest]
     centre = theirs.mean(axis=0, dtype=np.float64)
-    found["rest"] = verification.cosine(own, theirs)
-    found["rest_centred"] = verification.cosine(own - centre, theirs - centre)
+    found["rest"] = recognition.cosine(own, theirs)
+    found["rest_centred"] = recognition.cosine(own - centre, theirs - centre)
     return found
 
 
@@ -147,7 +146,7 @@ def _of_pixels(
     theirs = prepare(_rows(gallery.images))
     starts = range(0, len(probes.images), STRIDE)
     return np.concatenate(
-        [verification.cosine(prepare(_rows(probes.images[at : at + STRIDE])), theirs) for at in starts]
+        [recognition.cosine(prepare(_rows(probes.images[at : at + STRIDE])), theirs) for at in starts]
     )
 
 
@@ -163,18 +162,18 @@ def _of_method(
     bins: Mapping[str, list[tuple[float, float, NDArray[np.int64]]]],
 ) -> dict[str, Any]:
     """The measures of one method, intervals over the identities of the probes; the gallery stays."""
-    first = verification.hits(similarity, own, 1)
-    pairs = verification.receiver(similarity, own, identity)
+    first = recognition.hits(similarity, own, 1)
+    pairs = recognition.receiver(similarity, own, identity)
     _, label, views = np.unique(identity, return_inverse=True, return_counts=True)
 
     def equal_error_rate(rows: NDArray[np.int64]) -> float:
         weight = np.bincount(label[rows], minlength=len(views)) / views
-        return verification.equal_error_rate(*pairs.curve(weight))
+        return recognition.equal_error_rate(*pairs.curve(weight))
 
-    rates = verification.true_positive_rates(*pairs.curve(np.ones(len(views))), FALSE_POSITIVE_RATES)
+    rates = recognition.true_positive_rates(*pairs.curve(np.ones(len(views))), FALSE_POSITIVE_RATES)
     return {
         "rank1": mean(first, identity),
-        "rank5": mean(verification.hits(similarity, own, 5), identity),
+        "rank5": mean(recognition.hits(similarity, own, 5), identity),
         "eer": estimate(equal_error_rate, identity),
         "true_positive_rates": [float(rate) for rate in rates],
         "rank1_by_change": {

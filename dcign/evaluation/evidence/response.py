@@ -14,12 +14,12 @@ from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
 from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
-from dcign.evaluation.evidence.coded import Coded, Sweep
-from dcign.evaluation.evidence.types import Cell, Figure, Section, Table
+from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Sweep, Table
 from dcign.images.drawing import degrees_text
-from dcign.metrics import bootstrap, circular, discontinuity
+from dcign.metrics import bootstrap
+from dcign.metrics.angles import JUMP_WIDTH, circular_r2, group_circular_r2, jump_at_zero
 from dcign.metrics.bootstrap import Estimate
-from dcign.model.knobs import Knobs
+from dcign.model.code import AngleLatents
 
 FLAT = 0.1  # of the average slope: below this a stretch counts as flat
 COLOURS = (POINTS, LINE, "#3f8f5b", "#8a5aa8", "#8c8c8c", "#b59a2a")  # of blocks of latents, or latents of a group
@@ -31,7 +31,7 @@ def measure(
     inputs: Coded,
     sweeps: Mapping[str, Sweep],
     probes: Coded,
-    knobs: Knobs,
+    knobs: AngleLatents,
     ranges: Mapping[str, tuple[float, float]],
 ) -> dict[str, Any]:
     """Responses to the true `sweeps` of the objects of `inputs` (O), by factor, for report.json.
@@ -106,7 +106,7 @@ def _line_r2(values: NDArray[np.float64], angles: Angles) -> float | None:
 
 
 def _sinusoid_r2(values: NDArray[np.float64], angles: Angles) -> float | None:
-    return circular.compute(values, angles)
+    return circular_r2(values, angles)
 
 
 def _group_r2(sweep: Sweep, own: NDArray[np.int64], identity: NDArray[np.int64]) -> Estimate | None:
@@ -115,7 +115,7 @@ def _group_r2(sweep: Sweep, own: NDArray[np.int64], identity: NDArray[np.int64])
         return None
     codes = sweep.codes[..., own]  # (O, S, W)
     return bootstrap.estimate(
-        lambda rows: circular.compute_group(codes[rows].reshape(-1, len(own)), np.tile(sweep.angles, len(rows))),
+        lambda rows: group_circular_r2(codes[rows].reshape(-1, len(own)), np.tile(sweep.angles, len(rows))),
         identity,
     )
 
@@ -164,14 +164,14 @@ def _root(squared: Estimate) -> Estimate:
 
 
 def _jump(latent: int, name: str, probes: Coded, circle: bool) -> Estimate:
-    return discontinuity.compute(probes.codes[:, latent], probes.degrees[name], probes.identity, circle)
+    return jump_at_zero(probes.codes[:, latent], probes.degrees[name], probes.identity, circle)
 
 
 def _warnings(name: str, factor: Mapping[str, Any]) -> list[str]:
     lines = []
     if any(entry["jump_at_zero"]["value"] is None for entry in factor["latents"]):
         lines.append(
-            f"{name}: too few probes within {discontinuity.WIDTH:g} degrees on either side of 0 (or a latent that "
+            f"{name}: too few probes within {JUMP_WIDTH:g} degrees on either side of 0 (or a latent that "
             "never moves), so no test for a jump there."
         )
     silent = [block for block, moved in factor["moved"].items() if moved["overall"] is None]
@@ -283,7 +283,7 @@ def _table(known: Mapping[str, Any]) -> Table:
         "monotone, 1/2 is chance). R² of one straight line for all objects (of a sinusoid where the factor goes full "
         "circle, or of the point of the circle from several latents together); 1 is best. Stops following: flat is a "
         "slope below a tenth of the average, backwards a slope of the other sign. Jump: difference at 0 degrees, in "
-        f"standard deviations of the latent, between straight lines fitted to the {discontinuity.WIDTH:g} degrees on "
+        f"standard deviations of the latent, between straight lines fitted to the {JUMP_WIDTH:g} degrees on "
         "either side, over images in which all else varies too (compare Figure 6 of the paper, whose azimuth "
         "jumps there); an interval that holds 0 shows none. Others: root mean square over all angles, in standard "
         "deviations as in the chart; 0 is best."

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from dcign.engine.codes import decode, set_latent
 from dcign.engine.curves import Curve, GroupCurve
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.types import Cell, Figure, Section, Table
+from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
 from dcign.images.drawing import READABLE, Row, Tile, degrees_text, draw_rows, png
-from dcign.model.knobs import Knobs
+from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
 
 OBJECTS = 3
@@ -22,7 +21,7 @@ VALUES = np.linspace(-15.0, 15.0, 11)  # paper, Figures 4 and 5
 def section(
     run: Run,
     inputs: Coded,
-    knobs: Knobs,
+    knobs: AngleLatents,
     curves: Mapping[str, Curve | GroupCurve],
     probes: Coded,
 ) -> Section:
@@ -43,7 +42,7 @@ def section(
 def _picture(
     run: Run,
     inputs: Coded,
-    knobs: Knobs,
+    knobs: AngleLatents,
     latents: list[tuple[str, int]],
     ends: Mapping[int, NDArray[np.floating]],
 ) -> Figure:
@@ -76,7 +75,7 @@ def _picture(
 
 
 def _table(
-    knobs: Knobs,
+    knobs: AngleLatents,
     latents: list[tuple[str, int]],
     ends: Mapping[int, NDArray[np.floating]],
     curves: Mapping[str, Curve | GroupCurve],
@@ -104,7 +103,7 @@ def _table(
     return Table(("latent", "1st percentile", "99th percentile", "calibrated"), rows, caption)
 
 
-def _symbol(name: str, latent: int, knobs: Knobs) -> str:
+def _symbol(name: str, latent: int, knobs: AngleLatents) -> str:
     """'z_azimuth', with its place in the code where there are several or where it had to be found."""
     return f"z_{name} (latent {latent})" if knobs.found or len(knobs.groups[name]) > 1 else f"z_{name}"
 

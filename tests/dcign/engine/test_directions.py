@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcign.engine.directions import MOST, leading_directions
+from dcign.engine.curves import MOST_DIRECTIONS, leading_directions
 
 REST = np.arange(1, 9)
 
@@ -31,7 +31,7 @@ def test_directions_are_the_components_of_scikit_learn_and_have_a_fixed_sign():
     rng = np.random.default_rng(1)
     codes, minibatch = codes_of(rng, rng.standard_normal((8, 8)), batches=1)
     found = leading_directions(codes, np.full(len(codes), "shape"), minibatch, REST)
-    pca = PCA(MOST).fit(codes[:, 1:])
+    pca = PCA(MOST_DIRECTIONS).fit(codes[:, 1:])
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), np.sqrt(pca.explained_variance_), rtol=1e-4)
     np.testing.assert_allclose(
         np.abs(found[:, 1:] @ pca.components_.T), np.diag(np.linalg.norm(found, axis=1)), atol=2e-3

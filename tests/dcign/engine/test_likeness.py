@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcign.engine.likeness import reconstruction_error, unlike_warning
+from dcign.engine.codes import reconstruction_error, unlike_warning
 
 PERCENTILES = tuple(k / 1000 for k in range(101))  # 0 to 0.1, median 0.05
 

@@ -6,11 +6,10 @@ from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.engine.variations import Setting
 from dcign.errors import BadInput, RunError
-from dcign.model.code import CodeLayout
-from dcign.model.knobs import named_knobs
+from dcign.model.code import CodeLayout, named_latents
 
 LAYOUT = CodeLayout.parse("azimuth:1,elevation:1,light:2,intrinsic:4")
-KNOBS = named_knobs(LAYOUT)
+KNOBS = named_latents(LAYOUT)
 CODE, OTHER = np.arange(8, dtype=np.float32), np.arange(8, dtype=np.float32) + 100
 CURVES = Calibration(
     {
@@ -86,7 +85,7 @@ def test_transfer_takes_the_parts_asked_for_and_keeps_the_others():
     everything = variations.transfer(CODE, OTHER, KNOBS, ["azimuth", "elevation", "light", "intrinsic"]).codes
     np.testing.assert_array_equal(everything[0], OTHER)
     with pytest.raises(RunError, match="light: this run has no latents for it"):
-        variations.transfer(CODE, OTHER, named_knobs(CodeLayout.parse("azimuth:1,rest:7")), ["light"])
+        variations.transfer(CODE, OTHER, named_latents(CodeLayout.parse("azimuth:1,rest:7")), ["light"])
 
 
 def test_interpolation_is_straight_and_has_both_ends():

@@ -14,7 +14,7 @@ from dcign.errors import RunError
 from dcign.evaluation.encoding import encode_data_set
 from dcign.evaluation.measures import evaluate
 from dcign.model.code import CodeLayout
-from dcign.report.examples import image_of, pick
+from dcign.report.write import image_of, pick
 from dcign.runs.run import Run, load_run
 from render.shards import open_data_set
 

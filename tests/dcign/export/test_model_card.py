@@ -9,9 +9,8 @@ from untrained_run import write_untrained
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.errors import BadInput
-from dcign.export.limits import limits
-from dcign.export.model_card import model_card
-from dcign.report.run_report import find_report
+from dcign.export.model_card import limits, model_card
+from dcign.report.saved import find_report
 from dcign.runs.run import load_run
 
 LINE = Curve("azimuth", (-90.0, 0.0, 90.0), (-1.0, 0.0, 1.0), False, 12.3, 0.87, 100, 100)

@@ -9,9 +9,8 @@ import torch
 from untrained_run import write_untrained
 
 from dcign.errors import BadInput, Failure
-from dcign.export.onnx_files import check_files, decoder_file, encoder_file, one_thread
-from dcign.export.usage import rounded
-from dcign.model.upconv import plain_upconv
+from dcign.export.onnx_files import check_files, decoder_file, encoder_file, one_thread, rounded
+from dcign.model.networks import plain_upconv
 from dcign.runs.run import load_run
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'dcign[export]'")

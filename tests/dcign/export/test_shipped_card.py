@@ -3,7 +3,7 @@ from untrained_run import write_untrained
 
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve
-from dcign.export.shipped_card import every_measure, shipped_card
+from dcign.export.shipping import every_measure, shipped_card
 from dcign.runs.run import load_run
 
 LINE = Curve("azimuth", (-90.0, 0.0, 90.0), (-6.0, 0.0, 5.0), False, 3.0, 0.9, 100, 100)

@@ -15,10 +15,9 @@ from dcign.engine.curves import Curve
 from dcign.errors import BadInput, RunError
 from dcign.export import shipping
 from dcign.runs import shipped
-from dcign.runs.half import WEIGHTS
-from dcign.runs.rendering import write_rendering
+from dcign.runs.checkpoint import WEIGHTS
 from dcign.runs.run import load_run
-from dcign.runs.training_data import write_identities
+from dcign.runs.training_data import write_identities, write_rendering
 from render.shards import open_data_set
 
 LINE = Curve("azimuth", (-90.0, 0.0, 90.0), (-6.0, 0.0, 5.0), False, 3.0, 0.9, 100, 100)

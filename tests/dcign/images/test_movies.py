@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from dcign.errors import BadInput
-from dcign.images.movies import check_movie, movie
+from dcign.images.drawing import check_movie, movie
 
 
 def frames(count=4, size=(41, 30)):

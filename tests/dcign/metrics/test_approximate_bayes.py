@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from dcign.metrics import approximate_bayes
+from dcign.metrics import inference as inference_metrics
 
 MIXING = np.array([[1.0, 0.5], [-0.3, 1.2], [0.4, 0.4]])  # from 2 parameters to 3 statistics
 NOISE = 0.3
@@ -22,12 +22,12 @@ def exact_mean(statistics):
 
 def adjusted(parameters, table, observed, count, padding=0):
     """Draws and weights for each of the observed; `padding` statistics of noise are put beside the true ones."""
-    rows, weights = approximate_bayes.accept(approximate_bayes.squared_distances(observed, table), count)
+    rows, weights = inference_metrics.accept(inference_metrics.squared_distances(observed, table), count)
     rng = np.random.default_rng(9)
     table = np.hstack([table, rng.normal(size=(len(table), padding))])
     observed = np.hstack([observed, rng.normal(size=(len(observed), padding))])
     draws = [
-        approximate_bayes.adjust(parameters[own], table[own], one, weight)
+        inference_metrics.adjust(parameters[own], table[own], one, weight)
         for own, one, weight in zip(rows, observed, weights, strict=True)
     ]
     return np.array(draws), weights
@@ -40,21 +40,21 @@ def moments(draws, weights):
 
 def test_distances_of_grey_levels_are_exact_across_blocks():
     rng = np.random.default_rng(0)
-    table = rng.integers(0, 256, (approximate_bayes.BLOCK + 30, 500), dtype=np.uint8)
+    table = rng.integers(0, 256, (inference_metrics.BLOCK + 30, 500), dtype=np.uint8)
     observed = np.vstack([table[-1:], np.full((1, 500), 255, np.uint8), np.zeros((1, 500), np.uint8)])
-    found = approximate_bayes.squared_distances(observed, table)
+    found = inference_metrics.squared_distances(observed, table)
     assert np.array_equal(found, np.rint(cdist(observed, table, "sqeuclidean")))
     assert found[0, -1] == 0
 
 
 def test_the_nearest_are_accepted_with_weights_that_fall_to_the_farthest():
-    rows, weights = approximate_bayes.accept(np.array([[9.0, 0.0, 4.0, 1.0, 25.0]]), 4)
+    rows, weights = inference_metrics.accept(np.array([[9.0, 0.0, 4.0, 1.0, 25.0]]), 4)
     assert rows.tolist() == [[1, 3, 2, 0]]
     assert weights[0] == pytest.approx(np.array([9, 8, 5, 0]) / 22)
 
 
 def test_simulations_that_are_all_as_far_weigh_the_same():
-    rows, weights = approximate_bayes.accept(np.full((2, 6), 3.0), 3)
+    rows, weights = inference_metrics.accept(np.full((2, 6), 3.0), 3)
     assert rows.tolist() == [[0, 1, 2]] * 2
     assert weights == pytest.approx(np.full((2, 3), 1 / 3))
 
@@ -85,7 +85,7 @@ def test_adjusting_brings_the_draws_nearer_to_the_known_posterior_than_rejection
     rng = np.random.default_rng(2)
     parameters, table = simulate(rng, 1000)
     _, observed = simulate(rng, 40)
-    rows, weights = approximate_bayes.accept(approximate_bayes.squared_distances(observed, table), 100)
+    rows, weights = inference_metrics.accept(inference_metrics.squared_distances(observed, table), 100)
     plain, moved = moments(parameters[rows], weights), moments(*adjusted(parameters, table, observed, 100))
     exact = exact_mean(observed)
     assert np.mean((moved[0] - exact) ** 2) < 0.5 * np.mean((plain[0] - exact) ** 2)
@@ -95,7 +95,7 @@ def test_adjusting_brings_the_draws_nearer_to_the_known_posterior_than_rejection
 
 def test_statistics_that_never_move_leave_the_draws_where_they_are():
     quantities = np.random.default_rng(3).normal(size=(60, 2))
-    moved = approximate_bayes.adjust(quantities, np.ones((60, 5)), np.zeros(5), np.full(60, 1 / 60))
+    moved = inference_metrics.adjust(quantities, np.ones((60, 5)), np.zeros(5), np.full(60, 1 / 60))
     left_out = (quantities - quantities.mean(axis=0)) * 60 / 59  # each from the mean of the others
     assert moved == pytest.approx(quantities.mean(axis=0) + left_out)
 
@@ -105,7 +105,7 @@ def test_a_quantity_that_is_a_line_in_the_statistics_is_found_without_width():
     statistics = rng.normal(size=(80, 3))
     line = np.array([[2.0], [-1.0], [0.5]])
     observed = np.array([3.0, 3.0, -2.0])  # outside of what was accepted
-    moved = approximate_bayes.adjust(
+    moved = inference_metrics.adjust(
         statistics @ line + 7, statistics, observed, np.full(80, 1 / 80), penalties=np.array([0.0])
     )
     assert moved == pytest.approx(np.full((80, 1), (observed @ line)[0] + 7))
@@ -130,9 +130,9 @@ def test_without_penalty_and_weights_it_is_the_regression_of_the_package_sbi():
         simulation_batch_size=400,
         show_progress_bars=False,
     )(torch.tensor(observed[0], dtype=torch.float32), 400, quantile=0.2, lra=True).numpy()[:, :2]
-    accepted, _ = approximate_bayes.accept(approximate_bayes.squared_distances(observed, table), 80)
+    accepted, _ = inference_metrics.accept(inference_metrics.squared_distances(observed, table), 80)
     own = table[accepted[0]]
-    ours = approximate_bayes.adjust(
+    ours = inference_metrics.adjust(
         parameters[accepted[0]], own, observed[0], np.full(80, 1 / 80), penalties=np.array([0.0])
     )
     design = np.column_stack([np.ones(80), own])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dcign.model.clamp import clamp
-from dcign.model.objective import divergence, reconstruction, sample
+from dcign.model.step import divergence, reconstruction, sample
 
 N, Z = 6, 5
 ACTIVE = torch.tensor([True, False, False, True, False])

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from dcign.errors import RunError
-from dcign.model.networks import DCIGN, channels_last, decoder_grid, encoder_grid
-from dcign.model.upconv import UpConv
+from dcign.model.networks import DCIGN, UpConv, channels_last, decoder_grid, encoder_grid
 
 
 def test_the_paper_s_network_has_the_paper_s_shapes():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from dcign.model.objective import GAUSSIAN_DEVIATION, divergence, reconstruction, sample
+from dcign.model.step import GAUSSIAN_DEVIATION, divergence, reconstruction, sample
 
 
 def test_reconstruction_is_the_summed_bernoulli_cross_entropy():

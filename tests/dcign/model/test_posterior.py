@@ -9,9 +9,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from dcign.config import TrainConfig
 from dcign.model.networks import DCIGN
-from dcign.model.objective import divergence
-from dcign.model.posterior import multiply, posterior
-from dcign.model.step import gradients
+from dcign.model.step import divergence, gradients, multiply, posterior
 
 N, Z, SIZE = 4, 5, 54
 ACTIVE = torch.tensor([True, False, False, True, False])

@@ -9,9 +9,8 @@ import torch
 
 from dcign.config import TrainConfig
 from dcign.model.networks import DCIGN
-from dcign.model.objective import GAUSSIAN_DEVIATION
 from dcign.model.optimisers import RMSPropAuthors
-from dcign.model.step import gradients, inactive_variance
+from dcign.model.step import GAUSSIAN_DEVIATION, gradients, inactive_variance
 
 N, Z, SIZE = 3, 6, 54
 ACTIVE = torch.tensor([True, False, False, True, False, False])

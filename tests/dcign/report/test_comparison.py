@@ -6,14 +6,14 @@ from report_fixtures import estimate, report
 
 from dcign.engine.calibration import fit
 from dcign.evaluation.encoding import Encoding
-from dcign.evaluation.evidence import disentanglement, groups, inference, novel_views, recognition, response, views
-from dcign.evaluation.evidence.coded import Coded, Sweep
-from dcign.evaluation.intervals import intervals
-from dcign.metrics import cross_fitting
-from dcign.metrics.reconstruction import ReconstructionSums
-from dcign.model.knobs import Knobs
-from dcign.report.compared import MEASURES
-from dcign.report.comparison import best, compare, estimate_of
+from dcign.evaluation.evidence import disentanglement, groups, inference, novel_views, recognition, response
+from dcign.evaluation.evidence import novel_views as views
+from dcign.evaluation.evidence.types import Coded, Sweep
+from dcign.evaluation.measures import intervals
+from dcign.metrics import groups as group_metrics
+from dcign.metrics.image_quality import ReconstructionSums
+from dcign.model.code import AngleLatents
+from dcign.report.comparison import MEASURES, best, compare, estimate_of
 from dcign.report.saved import SavedReport, reach
 
 
@@ -120,7 +120,7 @@ def test_labels_of_measures_are_unique():
 
 IDENTITIES, VIEWS = 12, 10
 RANGES = {"azimuth": (-180.0, 180.0), "elevation": (-30.0, 30.0), "light": (-60.0, 60.0)}
-KNOBS = Knobs({name: np.array([place]) for place, name in enumerate(RANGES)}, np.arange(3, 6))
+KNOBS = AngleLatents({name: np.array([place]) for place, name in enumerate(RANGES)}, np.arange(3, 6))
 
 
 def coded(rng, identity):
@@ -187,7 +187,7 @@ def measured():
         sweeps[name] = Sweep(angles, np.zeros((*codes.shape[:2], 4, 4), np.uint8), codes)
     table, parts = coded(rng, np.arange(100, 1000)), {"shape": 3}
     with pytest.MonkeyPatch.context() as patch:  # trees take most of the time, and are tested elsewhere
-        patch.setattr(cross_fitting, "trees", lambda codes, target, fold: np.zeros_like(target))
+        patch.setattr(group_metrics, "tree_predictions", lambda codes, target, fold: np.zeros_like(target))
         group_scores = groups.measure(probes, KNOBS, RANGES, parts)
     return {
         "spearman": report("a")["spearman"],

@@ -4,7 +4,7 @@ from page_reader import Page
 from dcign.evaluation.evidence.types import Figure, Section, Table
 from dcign.report.headline import Headline
 from dcign.report.html import Chapter, interval, number, page
-from dcign.report.pages import html
+from dcign.report.pages import report_page
 
 PNG = b"\x89PNG\r\n\x1a\n"
 COMMAND = "dcign evaluate 'a <run>' shards"
@@ -38,7 +38,7 @@ def write(*sections, pictures=("sweeps", "scatter", "spearman"), **evidence):
     lines = [Headline("test MSE", 0.01, "at most 1", True, "small is good")]
     content = document()
     content["evidence"].update(evidence)
-    text = html(content, lines, {name: PNG + name.encode() for name in pictures}, sections, COMMAND)
+    text = report_page(content, lines, {name: PNG + name.encode() for name in pictures}, sections, COMMAND)
     return text, Page.of(text)
 
 

@@ -8,8 +8,7 @@ from safetensors.torch import save_file
 from untrained_run import write_untrained
 
 from dcign.errors import RunError
-from dcign.runs.checkpoint import newest_checkpoint, save_checkpoint
-from dcign.runs.half import WEIGHTS, load_weights, write_weights
+from dcign.runs.checkpoint import WEIGHTS, load_weights, newest_checkpoint, save_checkpoint, write_weights
 from dcign.runs.run import load_run, read_trained
 
 

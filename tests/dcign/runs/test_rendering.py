@@ -5,8 +5,8 @@ from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
 from dcign.errors import RunError
-from dcign.runs.rendering import RENDERING_FILE, rendering_of, write_rendering
 from dcign.runs.run import load_run
+from dcign.runs.training_data import RENDERING_FILE, rendering_of, write_rendering
 from render.shards import open_data_set
 
 

@@ -21,9 +21,9 @@ from dcign.errors import RunError
 from dcign.export.shipping import LARGEST
 from dcign.report.html import number
 from dcign.runs import shipped
-from dcign.runs.half import WEIGHTS
-from dcign.runs.rendering import rendering_of
+from dcign.runs.checkpoint import WEIGHTS
 from dcign.runs.run import load_run
+from dcign.runs.training_data import rendering_of
 from pipelines.recipe import read_recipe
 
 ROOT = Path(__file__).parents[3]

@@ -11,8 +11,7 @@ import torch
 from shard_fixtures import write_synthetic
 
 from dcign.training import feeding
-from dcign.training.feeding import open_feed, resident_bytes, upload
-from dcign.training.prefetch import AHEAD, BUFFERS, Prefetch
+from dcign.training.feeding import AHEAD, BUFFERS, Prefetch, open_feed, resident_bytes, upload
 from render.errors import ShardError
 from render.shards import DataSet, open_data_set
 

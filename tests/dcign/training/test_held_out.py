@@ -9,7 +9,7 @@ from shard_fixtures import write_synthetic
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from dcign.errors import RunError
-from dcign.metrics import reconstruction
+from dcign.metrics.image_quality import ReconstructionSums, reconstruction_errors
 from dcign.model.code import CodeLayout
 from dcign.model.networks import DCIGN
 from dcign.training.held_out import diagnose, held_out_counts, held_out_minibatches
@@ -83,7 +83,7 @@ def test_nothing_held_out_is_nothing_measured(faces, model):
 
 def test_measures_agree_with_torch_distributions_and_numpy(faces, model):
     found = look(model, faces)
-    sums = reconstruction.ReconstructionSums()
+    sums = ReconstructionSums()
     bounds = []
     for factor in HELD_OUT:
         errors, divergences, variances = [], [], []
@@ -103,7 +103,7 @@ def test_measures_agree_with_torch_distributions_and_numpy(faces, model):
         assert entry["inactive_variance"] == pytest.approx(float(np.mean(variances)), rel=1e-4)
         bounds.append(torch.cat(errors) + torch.cat(divergences))
     assert found["bound"] == pytest.approx(float(torch.cat(bounds).mean()), rel=1e-5)
-    assert found["mse"] == pytest.approx(reconstruction.compute(sums)["mse"], rel=1e-5)
+    assert found["mse"] == pytest.approx(reconstruction_errors(sums)["mse"], rel=1e-5)
     assert found["images"] == 6 * sum(HELD_OUT.values())
 
 

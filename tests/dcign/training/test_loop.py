@@ -14,8 +14,7 @@ from dcign.model.optimisers import RMSPropAuthors
 from dcign.model.step import gradients
 from dcign.runs.checkpoint import list_checkpoints, load_checkpoint
 from dcign.runs.run import load_run
-from dcign.training import cuda_graph as graphs
-from dcign.training import loop as training
+from dcign.training import cuda_graph, loop
 from dcign.training.loop import train
 from render.shards import open_data_set
 
@@ -107,14 +106,14 @@ def test_measures_of_held_out_mini_batches_come_with_checkpoints(tmp_path):
 def test_held_out_mini_batches_are_never_trained_on(tmp_path, monkeypatch):
     shards = write_synthetic(tmp_path / "shards")
     seen = set()
-    opened = training.open_feed
+    opened = loop.open_feed
 
     def watched(data, places, *rest, **more):
         places = list(places)
         seen.update(places)
         return opened(data, places, *rest, **more)
 
-    monkeypatch.setattr(training, "open_feed", watched)
+    monkeypatch.setattr(loop, "open_feed", watched)
     go(shards, tmp_path / "run", held_out=1, steps=60)
     assert {index for _, index in seen} == {0, 1, 2}
     with pytest.raises(RunError, match="--held-out: expected 0 to 3"):
@@ -139,7 +138,7 @@ def test_a_gradient_that_is_not_finite_is_blamed_on_its_own_step(shards, tmp_pat
             next(model.parameters()).grad.view(-1)[0] = float("inf")
         return terms
 
-    monkeypatch.setattr(graphs, "gradients", breaks)
+    monkeypatch.setattr(cuda_graph, "gradients", breaks)
     with pytest.raises(Failure, match=r"NaN or infinite at step 3, mini-batch"):
         go(shards, tmp_path, steps=9)
     assert not list_checkpoints(tmp_path)
@@ -158,10 +157,10 @@ def test_nan_stops_naming_step_and_mini_batch_and_leaves_the_last_checkpoint(
         terms = gradients(*arguments)
         return terms * float("nan") if len(calls) == 3 else terms
 
-    monkeypatch.setattr(graphs, "gradients", breaks)
+    monkeypatch.setattr(cuda_graph, "gradients", breaks)
     if device_checks_rarely:  # as on a GPU, where the check comes with the next status or checkpoint
-        check = training.Status.check_finite
-        monkeypatch.setattr(training.Status, "check_finite", lambda self: len(calls) == 5 and check(self))
+        check = loop.Status.check_finite
+        monkeypatch.setattr(loop.Status, "check_finite", lambda self: len(calls) == 5 and check(self))
     with pytest.raises(Failure, match=r"NaN or infinite at step 8, mini-batch \d+ of \w+ \(.*train.*npz\)"):
         go(shards, tmp_path)
     assert newest(tmp_path) == good

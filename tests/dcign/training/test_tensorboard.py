@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dcign.errors import RunError
-from dcign.training.tensorboard import FOLDER, curves, open_board
+from dcign.training.monitor import TENSORBOARD, curves, open_board
 
 TRAINED = {"minibatches": 3, "reconstruction": 6000.0, "kl": 20.0, "inactive_variance": 0.1}
 LOOKED = {"reconstruction": 6100.0, "kl": 21.0, "inactive_variance": None}
@@ -61,7 +61,7 @@ def test_without_the_package_the_error_names_the_option_and_what_to_install(tmp_
 def read(folder):
     """tag -> [(step, value)], and the pictures as [(step, array)]."""
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    events = reader.EventAccumulator(str(folder / FOLDER))
+    events = reader.EventAccumulator(str(folder / TENSORBOARD))
     events.Reload()
     tags = events.Tags()
     scalars = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags["scalars"]}

@@ -3,14 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from dcign.evaluation.evidence import disentanglement, latent_scores
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.types import Figure, Table
-from dcign.metrics import beta_vae, dci, factor_vae
-from dcign.model.knobs import Knobs
+from dcign.evaluation.evidence import disentanglement
+from dcign.evaluation.evidence.types import Coded, Figure, Table
+from dcign.metrics import dci, vae_scores
+from dcign.model.code import AngleLatents
 
 FACE = {"azimuth": (-90.0, 90.0), "elevation": (-30.0, 30.0), "light": (0.0, 0.0)}
-KNOBS = Knobs({"azimuth": np.array([0]), "elevation": np.array([1])}, np.array([2, 3, 4]))
+KNOBS = AngleLatents({"azimuth": np.array([0]), "elevation": np.array([1])}, np.array([2, 3, 4]))
 
 
 def probes(identities=20, views=20, coefficients=True, ranges=FACE, seed=0):
@@ -33,12 +32,11 @@ def plain(measures):
 
 
 def hasten(patch):
-    patch.setattr(latent_scores, "DRAWS", 12)
-    patch.setattr(latent_scores, "FEW_DRAWS", 3)
+    patch.setattr(disentanglement, "DRAWS", 12)
+    patch.setattr(disentanglement, "FEW_DRAWS", 3)
     patch.setattr(dci, "TREES", 30)
-    for module, names in ((factor_vae, ("TRAIN_VOTES", "TEST_VOTES")), (beta_vae, ("TRAIN_POINTS", "TEST_POINTS"))):
-        for name in names:
-            patch.setattr(module, name, 1000)
+    for name in ("TRAIN_VOTES", "TEST_VOTES", "TRAIN_POINTS", "TEST_POINTS"):
+        patch.setattr(vae_scores, name, 1000)
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +126,7 @@ def test_chairs_turn_all_around_and_have_no_coefficients():
     round_about = np.concatenate(
         [np.cos(np.deg2rad(images.degrees["azimuth"]))[:, None], images.codes[:, 1:]], axis=1
     )  # one latent cannot tell left from right
-    knobs = Knobs({"azimuth": np.array([0])}, np.array([1, 2, 3, 4]))
+    knobs = AngleLatents({"azimuth": np.array([0])}, np.array([1, 2, 3, 4]))
     measures = plain(disentanglement.measure(recoded(images, round_about), knobs, chair))
     assert measures["factors"]["predicted"] == ["azimuth", "elevation"]
     assert measures["knobs"]["azimuth"]["r2"]["value"] == pytest.approx(0.5, abs=0.07)
@@ -137,7 +135,7 @@ def test_chairs_turn_all_around_and_have_no_coefficients():
 
 
 def test_latents_that_had_to_be_found_are_named_so_even_where_two_angles_share_one():
-    knobs = Knobs({"azimuth": np.array([2]), "elevation": np.array([2])}, np.array([0, 1, 3, 4]), found=True)
+    knobs = AngleLatents({"azimuth": np.array([2]), "elevation": np.array([2])}, np.array([0, 1, 3, 4]), found=True)
     measures = plain(disentanglement.measure(probes(), knobs, FACE))
     assert measures["importance"]["latents"] == ["z[2], found for azimuth and elevation", "all others"]
     np.testing.assert_allclose(np.sum(measures["importance"]["share"], axis=0), 1.0)

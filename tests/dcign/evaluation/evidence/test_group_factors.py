@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.group_factors import factors
+from dcign.evaluation.evidence.group_scores import questions
+from dcign.evaluation.evidence.types import Coded
 
 RNG = np.random.default_rng(0)
 RANGES = {"azimuth": (-90.0, 90.0), "elevation": (20.0, 30.0), "light": (5.0, 5.0)}
@@ -18,7 +18,7 @@ def probes(identities=12, views=4, coefficients=9):
 
 def owners(coded, groups=("azimuth", "intrinsic"), parts=None, ranges=RANGES):
     warnings = []
-    found = factors(
+    found = questions(
         coded, groups, ranges, {"shape": 5, "albedo": 3, "expression": 1} if parts is None else parts, warnings
     )
     return {factor.name: factor.owner for factor in found}, warnings
@@ -33,18 +33,18 @@ def test_leading_coefficients_are_asked_for_and_an_angle_without_latents_belongs
 
 def test_coefficients_are_counted_off_in_the_order_of_the_parts():
     coded = probes()
-    found = {f.name: f for f in factors(coded, ["intrinsic"], {}, {"shape": 2, "albedo": 7}, [])}
+    found = {f.name: f for f in questions(coded, ["intrinsic"], {}, {"shape": 2, "albedo": 7}, [])}
     assert list(found) == ["shape 1", "shape 2", "albedo 1"]
     assert np.array_equal(found["albedo 1"].target[:, 0], coded.coefficients[:, 2])
     with pytest.raises(ValueError, match="9 coefficients"):
-        factors(coded, ["intrinsic"], {}, {"shape": 5}, [])
+        questions(coded, ["intrinsic"], {}, {"shape": 5}, [])
 
 
 def test_a_full_circle_is_a_point_that_reads_back_as_its_angle():
-    (found,) = factors(probes(coefficients=0, views=1), ["intrinsic"], {"azimuth": (0.0, 360.0)}, {}, [])
+    (found,) = questions(probes(coefficients=0, views=1), ["intrinsic"], {"azimuth": (0.0, 360.0)}, {}, [])
     assert found.target.shape == (12, 2)
     coded = probes()
-    (found, *_) = factors(coded, ["intrinsic"], {"azimuth": (0.0, 360.0)}, {"shape": 9}, [])
+    (found, *_) = questions(coded, ["intrinsic"], {"azimuth": (0.0, 360.0)}, {"shape": 9}, [])
     assert found.values(found.target) == pytest.approx(coded.degrees["azimuth"])
 
 

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from dcign.evaluation.evidence import groups
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.types import Figure
-from dcign.model.knobs import Knobs
+from dcign.evaluation.evidence.types import Coded, Figure
+from dcign.model.code import AngleLatents
 
 RANGES = {"azimuth": (-90.0, 90.0), "light": (-80.0, 80.0), "elevation": (5.0, 5.0)}
 PARTS = {"shape": 1}
-KNOBS = Knobs({"azimuth": np.array([0]), "light": np.array([1])}, np.arange(2, 8))
+KNOBS = AngleLatents({"azimuth": np.array([0]), "light": np.array([1])}, np.arange(2, 8))
 
 
 def faces(identities=40, views=8, seed=0):
@@ -52,7 +51,7 @@ def of_swapped():
     code = probes.codes.copy()
     code[:, 7] = np.maximum(code[:, 1], 0)
     code[:, 2] = np.where(code[:, 2] > 0, 3 - code[:, 2], code[:, 2])
-    swapped = Knobs({"azimuth": np.array([1]), "light": np.array([0])}, KNOBS.rest)
+    swapped = AngleLatents({"azimuth": np.array([1]), "light": np.array([0])}, KNOBS.rest)
     return groups.measure(with_codes(probes, code), swapped, RANGES, PARTS)
 
 
@@ -118,7 +117,9 @@ def test_intervals_hold_the_value_and_json_takes_it_all(of_perfect, of_noise):
 
 
 def test_the_same_arrays_give_the_same_measures():
-    first, second = (groups.measure(chairs(5), Knobs({}, np.arange(8)), {"azimuth": (0.0, 360.0)}, {}) for _ in "12")
+    first, second = (
+        groups.measure(chairs(5), AngleLatents({}, np.arange(8)), {"azimuth": (0.0, 360.0)}, {}) for _ in "12"
+    )
     assert first == second
 
 
@@ -138,7 +139,9 @@ def chairs(identities=6, views=30):
 
 def test_chairs_are_guessed_and_turn_in_a_circle():
     ranges = {"azimuth": (0.0, 360.0), "elevation": (20.0, 30.0)}
-    measures = groups.measure(chairs(), Knobs({"azimuth": np.array([2, 3])}, np.array([0, 1, 4, 5, 6, 7])), ranges, {})
+    measures = groups.measure(
+        chairs(), AngleLatents({"azimuth": np.array([2, 3])}, np.array([0, 1, 4, 5, 6, 7])), ranges, {}
+    )
     assert measures["owners"] == {"azimuth": "azimuth", "elevation": "intrinsic", "identity": "intrinsic"}
     assert measures["matrix"]["azimuth"]["azimuth"]["value"] > 0.9
     assert measures["matrix"]["intrinsic"]["identity"]["value"] > 0.9
@@ -149,13 +152,13 @@ def test_chairs_are_guessed_and_turn_in_a_circle():
 
 def test_too_few_objects_are_named_and_give_no_figures():
     ranges = {"azimuth": (0.0, 360.0)}
-    few = groups.measure(chairs(2), Knobs({"azimuth": np.array([2])}, np.arange(3, 8)), ranges, {})
+    few = groups.measure(chairs(2), AngleLatents({"azimuth": np.array([2])}, np.arange(3, 8)), ranges, {})
     assert few["matrix"] == {}
     assert "2 objects are too few" in few["warnings"][0]
     page = groups.section(few)
     assert page.parts == []
     assert page.warnings == tuple(few["warnings"])
-    four = groups.measure(chairs(4), Knobs({"azimuth": np.array([2])}, np.arange(3, 8)), ranges, {})
+    four = groups.measure(chairs(4), AngleLatents({"azimuth": np.array([2])}, np.arange(3, 8)), ranges, {})
     assert four["scores"]["azimuth"]["informativeness"]["low"] is None  # no interval from four
 
 
@@ -163,7 +166,7 @@ def test_what_is_not_defined_is_none_and_named():
     ranges = {"light": (-80.0, 80.0)}
     probes = faces()
     still = Coded(probes.images, probes.codes, {"light": np.zeros(320, np.float32)}, probes.identity, None)
-    measures = groups.measure(still, Knobs({}, np.arange(8)), ranges, {})
+    measures = groups.measure(still, AngleLatents({}, np.arange(8)), ranges, {})
     assert list(measures["owners"]) == ["identity"]
     assert measures["overall"]["gap"]["value"] is None
     assert measures["overall"]["disentanglement"]["value"] is None

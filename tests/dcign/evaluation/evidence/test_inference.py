@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from dcign.evaluation.evidence import inference
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.posterior_charts import density
+from dcign.evaluation.evidence.inference import density
 from dcign.evaluation.evidence.posteriors import Draws, Parameter
-from dcign.evaluation.evidence.types import Figure, Table
+from dcign.evaluation.evidence.types import Coded, Figure, Table
 
 FACES = {"azimuth": (-90.0, 90.0), "elevation": (5.0, 5.0), "light": (-80.0, 80.0)}
 PARTS = {"shape": 4, "albedo": 2}

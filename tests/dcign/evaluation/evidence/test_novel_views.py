@@ -11,13 +11,12 @@ from PIL import Image
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.errors import RunError
 from dcign.evaluation.evidence import novel_views
-from dcign.evaluation.evidence.coded import Coded, Sweep
-from dcign.evaluation.evidence.types import Figure, Table
-from dcign.model.knobs import Knobs
+from dcign.evaluation.evidence.types import Coded, Figure, Sweep, Table
+from dcign.model.code import AngleLatents
 
 OBJECTS, SIZE = 9, 24
 ANGLES = np.linspace(-60.0, 60.0, 7)
-KNOBS = Knobs({"azimuth": np.array([1])}, np.array([0, 2]))
+KNOBS = AngleLatents({"azimuth": np.array([1])}, np.array([0, 2]))
 CURVE = Curve("azimuth", (-60.0, 60.0), (-6.0, 6.0), False, 1.0, 1.0, 100, 100)  # latent: tens of degrees
 
 
@@ -118,7 +117,7 @@ def test_angles_beyond_the_calibration_are_asked_for_at_its_end(scene):
 def test_a_group_of_latents_is_set_together(scene):
     model = Perfect()
     curve = GroupCurve("azimuth", (-60.0, 60.0), ((-1.0, -6.0), (1.0, 6.0)), False, 1.0, 1.0, 100, 100)
-    compared(scene, model, curve, Knobs({"azimuth": np.array([2, 1])}, np.array([0])))
+    compared(scene, model, curve, AngleLatents({"azimuth": np.array([2, 1])}, np.array([0])))
     asked = np.concatenate(model.asked)[OBJECTS:]
     np.testing.assert_allclose(asked[:, 2], np.tile(ANGLES / 60, OBJECTS), rtol=1e-6)
     np.testing.assert_allclose(asked[:, 1], np.tile(ANGLES / 10, OBJECTS), rtol=1e-6)
@@ -171,7 +170,7 @@ def test_best_and_worst_are_told_by_error_whatever_the_brightness(scene):
 
 def test_a_factor_without_a_curve_or_a_knob_is_none_and_named(scene):
     inputs, sweeps = scene
-    for curves, knobs in (({}, KNOBS), ({"azimuth": CURVE}, Knobs({}, np.arange(3)))):
+    for curves, knobs in (({}, KNOBS), ({"azimuth": CURVE}, AngleLatents({}, np.arange(3)))):
         views = novel_views.compare(run_of(Perfect()), inputs, sweeps, curves, knobs)
         measures = novel_views.measure(views)
         assert measures["factors"] == {"azimuth": None}

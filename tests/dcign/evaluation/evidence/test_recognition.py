@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from dcign.evaluation.evidence import recognition
-from dcign.evaluation.evidence.coded import Coded
-from dcign.evaluation.evidence.types import Figure, Table
-from dcign.model.knobs import Knobs
+from dcign.evaluation.evidence.types import Coded, Figure, Table
+from dcign.model.code import AngleLatents
 
 RANGES = {"azimuth": (-90.0, 90.0), "light": (0.0, 0.0)}
-KNOBS = Knobs({"azimuth": np.array([0])}, np.arange(1, 9))
+KNOBS = AngleLatents({"azimuth": np.array([0])}, np.arange(1, 9))
 REFERENCE = np.random.default_rng(5).integers(0, 256, (40, 6, 6)).astype(np.uint8)
 
 
@@ -150,7 +149,9 @@ def test_without_images_of_others_there_are_no_principal_components(reference):
 
 def test_a_code_of_angles_only_has_nothing_left_to_recognise_by():
     gallery, probes = setting()
-    found = recognition.measure(gallery, probes, Knobs({"azimuth": np.arange(9)}, np.arange(0)), RANGES, REFERENCE)
+    found = recognition.measure(
+        gallery, probes, AngleLatents({"azimuth": np.arange(9)}, np.arange(0)), RANGES, REFERENCE
+    )
     assert found["methods"]["rest"] is None
     assert found["methods"]["code"] is not None
     assert "none are left" in found["warnings"][0]

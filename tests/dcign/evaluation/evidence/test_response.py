@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from dcign.evaluation.evidence import response
-from dcign.evaluation.evidence.coded import Coded, Sweep
-from dcign.model.knobs import Knobs
+from dcign.evaluation.evidence.types import Coded, Sweep
+from dcign.model.code import AngleLatents
 
 OBJECTS, PROBES = 12, 2000
 ANGLES = np.linspace(-60.0, 60.0, 9)
-KNOBS = Knobs({"azimuth": np.array([0]), "light": np.array([1])}, np.arange(2, 6))
+KNOBS = AngleLatents({"azimuth": np.array([0]), "light": np.array([1])}, np.arange(2, 6))
 RANGES = {"azimuth": (-60.0, 60.0), "light": (-80.0, 80.0)}
 
 
@@ -163,7 +163,7 @@ def around(toy):
 
 
 def test_on_a_circle_a_sinusoid_takes_the_place_of_the_line(around):
-    knobs = Knobs({"azimuth": np.array([0, 1])}, np.arange(2, 6))
+    knobs = AngleLatents({"azimuth": np.array([0, 1])}, np.arange(2, 6))
     found, _ = own(around, knobs=knobs, ranges={"azimuth": (0.0, 360.0)})
     assert found["circular"]
     assert [latent["sinusoid_r2"]["value"] for latent in found["latents"]] == pytest.approx([1, 1])
@@ -177,14 +177,14 @@ def test_a_fixed_factor_is_left_out_and_one_without_latents_is_named(toy):
     fixed = response.measure(inputs, sweeps, probes, KNOBS, {"azimuth": (0.0, 0.0)})
     assert fixed["factors"] == {}
     assert fixed["warnings"] == []
-    unnamed = response.measure(inputs, sweeps, probes, Knobs({}, np.arange(6)), RANGES)
+    unnamed = response.measure(inputs, sweeps, probes, AngleLatents({}, np.arange(6)), RANGES)
     assert unnamed["factors"] == {"azimuth": None}
     assert "azimuth" in unnamed["warnings"][0]
     assert response.section(unnamed).parts == []
 
 
 def test_the_section_shows_a_chart_and_a_row_for_each_latent_and_each_group(toy, around):
-    pair = Knobs({"azimuth": np.array([0, 1])}, np.arange(2, 6))
+    pair = AngleLatents({"azimuth": np.array([0, 1])}, np.arange(2, 6))
     for data, knobs, ranges, rows in ((toy, KNOBS, RANGES, 1), (around, pair, {"azimuth": (0.0, 360.0)}, 3)):
         measures = response.measure(*data, knobs, ranges)
         chart, table = response.section(measures).parts
