@@ -14,10 +14,10 @@ for a full circle. An angle is read back as that of the curve's nearest point.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from dcign.engine.curves import Curve, GroupCurve, angle_error
 from dcign.errors import BadInput, RunError
 from dcign.model.code import AngleLatents, CodeLayout, stored_latents
 from render.files import write_file
+
+if TYPE_CHECKING:
+    from dcign.runs.run import Run
 
 CALIBRATION_FILE = "calibration.json"
 FORMAT = 1  # of a file that holds curves of single latents only
@@ -271,6 +274,23 @@ def load(folder: Path) -> Calibration:
         return Calibration(curves, int(content["step"]), dict(content["data_set"]), found, errors, directions)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a calibration ({error}); run `dcign evaluate {folder} SHARDS` again") from None
+
+
+def is_calibrated(run: Run) -> bool:
+    """Tell if `dcign evaluate` has stored a calibration with the run."""
+    return (run.folder / CALIBRATION_FILE).exists()
+
+
+def load_for(run: Run, warn: Callable[[str], None], name: str | None = None) -> Calibration:
+    """Load the calibration of `run`; RunError as `load`.
+
+    `warn` is given a sentence, without its full stop, if it was measured on weights of another step. In it the run is
+    called `name`, by default its folder.
+    """
+    found = load(run.folder)
+    if warning := found.out_of_date(str(run.folder) if name is None else name, run.step):
+        warn(warning)
+    return found
 
 
 def _read_directions(rows: Any) -> tuple[tuple[float, ...], ...]:

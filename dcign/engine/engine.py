@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps
 
 from dcign.config import DEVICES
-from dcign.engine import calibration
+from dcign.engine.calibration import Calibration, is_calibrated, load_for
 from dcign.engine.codes import decode, encode
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.errors import BadInput, RunError
@@ -95,7 +95,7 @@ class Engine:
     @property
     def factors(self) -> tuple[str, ...]:
         """The angles that `rerender` can set: azimuth, elevation and light for faces by default, azimuth for chairs."""
-        return tuple(self._curves) if self._calibrated else ()
+        return tuple(self._curves) if is_calibrated(self._run) else ()
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -108,7 +108,7 @@ class Engine:
 
         `engine.decode(code + 2 * engine.directions[0])`. Empty without a calibration that has them.
         """
-        if not self._calibrated:
+        if not is_calibrated(self._run):
             return np.empty((0, self._run.layout.latents), np.float32)
         return self._measured.directions_of(self._run.layout).astype(np.float32)
 
@@ -248,16 +248,9 @@ class Engine:
             raise BadInput("codes: expected finite numbers, found NaN, infinity or beyond float32")
         return found
 
-    @property
-    def _calibrated(self) -> bool:
-        return (self.folder / calibration.CALIBRATION_FILE).exists()
-
     @cached_property
-    def _measured(self) -> calibration.Calibration:
-        measured = calibration.load(self.folder)
-        if warning := measured.out_of_date(str(self.folder), self.step):
-            warnings.warn(warning, stacklevel=2)
-        return measured
+    def _measured(self) -> Calibration:
+        return load_for(self._run, lambda line: warnings.warn(line, stacklevel=4))
 
     @cached_property
     def _knobs(self) -> AngleLatents:

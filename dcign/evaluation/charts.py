@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -124,25 +124,44 @@ def _text(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.3f}"
 
 
-def heat_map(table: Table) -> bytes:
+def spearman_map(table: Table) -> bytes:
     """PNG: |Spearman| of latents (rows) with true factors (columns), 0 to 1; a dash where it is not defined."""
     latents, factors = list(table), list(next(iter(table.values())))
     values = np.array([[np.nan if table[z][f] is None else table[z][f] for f in factors] for z in latents], float)
-    figure = Figure(figsize=(1.9 + 1.25 * len(factors), 1.3 + 0.85 * len(latents)), dpi=DPI, layout="constrained")
+    size = (1.9 + 1.25 * len(factors), 1.3 + 0.85 * len(latents))
+    return heat_map(values, [f"z_{name}" for name in latents], [f"true {name}" for name in factors], "|Spearman|", size)
+
+
+def heat_map(
+    values: NDArray[np.floating],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    label: str,
+    size: tuple[float, float],
+    mark: Callable[[Axes], object] = lambda axes: None,
+) -> bytes:
+    """PNG: `values` (R, C) from 0 to 1 as colours and numbers; a dash for NaN.
+
+    `label` names the values, `size` is in inches, and `mark` may draw more into the axes, whose cells are 1 x 1 about
+    whole numbers.
+    """
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-    axes.set_facecolor("#eeeeee")
-    axes.set_xticks(range(len(factors)), [f"true {name}" for name in factors])
-    axes.set_yticks(range(len(latents)), [f"z_{name}" for name in latents])
+    axes.set_facecolor("#eeeeee")  # shows where a value is missing
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
     for i, j in np.ndindex(values.shape):
         value = values[i, j]
         text = "–" if np.isnan(value) else f"{value:.2f}"
         axes.text(j, i, text, ha="center", va="center", color="white" if value > 0.55 else INK, fontsize=12)
-    figure.colorbar(image, ax=axes, label="|Spearman|")
+    mark(axes)
+    figure.colorbar(image, ax=axes, label=label)
     return figure_png(figure)
 
 
 def figure_png(figure: Figure) -> bytes:
+    """The PNG file of a figure."""
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -260,7 +260,7 @@ def intervals(
     single = {name: latent for name, latent in own.items() if latent.ndim == 1}
     return {
         "mse": mse,
-        "ratio": _scaled(mse, 1 / mean_image_mse if mean_image_mse else None),
+        "ratio": bootstrap.scaled(mse, 1 / mean_image_mse if mean_image_mse else None),
         "spearman": {
             latent: {
                 factor: _correlation_interval(values, degrees, encoding.minibatch)
@@ -310,7 +310,7 @@ def _read_back_interval(
     squared = bootstrap.mean(
         angle_error(curve.to_degrees(own), degrees.astype(np.float64), curve.circular) ** 2, minibatch
     )
-    return Estimate(value=_root(squared["value"]), low=_root(squared["low"]), high=_root(squared["high"]))
+    return bootstrap.root(squared)
 
 
 def _invariance_interval(latents: NDArray[np.int64], factor: str, encoding: Encoding) -> Estimate:
@@ -322,16 +322,4 @@ def _invariance_interval(latents: NDArray[np.int64], factor: str, encoding: Enco
     if total == 0 or any(len(rows) < 2 for rows in members):
         return Estimate(value=None, low=None, high=None)
     within = np.array([rows.astype(np.float64).var(axis=0, ddof=1).mean() for rows in members])
-    return _scaled(bootstrap.mean(within, labels), 1 / float(total))
-
-
-def _scaled(estimate: Estimate, by: float | None) -> Estimate:
-    if by is None:
-        return Estimate(value=None, low=None, high=None)
-    numbers = (estimate["value"], estimate["low"], estimate["high"])
-    value, low, high = (None if number is None else number * by for number in numbers)
-    return Estimate(value=value, low=low, high=high)
-
-
-def _root(number: float | None) -> float | None:
-    return None if number is None else float(np.sqrt(number))
+    return bootstrap.scaled(bootstrap.mean(within, labels), 1 / float(total))

@@ -15,7 +15,7 @@ from dcign.config import join
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.report.html import number
-from dcign.report.saved import reach
+from dcign.runs.report_file import reach
 from dcign.runs.run import Run
 from render.factors import EXTRINSIC
 

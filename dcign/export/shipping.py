@@ -24,9 +24,9 @@ from dcign.errors import BadInput, RunError
 from dcign.export.model_card import model_card
 from dcign.report.comparison import MEASURES, estimate_of
 from dcign.report.html import number
-from dcign.report.saved import REPORT, reach
 from dcign.runs import shipped
 from dcign.runs.checkpoint import WEIGHTS, write_weights
+from dcign.runs.report_file import REPORT, reach
 from dcign.runs.run import Run, read_trained
 from dcign.runs.training_data import IDENTITIES_FILE, RENDERING_FILE
 from render.files import write_file

@@ -58,6 +58,11 @@ def to_uint8(image: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.round(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
+def readable_scale(size: int) -> int:
+    """Return how many times images of `size` pixels a side are enlarged to be seen well."""
+    return max(1, -(-READABLE // size))
+
+
 def draw_rows(rows: Sequence[Row], scale: int = 1) -> Image.Image:
     """A grey picture of `rows`; each tile is enlarged `scale` times and otherwise left pixel for pixel as it is."""
     tiles = [tile for row in rows for tile in row.tiles]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dcign.metrics.bootstrap import Estimate
-from dcign.report.saved import SavedReport, reach
+from dcign.report.saved import SavedReport
+from dcign.runs.report_file import reach
 from render.factors import EXTRINSIC
 
 FORMAT = 1

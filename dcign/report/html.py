@@ -131,8 +131,8 @@ def page(title: str, subtitle: str, warnings: Sequence[str], chapters: Sequence[
         f'<section id="{anchor}">\n<h2>{escape(each.title)}</h2>\n{each.html}\n</section>'
         for anchor, each in zip(anchors, ends, strict=True)
     ]
-    template = resources.files("dcign.report").joinpath("report.html.template").read_text(encoding="utf-8")
-    return Template(template).substitute(
+    return Template(_resource("report.html.template")).substitute(
+        palette=palette().rstrip("\n"),
         title=escape(title),
         subtitle=escape(subtitle),
         warnings=warning_list(warnings),
@@ -141,9 +141,18 @@ def page(title: str, subtitle: str, warnings: Sequence[str], chapters: Sequence[
     )
 
 
+def palette() -> str:
+    """The colours of every page of dcign as CSS variables, light and dark."""
+    return _resource("palette.css")
+
+
 def command_block(command: str) -> str:
     """A command line, set apart."""
     return f"<pre>{escape(command)}</pre>"
+
+
+def _resource(name: str) -> str:
+    return resources.files("dcign.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _part(part: Figure | Table, command: str) -> str:

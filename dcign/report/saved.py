@@ -7,13 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcign.errors import BadInput
-from dcign.runs.run import Run
+from dcign.runs.report_file import REPORT, find_report, reach
 from dcign.runs.shipped import find_run
 
-REPORT = "report.json"
+if TYPE_CHECKING:
+    from dcign.runs.run import Run
+
 LARGEST, LARGEST_PICTURE = 2**25, 2**23  # bytes
 AGAIN = "measure the run with `dcign evaluate RUN SHARDS`"
 
@@ -48,7 +50,7 @@ def open_reports(places: Sequence[Path]) -> list[SavedReport]:
     if len(places) < 2:
         found = f"only {places[0]}" if places else "none"
         raise BadInput(f"RUN RUN ...: expected two runs or more to compare, found {found}")
-    documents: list[tuple[Path, dict[str, Any]]] = []
+    documents: list[tuple[Path, Mapping[str, Any]]] = []
     for place in places:
         path, document = _open(find_run(place))
         for other, before in documents:
@@ -78,35 +80,26 @@ def _parts(place: Path) -> tuple[str, ...]:
     return (whole.parent if whole.name == REPORT else whole).parts[1:]
 
 
-def _open(place: Path) -> tuple[Path, dict[str, Any]]:
-    """The path and the content of the report of `place`."""
+def _open(place: Path) -> tuple[Path, Mapping[str, Any]]:
+    """Return path and content of the report of `place`."""
     if not place.exists():
         raise BadInput(f"{place}: expected a run or its {REPORT}, found nothing of that name")
     if place.is_file():
         return place, _read(place)
-    if (place / REPORT).is_file():
-        return place / REPORT, _read(place / REPORT)
-    above = place.resolve().parent / REPORT
-    if above.is_file():
-        document = _read(above)
-        if Path(document["run"]["folder"]).name == place.resolve().name:
-            return above, document
-    raise BadInput(f"{place}: expected {REPORT} there or beside the folder, found none of this run; {AGAIN}")
+    found = find_report(place, _read)
+    if found is None:
+        raise BadInput(f"{place}: expected {REPORT} there or beside the folder, found none of this run; {AGAIN}")
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A report with the members that every comparison needs."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+    """Read a report with the members that every comparison needs."""
+    content = _content(path)
     if len(content) > LARGEST:
         raise BadInput(f"{path}: expected a report of at most {LARGEST} bytes, found more")
-    try:
-        document = json.loads(content, parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise BadInput(f"{path}: expected a report as JSON, found something else; {AGAIN}") from None
+    document = _parsed(content)
+    if document is None:
+        raise BadInput(f"{path}: expected a report as JSON, found something else; {AGAIN}")
     if not isinstance(document, dict):
         raise BadInput(f"{path}: expected a report, a JSON object, found {type(document).__name__}; {AGAIN}")
     if "evidence" not in document and "reconstruction" in document:
@@ -127,26 +120,6 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _finite(text: str) -> float:
-    """ValueError for NaN and for what is larger than any number: neither is in a report, nor could be written again."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def reach(document: object, keys: Sequence[str]) -> Any:
-    """What stands at the end of a path of keys, '0' being the first of a list; None where the path breaks off."""
-    for key in keys:
-        if isinstance(document, Mapping):
-            document = document.get(key)
-        elif key == "0" and isinstance(document, list) and document:
-            document = document[0]
-        else:
-            return None
-    return document
-
-
 def _check_pair(path: Path, first: Mapping[str, Any], other: Path, second: Mapping[str, Any]) -> None:
     for key, what in (("object", "objects"), ("split", "splits"), ("fingerprint", "images")):
         a, b = first["data_set"][key], second["data_set"][key]
@@ -159,36 +132,24 @@ def _check_pair(path: Path, first: Mapping[str, Any], other: Path, second: Mappi
         raise BadInput(f"{path} and {other}: expected different runs, found the same run twice")
 
 
-def find_report(run: Run) -> Mapping[str, Any] | None:
-    """What report.json in the folder of `run`, or in the one above, says of it; None where there is none.
+def report_of(run: Run) -> Mapping[str, Any] | None:
+    """Return the content of the report of `run`, or None if there is none, or only one of another step.
 
-    One of another run or step counts as none. BadInput, naming the file, where it is damaged.
+    BadInput, naming the file, where it is damaged.
     """
-    for path in (run.folder / REPORT, run.folder.resolve().parent / REPORT):
-        if not path.is_file():
-            continue
+
+    def read(path: Path) -> Mapping[str, Any] | None:
         document = _read_for_card(path)
-        own = path.parent == run.folder
-        named = reach(document, ("run", "folder"))
-        if reach(document, ("run", "step")) == run.step and (
-            own or (isinstance(named, str) and Path(named).name == run.folder.resolve().name)
-        ):
-            return document
-    return None
+        return document if reach(document, ("run", "step")) == run.step else None
+
+    found = find_report(run.folder, read)
+    return found[1] if found else None
 
 
 def _read_for_card(path: Path) -> dict[str, Any]:
-    """A report with the members that the card is written from."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
-        document = (
-            json.loads(content, parse_float=_finite_, parse_constant=_finite_) if len(content) <= LARGEST else None
-        )
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError):
-        document = None
+    """Read a report with the members that a model card is written from."""
+    content = _content(path)
+    document = _parsed(content) if len(content) <= LARGEST else None
     lines = reach(document, ("headline",))
     good = isinstance(lines, list) and all(
         isinstance(line, dict) and isinstance(line.get("name"), str) and _numbers(line, "value", "low", "high")
@@ -207,7 +168,25 @@ def _numbers(line: Mapping[str, Any], *names: str) -> bool:
     return all(each is None or (isinstance(each, (int, float)) and not isinstance(each, bool)) for each in found)
 
 
-def _finite_(text: str) -> float:
+def _content(path: Path) -> bytes:
+    """The bytes of a file, and of a larger one than a report may be one byte more than that."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _parsed(content: bytes) -> Any:
+    """The JSON in `content`; None if it is none, or holds a number that is not finite."""
+    try:
+        return json.loads(content, parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(text: str) -> float:
+    """Read a number. ValueError for NaN and for what is larger than any: neither is in a report."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(text)

@@ -19,7 +19,7 @@ from dcign.evaluation import charts
 from dcign.evaluation.encoding import Encoding
 from dcign.evaluation.evidence.types import Evidence, Figure
 from dcign.evaluation.measures import Evaluation
-from dcign.images.drawing import READABLE, Row, Tile, degrees_text, draw_rows, png
+from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
 from dcign.report.headline import headlines
 from dcign.report.pages import report_page
 from dcign.runs.run import Run
@@ -45,7 +45,7 @@ def write_report(
     if latents:
         pictures["scatter"] = charts.scatter(degrees, latents, evaluation.calibration.curves, measures)
     if measures["spearman"]["matrix"]:
-        pictures["spearman"] = charts.heat_map(measures["spearman"]["matrix"])
+        pictures["spearman"] = charts.spearman_map(measures["spearman"]["matrix"])
     lines = headlines(measures, evidence)
     sections = [kind.section for kind in evidence.values() if kind.section is not None]
     document = {
@@ -117,7 +117,7 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
                 *(Tile(frame, caption) for frame, caption in zip(frames, captions, strict=True)),
             ]
             rows.append(Row(tiles, label=name, heading=heading if name == names[0] else ""))
-    return draw_rows(rows, scale=max(1, -(-READABLE // data.size)))
+    return draw_rows(rows, scale=readable_scale(data.size))
 
 
 def sweep_values(curve: Curve | GroupCurve | None, own: NDArray[np.floating]) -> tuple[NDArray[np.floating], list[str]]:

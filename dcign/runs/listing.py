@@ -15,10 +15,11 @@ from dcign.errors import RunError
 from dcign.runs import shipped
 from dcign.runs.checkpoint import WEIGHTS, Header, list_checkpoints, read_checkpoint_header
 from dcign.runs.folder import CONFIG, STATS
+from dcign.runs.report_file import REPORT, find_report
 from render.factors import EXTRINSIC
 
 DEEPEST = 4  # levels below the folder asked for
-REPORT, CHECKPOINT = "report.json", "checkpoint-*.safetensors"
+CHECKPOINT = "checkpoint-*.safetensors"
 LARGEST = {CONFIG: 2**20, STATS: 2**26, REPORT: 2**24}  # bytes
 LARGEST_NUMBER = 1e300  # whole numbers in JSON may be larger than any float
 
@@ -184,19 +185,18 @@ def _best(lines: list[dict[str, Any]]) -> Mapping[str, Any]:
 
 
 def _report(folder: Path, note: Callable[[str], None]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """`reconstruction` and `largest_leak` of the run's report, in its folder or the one above; empty without one."""
-    for path in (folder / REPORT, folder.resolve().parent / REPORT):
-        if not path.is_file():
-            continue
+    """Return `reconstruction` and `largest_leak` of the run's report; empty ones without a report."""
+
+    def read(path: Path) -> Mapping[str, Any] | None:
         try:
-            report = _read_json(path)
+            return dict(_read_json(path))
         except RunError as error:
             note(f"{error}; passed over")
-            continue
-        named = _table(report, "run").get("folder")
-        if path.parent == folder or (isinstance(named, str) and Path(named).name == folder.resolve().name):
-            return _table(report, "reconstruction"), _table(_table(report, "spearman"), "largest_leak")
-    return {}, {}
+            return None
+
+    found = find_report(folder, read)
+    report = found[1] if found else {}
+    return _table(report, "reconstruction"), _table(_table(report, "spearman"), "largest_leak")
 
 
 def _read(path: Path) -> bytes:

@@ -20,10 +20,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dcign.errors import RunError
+from dcign.runs.report_file import REPORT
 
 FOLDER = Path(__file__).parents[1] / "weights"
 HASHES, RECIPE, CARD = "hashes.json", "recipe.toml", "README.md"
-RUN_FILES = ("config.json", "report.json")  # beside checkpoints, what `dcign train` and `dcign evaluate` leave
+RUN_FILES = ("config.json", REPORT)  # beside checkpoints, what `dcign train` and `dcign evaluate` leave
 AGAIN = "install dcign again"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcign.engine.codes import set_latent
-from dcign.images.drawing import READABLE, Row, Tile, degrees_text, draw_rows
+from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, readable_scale
 from dcign.model.code import CodeLayout, named_latents
 from dcign.model.networks import DCIGN
 from dcign.training.held_out import held_out_minibatches, images_of, observing
@@ -53,7 +53,7 @@ def draw_progress(
             tiles = [Tile(frame, caption) for frame, caption in zip(frames, captions, strict=True)]
             rows.append(Row(tiles, label, heading))
             heading = ""
-    return draw_rows(rows, scale=max(1, -(-READABLE // data.size)))
+    return draw_rows(rows, scale=readable_scale(data.size))
 
 
 def choose(minibatches: list[MiniBatch]) -> list[tuple[int, int, str]]:

@@ -12,12 +12,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from matplotlib import figure as drawing
 from numpy.typing import NDArray
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from dcign.evaluation.charts import DPI, INK, figure_png
+from dcign.evaluation.charts import heat_map
 from dcign.evaluation.evidence.types import Coded, Figure, Section, Table
 from dcign.metrics import bootstrap
 from dcign.metrics.bootstrap import estimate
@@ -238,7 +237,7 @@ def section(measures: Mapping[str, Any]) -> Section:
     if measures["knobs"]:
         parts.append(_knob_table(measures["knobs"]))
     if measures.get("importance"):
-        parts.append(_heat_map(measures["importance"]))
+        parts.append(_importance_figure(measures["importance"]))
     text = (
         f"The usual measures of disentanglement, on {measures['images']:,} images of {measures['identities']:,} unseen "
         "objects in which all factors vary at once. They look at one latent at a time. A code that gives the object "
@@ -281,21 +280,13 @@ def _knob_table(knobs: Mapping[str, Any]) -> Table:
     )
 
 
-def _heat_map(importance: Mapping[str, Any]) -> Figure:
+def _importance_figure(importance: Mapping[str, Any]) -> Figure:
     latents, factors, values = importance["latents"], importance["factors"], np.array(importance["share"])
     size = (3.0 + 1.05 * len(factors), 1.3 + 0.7 * len(latents))
-    figure = drawing.Figure(figsize=size, dpi=DPI, layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(values, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-    axes.set_xticks(range(len(factors)), [f"{name}\nR² {importance['r2'][name]:.2f}" for name in factors])
-    axes.set_yticks(range(len(latents)), latents)
-    for i, j in np.ndindex(values.shape):
-        color = "white" if values[i, j] > 0.55 else INK
-        axes.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=color, fontsize=12)
-    figure.colorbar(image, ax=axes, label="share of the prediction")
+    columns = [f"{name}\nR² {importance['r2'][name]:.2f}" for name in factors]
     return Figure(
         "importance",
-        figure_png(figure),
+        heat_map(values, latents, columns, "share of the prediction", size),
         "Which latents boosted trees use to predict each factor (column, shares that sum to 1), and how well they "
         "predict it for unseen objects (R²). Good: each angle from its own latent alone, the shape from all others "
         "alone. Where R² is low, the shares say little.",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dcign.evaluation.evidence.types import Coded
 from dcign.metrics import groups as group_metrics
 from dcign.metrics.bootstrap import Estimate, estimate
+from dcign.metrics.disentanglement import circle
 
 REST = "intrinsic"  # the group of all latents that no angle has, and the owner of all that is not an angle of its own
 LEADING = {"shape": 3, "albedo": 1}  # coefficients that are asked for, from the first on
@@ -85,8 +86,7 @@ def _angles(
         if np.ptp(degrees) == 0:
             warnings.append(f"{name} is the same in all {len(degrees)} images.")
         elif high - low >= 360.0:
-            angle = np.deg2rad(degrees)
-            found.append(Question(name, owner, np.stack([np.cos(angle), np.sin(angle)], axis=1), (-180.0, 180.0)))
+            found.append(Question(name, owner, circle(degrees), (-180.0, 180.0)))
         else:
             found.append(Question(name, owner, degrees[:, None], (low, high)))
     return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.patches
 import numpy as np
-from matplotlib import figure as drawing
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from dcign.evaluation.charts import DPI, INK, LINE, figure_png
+from dcign.evaluation.charts import INK, LINE, heat_map
 from dcign.evaluation.evidence.group_scores import REST, GroupScores, Predicted, Question, questions
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
 from dcign.metrics import groups as group_metrics
@@ -114,7 +114,7 @@ def section(measures: Mapping[str, Any]) -> Section:
     )
     parts: list[Figure | Table] = []
     if measures["matrix"]:
-        parts = [_heat_map(measures), _factor_table(measures), _group_table(measures), _learner_table(measures)]
+        parts = [_matrix_figure(measures), _factor_table(measures), _group_table(measures), _learner_table(measures)]
     return Section("What each group of latents knows", text, parts, tuple(measures["warnings"]))
 
 
@@ -179,27 +179,22 @@ def _learner_table(measures: Mapping[str, Any]) -> Table:
     )
 
 
-def _heat_map(measures: Mapping[str, Any]) -> Figure:
+def _matrix_figure(measures: Mapping[str, Any]) -> Figure:
     groups, names = list(measures["groups"]), list(measures["owners"])
     rows = [[measures["matrix"][group][name]["value"] for name in names] for group in groups]
     rows.append([measures["scores"][name]["all_but_own"]["value"] for name in names])
-    values = np.array(rows)
-    figure = drawing.Figure(figsize=(3.2 + 1.05 * len(names), 1.3 + 0.7 * len(rows)), dpi=DPI, layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(values, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(rows)), [*map(_label, groups), "all but its own group"])
-    axes.axhline(len(groups) - 0.5, color=INK, linewidth=1)
-    for i, j in np.ndindex(values.shape):
-        color = "white" if values[i, j] > 0.55 else INK
-        axes.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=color, fontsize=12)
-    for j, owner in enumerate(measures["owners"].values()):
-        corner = (j - 0.47, groups.index(owner) - 0.47)
-        axes.add_patch(matplotlib.patches.Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=LINE, linewidth=2.5))
-    figure.colorbar(image, ax=axes, label="predicted, 0 to 1")
+
+    def mark(axes: Axes) -> None:
+        axes.axhline(len(groups) - 0.5, color=INK, linewidth=1)
+        for j, owner in enumerate(measures["owners"].values()):
+            corner = (j - 0.47, groups.index(owner) - 0.47)
+            axes.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=LINE, linewidth=2.5))
+
+    labels = [*map(_label, groups), "all but its own group"]
+    size = (3.2 + 1.05 * len(names), 1.3 + 0.7 * len(rows))
     return Figure(
         "groups",
-        figure_png(figure),
+        heat_map(np.array(rows), labels, names, "predicted, 0 to 1", size, mark),
         "How well each factor (column) is predicted from each group of latents (row) for unseen objects: R², for an "
         "object scaled accuracy. Good: dark inside the frames, which mark the group that should know, pale elsewhere. "
         "The last row is what remains when that group is taken away.",

@@ -20,7 +20,7 @@ from dcign.engine.curves import Curve, GroupCurve, angle_error
 from dcign.errors import RunError
 from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Sweep, Table
-from dcign.images.drawing import READABLE, Row, Tile, degrees_text, draw_rows, png, to_uint8
+from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale, to_uint8
 from dcign.images.reading import BACKGROUND
 from dcign.metrics import bootstrap, image_quality
 from dcign.metrics.bootstrap import Estimate
@@ -375,4 +375,4 @@ def _strips_figure(name: str, views: FactorViews, identity: NDArray[np.int64]) -
         f"{STEADY} objects at even steps through the set, then the best and the worst by mean squared error over this "
         "sweep, as a share of what an empty picture would score (else the darkest object would be the best)."
     )
-    return Figure(f"novel-views-{name}", png(draw_rows(rows, scale=max(1, -(-READABLE // size)))), caption, broad=True)
+    return Figure(f"novel-views-{name}", png(draw_rows(rows, scale=readable_scale(size))), caption, broad=True)

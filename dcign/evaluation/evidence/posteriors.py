@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 
 from dcign.evaluation.evidence.types import Coded
 from dcign.metrics import inference as inference_metrics
+from dcign.metrics.disentanglement import circle
 
 GUESS, NEAREST, ADJUSTED = "guess", "nearest", "adjusted"
 NEAREST_SHARE, ADJUSTED_SHARES = 0.01, (0.01, 0.02, 0.05)  # of the table that is accepted
@@ -42,10 +43,7 @@ class Parameter:
 
     def quantities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """What a linear regression can be asked for: `values` (A,) as (A, 1), on a circle cosine and sine (A, 2)."""
-        if not self.circle:
-            return values[:, None]
-        angle = np.deg2rad(values)
-        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return circle(values) if self.circle else values[:, None]
 
     def values(self, quantities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values (A,) of `quantities` (A, 1 or 2), no farther than the limits, where the prior ends."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
-from dcign.evaluation.charts import DPI, INK, figure_png
+from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
 from dcign.metrics import recognition
 from dcign.metrics.bootstrap import FEWEST, Estimate, estimate, mean
@@ -19,11 +19,11 @@ from dcign.model.code import AngleLatents
 
 # name in report.json -> on the page, colour, line
 METHODS = {
-    "rest": ("code without its angles", "#3b6fb6", "-"),
-    "rest_centred": ("code without its angles, centred", "#3b6fb6", "--"),
+    "rest": ("code without its angles", POINTS, "-"),
+    "rest_centred": ("code without its angles, centred", POINTS, "--"),
     "code": ("whole code", "#6b9f3a", "-"),
-    "pixels": ("pixels", "#c8501e", "-"),
-    "pixels_pca": ("principal components of pixels", "#c8501e", "--"),
+    "pixels": ("pixels", LINE, "-"),
+    "pixels_pca": ("principal components of pixels", LINE, "--"),
 }
 FALSE_POSITIVE_RATES = np.geomspace(1e-3, 1.0, 31)
 MOST_REFERENCES = 2000

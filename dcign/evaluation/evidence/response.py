@@ -150,17 +150,9 @@ def _moved(sweep: Sweep, latents: NDArray[np.int64], identity: NDArray[np.int64]
     middle = codes[:, len(sweep.angles) // 2, None]
     squares = np.sum((codes - middle) ** 2, axis=2) / scale  # (O, S)
     return {
-        "by_angle": [_root(bootstrap.mean(column, identity)) for column in squares.T],
-        "overall": _root(bootstrap.mean(squares.mean(axis=1), identity)),
+        "by_angle": [bootstrap.root(bootstrap.mean(column, identity)) for column in squares.T],
+        "overall": bootstrap.root(bootstrap.mean(squares.mean(axis=1), identity)),
     }
-
-
-def _root(squared: Estimate) -> Estimate:
-    value, low, high = (
-        None if number is None else float(np.sqrt(number))
-        for number in (squared["value"], squared["low"], squared["high"])
-    )
-    return Estimate(value=value, low=low, high=high)
 
 
 def _jump(latent: int, name: str, probes: Coded, circle: bool) -> Estimate:

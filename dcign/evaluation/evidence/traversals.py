@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dcign.engine.codes import decode, set_latent
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
-from dcign.images.drawing import READABLE, Row, Tile, degrees_text, draw_rows, png
+from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
 from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
 
@@ -71,7 +71,7 @@ def _picture(
             "the calibrated range, is under 'Turning one knob at a time'."
         )
     size = inputs.images.shape[1]
-    return Figure("traversals", png(draw_rows(rows, scale=max(1, -(-READABLE // size)))), caption, broad=True)
+    return Figure("traversals", png(draw_rows(rows, scale=readable_scale(size))), caption, broad=True)
 
 
 def _table(

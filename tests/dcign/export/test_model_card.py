@@ -10,7 +10,7 @@ from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.errors import BadInput
 from dcign.export.model_card import limits, model_card
-from dcign.report.saved import find_report
+from dcign.report.saved import report_of
 from dcign.runs.run import load_run
 
 LINE = Curve("azimuth", (-90.0, 0.0, 90.0), (-1.0, 0.0, 1.0), False, 12.3, 0.87, 100, 100)
@@ -132,15 +132,15 @@ def write_report(folder, **changes):
 
 def test_the_report_of_these_weights_is_found_in_the_folder_or_above_it(tmp_path):
     run = load_run(write_untrained(tmp_path / "run"))
-    assert find_report(run) is None
+    assert report_of(run) is None
     write_report(tmp_path, run={"folder": "else/where", "step": 7})
-    assert find_report(run) is None
+    assert report_of(run) is None
     write_report(tmp_path)
-    assert find_report(run)["reconstruction"]["mse"] == 0.0123
+    assert report_of(run)["reconstruction"]["mse"] == 0.0123
     write_report(tmp_path / "run", run={"folder": "x", "step": 6})
-    assert find_report(run)["run"]["folder"] == "somewhere/run"
+    assert report_of(run)["run"]["folder"] == "somewhere/run"
     write_report(tmp_path / "run", run={"folder": "x", "step": 7})
-    assert find_report(run)["run"]["folder"] == "x"
+    assert report_of(run)["run"]["folder"] == "x"
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def test_a_damaged_report_is_refused_by_name(tmp_path, content):
     run = load_run(write_untrained(tmp_path / "run"))
     (tmp_path / "run" / "report.json").write_text(content)
     with pytest.raises(BadInput, match=r"run/report\.json: expected the report of `dcign evaluate`"):
-        find_report(run)
+        report_of(run)

@@ -14,7 +14,8 @@ from dcign.metrics import groups as group_metrics
 from dcign.metrics.image_quality import ReconstructionSums
 from dcign.model.code import AngleLatents
 from dcign.report.comparison import MEASURES, best, compare, estimate_of
-from dcign.report.saved import SavedReport, reach
+from dcign.report.saved import SavedReport
+from dcign.runs.report_file import reach
 
 
 def saved(tmp_path, **documents):

@@ -5,7 +5,8 @@ import pytest
 from report_fixtures import report, write_report
 
 from dcign.errors import BadInput
-from dcign.report.saved import LARGEST, LARGEST_PICTURE, open_reports, reach, unique_names
+from dcign.report.saved import LARGEST, LARGEST_PICTURE, open_reports, unique_names
+from dcign.runs.report_file import reach
 from dcign.runs.shipped import FOLDER
 
 
