@@ -11,12 +11,16 @@ from render.factors import TABLE
 
 PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
 INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)
+DEFAULT_NETWORK = "paper"
+# The usual widths of each of `dcign.model.networks`, as many as it takes.
+WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS}
 LARGEST_WIDTH = 4096  # maps of a layer
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
 CHOICES = {
+    "network": tuple(WIDTHS),
     "procedure": ("clamped", "entangled", "beta-vae", "group-vae"),
     "clamp": ("mean", "first"),
     "inactive_gradient": ("invariance", "shared"),
@@ -32,7 +36,8 @@ class TrainConfig:
     """Settings of a training run; the defaults are the paper's."""
 
     steps: int = 12_000  # updates of the weights
-    widths: tuple[int, int, int] = PAPER_WIDTHS  # maps of the three encoder layers; the decoder mirrors them
+    network: str = DEFAULT_NETWORK  # the paper's, or another of `dcign.model.networks`
+    widths: tuple[int, ...] = PAPER_WIDTHS  # maps of the layers: of the paper's encoder, which its decoder mirrors
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
     procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.step`
     clamp: str = "mean"  # inactive latents become their 'mean', or the 'first' image's, as in the authors' program
@@ -78,8 +83,10 @@ class TrainConfig:
             raise TypeError(f"expected whole numbers, found {whole}")
         for option, number in numbers.items():
             check(number >= counts[option], option, f"at least {counts[option]}", number)
-        good = len(self.widths) == 3 and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
-        expected = f"three numbers of maps up to {LARGEST_WIDTH}, such as 96/64/32"
+        check(self.network in WIDTHS, "network", f"one of {', '.join(WIDTHS)}", repr(self.network))
+        usual = WIDTHS[self.network]
+        good = len(self.widths) == len(usual) and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
+        expected = f"{len(usual)} numbers of maps up to {LARGEST_WIDTH}, such as {join(usual, '/')}"
         check(good, "widths", expected, join(self.widths, "/"))
         good = len(self.ratio) <= len(TABLE) and all(share >= 0 for share in self.ratio) and any(self.ratio)
         check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
@@ -102,8 +109,9 @@ class TrainConfig:
         return self.learning_rate * min(1.0, (self.steps - step) / max(1, self.learning_rate_fall))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        """Return plain JSON, without the network where it is the paper's: files had no such setting once."""
+        settings = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        return {key: value for key, value in settings.items() if key != "network" or value != DEFAULT_NETWORK}
 
     @classmethod
     def from_json(cls, value: Any) -> TrainConfig:
@@ -117,6 +125,13 @@ class TrainConfig:
             return cls(**settings)
         except TypeError as error:
             raise RunError(f"training settings: {error}") from None
+
+
+def setting_text(name: str, value: object) -> str:
+    """Return a setting as its option takes it: widths as 96/64/32, ratio as 1:1:1:10."""
+    if isinstance(value, tuple | list):
+        return join(tuple(value), "/" if name == "widths" else ":")
+    return str(value)
 
 
 def join(values: tuple[int, ...], separator: str) -> str:

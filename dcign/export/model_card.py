@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dcign.config import join
+from dcign.config import setting_text
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.report.html import number
@@ -163,9 +163,8 @@ def _training(run: Run) -> Iterator[tuple[str, str]]:
     yield "step", f"{run.step:,}"
     yield "graphics code", f"`{run.layout}`"
     for name, value in run.config.to_json().items():
-        shown = join(tuple(value), "/" if name == "widths" else ":") if isinstance(value, list) else str(value)
         if name not in ("device", "keep", "checkpoint_every", "picture_every"):  # these change no weight
-            yield name.replace("_", " "), "default" if value is None else shown
+            yield name.replace("_", " "), "default" if value is None else setting_text(name, value)
     yield "card written by", f"dcign {metadata.version('dcign')}"
 
 

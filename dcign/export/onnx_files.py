@@ -1,10 +1,10 @@
-"""Encoder and decoder of a run as ONNX graphs, built node by node from the network's own weights.
+"""Encoder and decoder of a run as ONNX graphs, which its kind of network builds node by node from its weights.
 
     encoder.onnx   images (N, 1, H, W) float32 in [0, 1] -> means (N, Z)
     decoder.onnx   codes (N, Z) float32 -> images (N, 1, H, W) in [0, 1]
 
 Written out instead of traced: the graphs are the sixteen or so operations that a reader expects, with the 7x7 kernels
-folded once into the four-phase ones that inference uses (`dcign.model.networks`), and equal runs give equal bytes.
+folded once into the four-phase ones that inference uses (`dcign.model.paper_network`), and equal runs give equal bytes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from dcign.config import DEFAULT_NETWORK
 from dcign.engine.codes import decode, encode
 from dcign.errors import BadInput, Failure
-from dcign.model.networks import UpConv, fold
+from dcign.model.networks import network_of
 from dcign.runs.run import Run
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
@@ -37,33 +38,15 @@ SPREAD = 4.0  # standard deviation of the codes that are tried: that of the angl
 def encoder_file(run: Run) -> bytes:
     """The content of encoder.onnx. BadInput where the package onnx is missing."""
     graph = _Graph()
-    x = "images"
-    for number, convolution in enumerate(run.model.encoder.convolutions, 1):
-        assert isinstance(convolution, nn.Conv2d)
-        assert convolution.bias is not None
-        x = graph.convolve(x, f"convolution{number}", convolution.weight, convolution.bias)
-        x = graph.add("MaxPool", [x], f"pool{number}", kernel_shape=[2, 2], strides=[2, 2])
-        x = graph.add("Relu", [x], f"relu{number}")
-    x = graph.add("Flatten", [x], "features", axis=1)
-    mean = run.model.encoder.mean
-    graph.linear(x, "mean", mean.weight, mean.bias, "means")
+    network_of(run.config).write_encoder(run.model, graph)
     picture, code = ("N", 1, run.size, run.size), ("N", run.layout.latents)
     return graph.serialise(run, "dcign encoder", ("images", picture), ("means", code))
 
 
 def decoder_file(run: Run) -> bytes:
     """The content of decoder.onnx. BadInput where the package onnx is missing."""
-    graph, decoder = _Graph(), run.model.decoder
-    x = graph.linear("codes", "linear", decoder.linear.weight, decoder.linear.bias, "features")
-    start = graph.constant("grid", np.asarray([-1, *decoder.start], np.int64))
-    x = graph.add("Reshape", [x, start], "maps")
-    for number, upconvolution in enumerate(decoder.upconvolutions, 1):
-        assert isinstance(upconvolution, UpConv)
-        kernels = fold(upconvolution.weight, upconvolution.phases).flatten(0, 1)
-        x = graph.add("Relu", [x], f"relu{number}")
-        x = graph.convolve(x, f"upconvolution{number}", kernels, upconvolution.bias.repeat_interleave(4))
-        x = graph.add("DepthToSpace", [x], f"shuffle{number}", blocksize=2, mode="CRD")  # PyTorch's pixel shuffle
-    graph.add("Sigmoid", [x], "images")
+    graph = _Graph()
+    network_of(run.config).write_decoder(run.model, graph)
     picture, code = ("N", 1, run.size, run.size), ("N", run.layout.latents)
     return graph.serialise(run, "dcign decoder", ("codes", code), ("images", picture))
 
@@ -152,12 +135,14 @@ class _Graph:
 
 def facts(run: Run) -> Mapping[str, str]:
     """What the files say of the run they are from."""
+    network = {} if run.config.network == DEFAULT_NETWORK else {"network": run.config.network}
     return {
+        **network,
         "dcign_version": metadata.version("dcign"),
         "object": run.object,
         "size": str(run.size),
         "code": str(run.layout),
-        "widths": "/".join(map(str, run.config.widths)),
+        "widths": network_of(run.config).describe(run.config),
         "step": str(run.step),
         "seed": str(run.config.seed),
         "fingerprint": str(run.data.get("fingerprint", "")),

@@ -23,6 +23,7 @@ the balance of the two terms refer to them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -32,7 +33,7 @@ from torch.nn import functional
 from dcign.config import TrainConfig
 from dcign.model.clamp import clamp
 from dcign.model.devices import autocast
-from dcign.model.networks import DCIGN
+from dcign.model.interface import DCIGN
 
 GAUSSIAN_DEVIATION = 0.1  # of a pixel's grey value under the Gaussian likelihood: about a mini-batch's error early on
 
@@ -129,16 +130,27 @@ def sample(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
 
 
 def reconstruction(logits: Tensor, images: Tensor, likelihood: str = "bernoulli") -> Tensor:
-    """-log P(x | z) in nats, summed over pixels and images; (N, 1, H, W) both, scalar out.
+    """-log P(x | z) in nats under one of `LIKELIHOODS`, summed over pixels and images.
 
-    bernoulli  cross-entropy with p = sigmoid(logit): -x log p - (1 - x) log(1 - p) = softplus(logit) - x logit
-    gaussian   (x - p)^2 / (2 s^2) + log(s sqrt(2 pi)), s = GAUSSIAN_DEVIATION; a density, so it may be negative
+    (N, 1, H, W) both, scalar out; p = sigmoid(logit). ValueError for an unknown likelihood.
     """
-    logits = logits.float()
-    if likelihood == "bernoulli":
-        return functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(f"likelihood: expected one of {', '.join(LIKELIHOODS)}, found {likelihood!r}")
+    return LIKELIHOODS[likelihood](logits.float(), images)
+
+
+def bernoulli(logits: Tensor, images: Tensor) -> Tensor:
+    """Cross-entropy: -x log p - (1 - x) log(1 - p) = softplus(logit) - x logit."""
+    return functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
+
+
+def gaussian(logits: Tensor, images: Tensor) -> Tensor:
+    """(x - p)^2 / (2 s^2) + log(s sqrt(2 pi)), s = GAUSSIAN_DEVIATION; a density, so it may be negative."""
     error = (images - torch.sigmoid(logits)) / GAUSSIAN_DEVIATION
     return 0.5 * error.square().sum() + images.numel() * math.log(GAUSSIAN_DEVIATION * math.sqrt(2 * math.pi))
+
+
+LIKELIHOODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bernoulli": bernoulli, "gaussian": gaussian}
 
 
 def divergence(mean: Tensor, logvar: Tensor, share: Tensor) -> Tensor:

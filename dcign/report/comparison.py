@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dcign.config import DEFAULT_NETWORK
 from dcign.metrics.bootstrap import Estimate
 from dcign.report.saved import SavedReport
 from dcign.runs.report_file import reach
@@ -17,7 +18,7 @@ from render.factors import EXTRINSIC
 
 FORMAT = 1
 # Settings that make no difference to what is learnt, or stand in the table by another name
-NO_SETTING = ("steps", "checkpoint_every", "keep", "picture_every", "device", "procedure", "widths", "seed")
+NO_SETTING = ("steps", "checkpoint_every", "keep", "picture_every", "device", "procedure", "network", "widths", "seed")
 Better = Literal["higher", "lower", ""]
 
 
@@ -131,6 +132,11 @@ def _settings(reports: Sequence[SavedReport]) -> list[dict[str, Any]]:
         "training data": _gather(reports, ("made", "training_data", "fingerprint")),
         "knobs found": _gather(reports, ("knobs", "found")),
     }
+    networks = {
+        name: network or DEFAULT_NETWORK for name, network in _gather(reports, ("made", "config", "network")).items()
+    }
+    if set(networks.values()) != {DEFAULT_NETWORK}:
+        rows["network"] = networks
     others = dict.fromkeys(key for report in reports for key in report.document["made"]["config"])
     for key in others:
         values = _gather(reports, ("made", "config", key))
@@ -152,6 +158,7 @@ def _warnings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     told = {
         "steps": "not one at the same steps",
         "training data": "not one on the same training images",
+        "network": "not one of networks of the same kind",
         "widths": "not one of networks of the same size",
         "seed": "one of other random draws too",
     }

@@ -32,10 +32,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dcign.config import TrainConfig
+from dcign.config import DEFAULT_NETWORK, TrainConfig
 from dcign.errors import Failure, RunError
 from dcign.model.code import CodeLayout
-from dcign.model.networks import DCIGN, decoder_grid
+from dcign.model.interface import DCIGN
+from dcign.model.networks import network_of
 from dcign.model.optimisers import state_names
 from render.files import write_file
 
@@ -61,7 +62,7 @@ class Header:
         return {
             "format": FORMAT,
             "step": self.step,
-            "architecture": {"widths": list(self.config.widths), "latents": self.layout.latents, "size": self.size},
+            "architecture": _architecture(self.config, self.layout, self.size),
             "code": self.layout.to_json(),
             "config": self.config.to_json(),
             "data": self.data,
@@ -81,9 +82,9 @@ class Header:
             whole = whole and size <= LARGEST_SIZE and layout.latents <= LARGEST_CODE
             if not whole or not isinstance(data, dict) or not isinstance(held_out, dict | None):
                 raise RunError("step, size, data or held_out is of the wrong type or too large")
-            if value["architecture"] != {"widths": list(config.widths), "latents": layout.latents, "size": size}:
+            if value["architecture"] != _architecture(config, layout, size):
                 raise RunError("architecture and settings disagree")
-            decoder_grid(size)
+            network_of(config).check_size(size)
         except (KeyError, TypeError) as error:
             raise RunError(f"{path}: lacks or garbles {error}") from None
         except RunError as error:
@@ -98,7 +99,13 @@ class Header:
 
     def build_model(self) -> DCIGN:
         """A model of this architecture, with initial weights."""
-        return DCIGN(self.config.widths, self.layout.latents, self.size)
+        return network_of(self.config).build(self.config, self.layout.latents, self.size)
+
+
+def _architecture(config: TrainConfig, layout: CodeLayout, size: int) -> dict[str, Any]:
+    """The shape of a network as the header has it; the paper's goes without its name, as it always has."""
+    name = {} if config.network == DEFAULT_NETWORK else {"network": config.network}
+    return {**name, **network_of(config).architecture(config), "latents": layout.latents, "size": size}
 
 
 @dataclass(frozen=True)
@@ -214,7 +221,7 @@ def check_tensors(path: Path, header: Header, found: Mapping[str, Any]) -> None:
     expected |= {f"optimiser.{buffer}.{name}": shape for name, shape in parameters.items() for buffer in buffers}
     for name in sorted(expected.keys() ^ found.keys()):
         state = "is missing" if name in expected else "has no place in the network"
-        raise RunError(f"{path}: {name} {state} (widths {'/'.join(map(str, header.config.widths))})")
+        raise RunError(f"{path}: {name} {state} ({network_of(header.config).describe(header.config)})")
     for name, shape in expected.items():
         if found[name].get_dtype() != "F32" or found[name].get_shape() != shape:
             was = f"{found[name].get_dtype()} {found[name].get_shape()}"

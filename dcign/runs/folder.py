@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dcign.config import TrainConfig, join
+from dcign.config import TrainConfig, setting_text
 from dcign.errors import Failure, RunError
 from dcign.runs.checkpoint import Header, newest_checkpoint
 from render.files import write_file
@@ -94,16 +94,17 @@ def check_same_run(folder: Path, started: Header, asked: Header) -> None:
         was, wanted = getattr(started.config, field.name), getattr(asked.config, field.name)
         if was != wanted:
             option = "--" + field.name.replace("_", "-")
+            then, now = setting_text(field.name, was), setting_text(field.name, wanted)
             raise RunError(
-                f"{option}: the run in {folder} has {_text(field.name, was)}, this command asks for "
-                f"{_text(field.name, wanted)}; resume with {option} {_text(field.name, was)} or name another -o"
+                f"{option}: the run in {folder} has {then}, this command asks for {now}; resume with {option} {then} "
+                "or name another -o"
             )
-    before, now = started.data.get("counts") or {}, asked.data.get("counts") or {}
-    for factor, count in before.items():
-        if now.get(factor, 0) < count:
+    counts, found_counts = started.data.get("counts") or {}, asked.data.get("counts") or {}
+    for factor, count in counts.items():
+        if found_counts.get(factor, 0) < count:
             raise RunError(
                 f"{asked.data.get('folder')}: expected the {count} mini-batches of {factor} that {folder} is trained "
-                f"on, found {now.get(factor, 0)}; others would be held out now"
+                f"on, found {found_counts.get(factor, 0)}; others would be held out now"
             )
     was, found = started.data.get("fingerprint"), asked.data.get("fingerprint")
     if was != found:
@@ -139,9 +140,3 @@ def append_stats(folder: Path, line: dict[str, Any]) -> None:
             file.write(json.dumps(line) + "\n")
     except OSError as error:
         raise Failure(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _text(name: str, value: object) -> str:
-    if isinstance(value, tuple):
-        return join(value, "/" if name == "widths" else ":")
-    return str(value)

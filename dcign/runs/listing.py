@@ -10,8 +10,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from dcign.config import join
 from dcign.errors import RunError
+from dcign.model.networks import network_of
 from dcign.runs import shipped
 from dcign.runs.checkpoint import WEIGHTS, Header, list_checkpoints, read_checkpoint_header
 from dcign.runs.folder import CONFIG, STATS
@@ -96,7 +96,7 @@ def summarise_shipped(note: Callable[[str], None]) -> list[ShippedSummary]:
                 bytes=sum(path.stat().st_size for path in folder.iterdir()),
                 object=str(header.data.get("object", "")),
                 procedure=header.config.procedure,
-                widths=join(header.config.widths, "/"),
+                widths=network_of(header.config).describe(header.config),
                 step=header.step,
                 spearman={key: value for key in EXTRINSIC if (value := _number(own, key)) is not None},
                 mse=_number(_table(report, "reconstruction"), "mse"),
@@ -146,7 +146,7 @@ def summarise(folder: Path, note: Callable[[str], None]) -> RunSummary | None:
         changed=max(path.stat().st_mtime for path in (folder / CONFIG, log) if path.is_file()),
         object=str(header.data.get("object", "")),
         procedure=header.config.procedure,
-        widths=join(header.config.widths, "/"),
+        widths=network_of(header.config).describe(header.config),
         step=step,
         steps=header.config.steps,
         images_per_second=_number(lines[-1], "images_per_second") if lines else None,

@@ -13,7 +13,7 @@ from torch import Tensor
 from dcign.config import TrainConfig
 from dcign.errors import RunError
 from dcign.model.code import CodeLayout
-from dcign.model.networks import DCIGN
+from dcign.model.interface import DCIGN
 from dcign.runs.checkpoint import WEIGHTS, Header, load_checkpoint, load_weights, newest_checkpoint
 from dcign.runs.shipped import find_run, shipped_names
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dcign.config import TrainConfig
-from dcign.model.networks import DCIGN
+from dcign.model.interface import DCIGN
 from dcign.model.step import gradients
 from dcign.training.order import to_float
 

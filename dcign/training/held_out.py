@@ -16,7 +16,7 @@ from dcign.errors import RunError
 from dcign.metrics.angles import largest_leak, own_values, spearman
 from dcign.model.code import CodeLayout, named_latents
 from dcign.model.devices import autocast
-from dcign.model.networks import DCIGN
+from dcign.model.interface import DCIGN
 from dcign.model.step import divergence, inactive_variance, reconstruction, sample
 from dcign.training.feeding import as_tensor
 from dcign.training.order import to_float

@@ -26,7 +26,7 @@ from dcign.config import TrainConfig
 from dcign.errors import RunError
 from dcign.model.code import CodeLayout
 from dcign.model.devices import prepare_cpu, resolve_device, resolve_precision
-from dcign.model.networks import DCIGN
+from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser, make_optimiser
 from dcign.runs.checkpoint import Header, newest_checkpoint
 from dcign.runs.folder import check_same_run, claim_folder, hold_folder, rewind_stats, write_header

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dcign.errors import Failure, RunError
 from dcign.images.drawing import png
-from dcign.model.networks import DCIGN
+from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser
 from dcign.runs.checkpoint import Header, save_checkpoint
 from dcign.runs.folder import append_stats

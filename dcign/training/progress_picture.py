@@ -12,7 +12,7 @@ from PIL import Image
 from dcign.engine.codes import set_latent
 from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, readable_scale
 from dcign.model.code import CodeLayout, named_latents
-from dcign.model.networks import DCIGN
+from dcign.model.interface import DCIGN
 from dcign.training.held_out import held_out_minibatches, images_of, observing
 from render.factors import FACTORS
 from render.shards import DataSet, MiniBatch

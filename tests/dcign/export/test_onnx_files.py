@@ -10,7 +10,7 @@ from untrained_run import write_untrained
 
 from dcign.errors import BadInput, Failure
 from dcign.export.onnx_files import check_files, decoder_file, encoder_file, one_thread, rounded
-from dcign.model.networks import plain_upconv
+from dcign.model.paper_network import plain_upconv
 from dcign.runs.run import load_run
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'dcign[export]'")

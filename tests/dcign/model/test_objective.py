@@ -37,6 +37,11 @@ def test_a_gaussian_reconstruction_is_least_at_the_images_themselves():
         assert reconstruction(torch.logit(images) + nudge, images, "gaussian") > least
 
 
+def test_an_unknown_likelihood_is_an_error_that_names_it_and_those_known():
+    with pytest.raises(ValueError, match="bernoulli, gaussian, found 'poisson'"):
+        reconstruction(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), "poisson")
+
+
 def test_a_share_of_the_divergence_scales_each_latent_s_part():
     mean, logvar, share = torch.randn(4, 6), torch.randn(4, 6), torch.tensor([0.0, 0.25, 0.5, 1.0, 2.0, 4.0])
     each = kl_divergence(Normal(mean, torch.exp(logvar / 2)), Normal(0.0, 1.0)).sum(0)

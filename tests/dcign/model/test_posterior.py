@@ -8,7 +8,7 @@ import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from dcign.config import TrainConfig
-from dcign.model.networks import DCIGN
+from dcign.model.paper_network import PaperDCIGN
 from dcign.model.step import divergence, gradients, multiply, posterior
 
 N, Z, SIZE = 4, 5, 54
@@ -29,7 +29,7 @@ def codes(rows=N, seed=0):
 
 def network():
     torch.manual_seed(0)
-    model = DCIGN((3, 2, 2), Z, SIZE)
+    model = PaperDCIGN((3, 2, 2), Z, SIZE)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.2)
     return model

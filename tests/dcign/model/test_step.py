@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from dcign.config import TrainConfig
-from dcign.model.networks import DCIGN
 from dcign.model.optimisers import RMSPropAuthors
+from dcign.model.paper_network import PaperDCIGN
 from dcign.model.step import GAUSSIAN_DEVIATION, gradients, inactive_variance
 
 N, Z, SIZE = 3, 6, 54
@@ -49,7 +49,7 @@ def _float64(monkeypatch):
 def network():
     """Weights large enough that every latent, and every difference between the images, matters."""
     torch.manual_seed(0)
-    model = DCIGN((2, 2, 2), Z, SIZE)
+    model = PaperDCIGN((2, 2, 2), Z, SIZE)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.2)
     return model

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dcign.model.networks import UpConv, fold, four_phase_upconv, phase_map, plain_upconv
+from dcign.model.paper_network import UpConv, fold, four_phase_upconv, phase_map, plain_upconv
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "height", "width"), [(3, 5, 4, 4), (2, 1, 9, 7), (8, 6, 15, 15)])

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from dcign.config import TrainConfig
-from dcign.model.networks import DCIGN
 from dcign.model.optimisers import make_optimiser
+from dcign.model.paper_network import PaperDCIGN
 from dcign.model.step import gradients
 from dcign.training.cuda_graph import GraphedStep, open_step, plain_step
 from dcign.training.order import to_float
@@ -16,7 +16,7 @@ CONFIG = TrainConfig(widths=(4, 3, 2))
 
 def material(device="cpu", seed=0):
     torch.manual_seed(0)
-    model = DCIGN(CONFIG.widths, Z, SIZE).to(device)
+    model = PaperDCIGN(CONFIG.widths, Z, SIZE).to(device)
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(256, (N, SIZE, SIZE), dtype=torch.uint8, generator=generator)
     active = torch.arange(Z) == seed % Z

@@ -11,7 +11,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 from dcign.errors import RunError
 from dcign.metrics.image_quality import ReconstructionSums, reconstruction_errors
 from dcign.model.code import CodeLayout
-from dcign.model.networks import DCIGN
+from dcign.model.paper_network import PaperDCIGN
 from dcign.training.held_out import diagnose, held_out_counts, held_out_minibatches
 from render.shards import open_data_set
 
@@ -32,7 +32,7 @@ def faces(tmp_path_factory):
 def model():
     """A small network whose codes and pictures vary visibly, its log-variances about -60: a sample is the mean."""
     torch.manual_seed(3)
-    made = DCIGN((4, 3, 2), LAYOUT.latents, 54)
+    made = PaperDCIGN((4, 3, 2), LAYOUT.latents, 54)
     with torch.no_grad():
         made.encoder.mean.weight.mul_(30)
         made.decoder.linear.weight.mul_(30)

@@ -9,8 +9,8 @@ from training_fixtures import SMALL, go, newest, stats
 from dcign.config import TrainConfig
 from dcign.errors import Failure, RunError
 from dcign.model.devices import has_native_bf16, resolve_precision
-from dcign.model.networks import DCIGN
 from dcign.model.optimisers import RMSPropAuthors
+from dcign.model.paper_network import PaperDCIGN
 from dcign.model.step import gradients
 from dcign.runs.checkpoint import list_checkpoints, load_checkpoint
 from dcign.runs.run import load_run
@@ -194,7 +194,7 @@ def test_bf16_follows_fp32(shards, tmp_path):
     results = []
     for precision in ("fp32", "bf16"):
         torch.manual_seed(0)
-        model = DCIGN((4, 3, 2), latents=8, size=54)
+        model = PaperDCIGN((4, 3, 2), latents=8, size=54)
         optimiser = RMSPropAuthors(model.named_parameters(), learning_rate=2e-3)
         for _ in range(30):
             optimiser.zero_grad()

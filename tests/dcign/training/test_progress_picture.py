@@ -6,7 +6,7 @@ import torch
 from shard_fixtures import write_synthetic
 
 from dcign.model.code import CodeLayout
-from dcign.model.networks import DCIGN
+from dcign.model.paper_network import PaperDCIGN
 from dcign.training import progress_picture
 from dcign.training.held_out import held_out_minibatches
 from dcign.training.progress_picture import choose, draw_progress, sweep_values, swept_latents
@@ -27,7 +27,7 @@ def faces(tmp_path_factory):
 @pytest.fixture
 def model():
     torch.manual_seed(3)
-    made = DCIGN((4, 3, 2), 8, 54)
+    made = PaperDCIGN((4, 3, 2), 8, 54)
     with torch.no_grad():
         made.encoder.mean.weight.mul_(30)
         made.decoder.linear.weight.mul_(30)
