@@ -1,4 +1,4 @@
-"""What a training run was asked to do, saved as `config.json` in the run folder and in each checkpoint's header."""
+"""Settings of a training run, saved as `config.json` in the run folder and in each checkpoint's header."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class TrainConfig:
             check(found in known, name.replace("_", "-"), f"one of {', '.join(known)}", repr(found))
 
     def learning_rate_at(self, step: int) -> float:
-        """Of update `step`, from 0 to `steps` - 1."""
+        """Return the learning rate of update `step`, from 0 to `steps` - 1."""
         return self.learning_rate * min(1.0, (self.steps - step) / max(1, self.learning_rate_fall))
 
     def to_json(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, value: Any) -> TrainConfig:
-        """From what `to_json` gave; RunError for unknown or ill-formed settings."""
+        """Read what `to_json` gave; RunError for unknown or ill-formed settings."""
         known = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(value, dict) or not set(value) <= known:
             unknown = sorted(set(value) - known) if isinstance(value, dict) else repr(value)

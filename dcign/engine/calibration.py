@@ -48,7 +48,7 @@ def fit(
     minibatch: NDArray[np.integer],
     angle_range: tuple[float, float],
 ) -> Curve | None:
-    """The curve of one factor from pairs `degrees` (M,) and `latent` (M,), valid on `angle_range`; 360 make a circle.
+    """Fit the curve of one factor to pairs `degrees` (M,) and `latent` (M,), valid on `angle_range`; 360 make a circle.
 
     `minibatch` (M,) tells which mini-batch an image is from: images of one that share their angle weigh together as
     much as one image that has its own; else twenty views of one object at one angle would pull the curve to it.
@@ -80,7 +80,7 @@ def fit_group(
     minibatch: NDArray[np.integer],
     angle_range: tuple[float, float],
 ) -> GroupCurve | None:
-    """The curve of one factor through the space of its group of latents, from `degrees` (M,) and `latents` (M, W).
+    """Fit the curve of one factor through the space of its group of latents to `degrees` (M,) and `latents` (M, W).
 
     Least squares for each latent by itself, with the weights, range and reasons for None of `fit`. There is no order to
     keep in several dimensions: a curve that meets itself shows in `residual_degrees`.
@@ -108,7 +108,7 @@ def fit_group(
 
 
 def draw_weights(degrees: NDArray[np.floating], minibatch: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Weights (M,) that sum to the number of independent angles: 1 / images of the mini-batch that share it."""
+    """Return weights (M,) that sum to the number of independent angles: 1 / images of the mini-batch that share it."""
     pairs = np.stack([minibatch.astype(np.float64), degrees.astype(np.float64)], axis=1)
     _, which, sharing = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
     return 1.0 / sharing[which.reshape(-1)]
@@ -203,18 +203,18 @@ class Calibration:
     directions: tuple[tuple[float, ...], ...] = ()  # (D, Z), the leading ones of identity: `dcign.engine.curves`
 
     def knobs(self, layout: CodeLayout) -> AngleLatents:
-        """Which latents the curves are of."""
+        """Return the latents that the curves are of, by angle."""
         return stored_latents(layout, self.found)
 
     def out_of_date(self, run: str, step: int) -> str | None:
-        """What to say of a run, named `run`, that is at another step than its calibration; None for the same."""
+        """Return a warning if a run, named `run`, is at another step than its calibration; None if at the same."""
         if self.step == step:
             return None
         again = f"run `dcign evaluate {run} SHARDS` again for exact angles"
         return f"{run} was calibrated at step {self.step} and is at step {step} now; {again}"
 
     def directions_of(self, layout: CodeLayout) -> NDArray[np.float64]:
-        """`directions` as an array (D, Z). RunError for those of another code."""
+        """Return `directions` as an array (D, Z). RunError for those of another code."""
         if self.directions and len(self.directions[0]) != layout.latents:
             raise RunError(
                 f"expected directions of {layout.latents} latents, as many as the code of this run has, found "
@@ -223,7 +223,7 @@ class Calibration:
         return np.asarray(self.directions, np.float64).reshape(-1, layout.latents)
 
     def curve(self, factor: str) -> Curve | GroupCurve:
-        """The curve of `factor`; BadInput when it could not be measured."""
+        """Return the curve of `factor`; BadInput when it could not be measured."""
         if factor not in self.curves:
             known = ", ".join(self.curves) or "no factor at all"
             raise BadInput(
@@ -234,7 +234,7 @@ class Calibration:
 
 
 def save(folder: Path, calibration: Calibration) -> Path:
-    """Writes `folder/calibration.json` atomically and returns its path."""
+    """Write `folder/calibration.json` atomically and return its path."""
     path = folder / CALIBRATION_FILE
     groups = any(isinstance(curve, GroupCurve) for curve in calibration.curves.values())
     content: dict[str, Any] = {
@@ -254,7 +254,7 @@ def save(folder: Path, calibration: Calibration) -> Path:
 
 
 def load(folder: Path) -> Calibration:
-    """Reads `folder/calibration.json`. RunError when it is missing, damaged or of another format."""
+    """Read `folder/calibration.json`. RunError when it is missing, damaged or of another format."""
     path = folder / CALIBRATION_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -294,7 +294,7 @@ def load_for(run: Run, warn: Callable[[str], None], name: str | None = None) -> 
 
 
 def _read_directions(rows: Any) -> tuple[tuple[float, ...], ...]:
-    """ValueError unless the rows are finite, of one width, and none is all zeros."""
+    """Read directions. ValueError unless the rows are finite, of one width, and none is all zeros."""
     directions = tuple(tuple(float(value) for value in row) for row in rows)
     if len({len(row) for row in directions}) > 1 or not all(np.isfinite(row).all() and any(row) for row in directions):
         raise ValueError("the directions of identity are not directions")
@@ -302,8 +302,10 @@ def _read_directions(rows: Any) -> tuple[tuple[float, ...], ...]:
 
 
 def _read_curve(name: str, entry: Mapping[str, Any]) -> Curve | GroupCurve:
-    """A curve from its JSON form; ValueError unless its knots are finite and ascending, and those of one latent that
-    does not go round a circle monotone."""
+    """Read a curve from its JSON form.
+
+    ValueError unless its knots are finite and ascending, and, for one latent that does not go round a circle, monotone.
+    """
     degrees, latent = np.asarray(entry["degrees"], np.float64), np.asarray(entry["latent"], np.float64)
     circular = bool(entry["circular"])
     fine = degrees.ndim == 1 and len(degrees) >= 2 and latent.shape[:1] == degrees.shape

@@ -17,7 +17,7 @@ UNLIKE = 99  # %: an image is warned of if more test images than this are recons
 
 
 def set_latent(code: NDArray[np.floating], index: int | NDArray[np.integer], values: ArrayLike) -> NDArray[np.float32]:
-    """Copies of `code` (Z,), one for each of `values` (S,), whose latent `index` has that value: (S, Z) float32.
+    """Return copies of `code` (Z,), one for each of `values` (S,), whose latent `index` has that value: (S, Z) float32.
 
     With several indices (W,) and values (S, W), each copy has these latents set together.
     """
@@ -27,7 +27,7 @@ def set_latent(code: NDArray[np.floating], index: int | NDArray[np.integer], val
 
 
 def decode(run: Run, codes: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Images in [0, 1], (S, H, W) float32, of `codes` (S, Z)."""
+    """Decode `codes` (S, Z) to images in [0, 1], (S, H, W) float32."""
     pictures = []
     with torch.inference_mode():
         for block in torch.as_tensor(np.asarray(codes, np.float32)).split(DECODE_AT_ONCE):
@@ -36,7 +36,7 @@ def decode(run: Run, codes: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def encode(run: Run, images: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Means of the codes, (N, Z) float32, of `images` (N, H, W) in [0, 1]. RunError if they are not finite."""
+    """Encode `images` (N, H, W) in [0, 1] to the means of their codes, (N, Z) float32. RunError if not finite."""
     with torch.inference_mode():
         batch = torch.as_tensor(np.asarray(images, np.float32))[:, None]  # (N, 1, H, W)
         means = run.model.encode(batch.to(_device(run)))[0].float().cpu().numpy()
@@ -48,7 +48,7 @@ def encode(run: Run, images: NDArray[np.floating]) -> NDArray[np.float32]:
 def sweep(
     run: Run, knobs: AngleLatents, code: NDArray[np.floating], factor: str, values: ArrayLike
 ) -> NDArray[np.float32]:
-    """Decoded images (S, H, W) in [0, 1] of `code` (Z,) with the latents of `factor` set to each of `values`.
+    """Decode `code` (Z,) with the latents of `factor` set to each of `values`: images (S, H, W) in [0, 1].
 
     `values` is (S,) for a single latent and (S, width) for a group, as `to_latent` of its calibration curve gives them.
     RunError for a factor without latents of its own, or when `values` are for another number of them.
@@ -68,12 +68,12 @@ def _device(run: Run) -> torch.device:
 
 
 def reconstruction_error(picture: NDArray[np.floating], decoded: NDArray[np.floating]) -> float:
-    """Mean squared error between an image (H, W) in [0, 1] and what the decoder makes of its code."""
+    """Mean squared error between an image (H, W) in [0, 1] and its reconstruction."""
     return float(np.mean((np.asarray(picture, np.float64) - decoded) ** 2))
 
 
 def unlike_warning(error: float, percentiles: Sequence[float]) -> str | None:
-    """What to say of an image of this reconstruction error, None where nothing is.
+    """Return a warning if an image of this reconstruction error is unlike the test images; None if it is not.
 
     `percentiles` are the 0th to the 100th of the errors of test images, 101 in all; empty where they were not measured.
     """

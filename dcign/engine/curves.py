@@ -1,4 +1,4 @@
-"""How latents follow an angle, and along which directions those of the identity differ. Pure arithmetic.
+"""Curves of latents against an angle, and the directions along which those of the identity differ. Pure arithmetic.
 
 A calibration curve is piecewise linear: of one latent (`Curve`) or of a group of latents together (`GroupCurve`); how
 curves are fitted and stored is in `dcign.engine.calibration`.
@@ -50,16 +50,16 @@ class Curve:
 
     @property
     def invertible(self) -> bool:
-        """Whether an angle can be read back from the latent."""
+        """True if an angle can be read back from the latent."""
         return not self.circular
 
     def to_latent(self, degrees: ArrayLike) -> NDArray[np.float64]:
-        """Latent values at `degrees` (any shape). BadInput, naming the range, for an angle outside it."""
+        """Return latent values at `degrees` (any shape). BadInput, naming the range, for an angle outside it."""
         angle = _valid(self.factor, degrees, self.range, self.circular)
         return np.interp(angle, self.degrees, self.latent)
 
     def to_degrees(self, latent: ArrayLike) -> NDArray[np.float64]:
-        """Angles whose latent value is `latent` (any shape), held at the ends of the range beyond it.
+        """Return the angles whose latent value is `latent` (any shape), held at the ends of the range beyond it.
 
         ValueError for a circular curve, which has no inverse.
         """
@@ -99,16 +99,16 @@ class GroupCurve:
 
     @property
     def invertible(self) -> bool:
-        """Whether an angle can be read back from the latents: two of them can go round a circle, so yes."""
+        """True: an angle can be read back even from two latents that go round a circle."""
         return True
 
     def to_latent(self, degrees: ArrayLike) -> NDArray[np.float64]:
-        """Latents (..., W) at `degrees` (...). BadInput, naming the range, for an angle outside it."""
+        """Return latents (..., W) at `degrees` (...). BadInput, naming the range, for an angle outside it."""
         angle = _valid(self.factor, degrees, self.range, self.circular)
         return np.stack([np.interp(angle, self.degrees, values) for values in np.asarray(self.latent).T], axis=-1)
 
     def to_degrees(self, latents: ArrayLike) -> NDArray[np.float64]:
-        """The angle (...) of the point of the curve that is nearest to each of `latents` (..., W)."""
+        """Return the angle (...) of the point of the curve that is nearest to each of `latents` (..., W)."""
         points, knots = np.asarray(latents, dtype=np.float64), np.asarray(self.latent)
         best = np.full(points.shape[:-1], np.inf)
         angle = np.full(points.shape[:-1], self.degrees[0])
@@ -134,7 +134,7 @@ def _once_round(angle: NDArray[np.float64], ends: tuple[float, float]) -> NDArra
 
 
 def _valid(factor: str, degrees: ArrayLike, ends: tuple[float, float], circular: bool) -> NDArray[np.float64]:
-    """`degrees` as float64, brought into the range of a circle; BadInput for an angle outside another range."""
+    """Return `degrees` as float64, brought into the range of a circle; BadInput for an angle outside another range."""
     angle = np.asarray(degrees, dtype=np.float64)
     low, high = ends
     if circular:
@@ -151,11 +151,11 @@ def _valid(factor: str, degrees: ArrayLike, ends: tuple[float, float], circular:
 def leading_directions(
     codes: NDArray[np.floating], kinds: NDArray[np.str_], minibatch: NDArray[np.integer], rest: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """(D, Z), the largest first, D at most `MOST`: what one standard deviation along each adds to a code.
+    """Find the directions, (D, Z), the largest first: what one standard deviation along each adds to a code.
 
     `codes` (M, Z) means, `kinds` (M,) the factor that varies in the mini-batch of each image, `minibatch` (M,) which
-    one that is, `rest` the latents that no angle has; all others get zeros. Fewer where so little varies, none without
-    mini-batches of the object itself. Of the two signs that one in which the largest number is positive.
+    one that is, `rest` the latents that no angle has; all others get zeros. D is at most `MOST_DIRECTIONS`, fewer where
+    little varies, 0 without mini-batches of the object itself. The largest number of a direction is positive.
     """
     chosen = ~np.isin(kinds, EXTRINSIC)
     own = codes[chosen][:, rest].astype(np.float64)

@@ -74,7 +74,7 @@ class Engine:
 
     @property
     def fingerprint(self) -> str:
-        """That of the training data."""
+        """Fingerprint of the training data."""
         return str(self._run.data.get("fingerprint", ""))
 
     @property
@@ -113,7 +113,7 @@ class Engine:
         return self._measured.directions_of(self._run.layout).astype(np.float32)
 
     def encode(self, images: Picture | Iterable[Picture]) -> NDArray[np.float32]:
-        """The graphics codes of images: means of Q(z | x), (N, Z) float32; (Z,) of a single image.
+        """Encode images to their graphics codes: means of Q(z | x), (N, Z) float32; (Z,) for a single image.
 
         `images` is an array (H, W) or (N, H, W) of uint8, or of floats in [0, 1], black to white, row 0 at the top; a
         PIL image; the path of an image file; or any number of these. Arrays must have the run's size. PIL images and
@@ -130,7 +130,7 @@ class Engine:
         return codes[0] if single else codes
 
     def decode(self, codes: ArrayLike) -> NDArray[np.float32]:
-        """The images of codes (N, Z): (N, H, W) float32 in [0, 1]; (H, W) of one code (Z,), (A, B, H, W) of (A, B, Z).
+        """Decode codes (N, Z) to images (N, H, W) float32 in [0, 1]; (Z,) to (H, W), (A, B, Z) to (A, B, H, W).
 
         BadInput for codes of another width, and for numbers that are not finite or that the network cannot take.
         """
@@ -149,7 +149,7 @@ class Engine:
         light: ArrayLike | None = None,
         **others: ArrayLike,
     ) -> NDArray[np.float32]:
-        """The object of an image at other angles, all else kept: images in [0, 1], float32.
+        """Show the object of an image at other angles, all else kept: images in [0, 1], float32.
 
         Angles are degrees: a number, or several. They go together as numpy broadcasts them:
 
@@ -168,7 +168,7 @@ class Engine:
         return self.decode(self.set_degrees(self.encode(image), {k: v for k, v in asked.items() if v is not None}))
 
     def set_degrees(self, codes: ArrayLike, angles: Mapping[str, ArrayLike]) -> NDArray[np.float32]:
-        """`codes` (..., Z) with the latents of each factor of `angles` set to its degrees, all others kept.
+        """Set the latents of each factor of `angles` in `codes` (..., Z) to its degrees, and keep all others.
 
         The leading axes of codes and angles broadcast as in `rerender`, which decodes what this gives; same errors.
         """
@@ -190,7 +190,7 @@ class Engine:
         return posed
 
     def degrees(self, codes: ArrayLike) -> dict[str, NDArray[np.float64]]:
-        """The angles that codes (N, Z) stand for: factor -> degrees (N,); numbers for one code (Z,).
+        """Read the angles that codes (N, Z) stand for: factor -> degrees (N,); numbers for one code (Z,).
 
         Only of the factors whose calibration can be read backwards: not of a full circle in one latent. Held at the
         ends of `ranges` beyond them. BadInput for codes of another width or not finite, RunError without calibration.
@@ -200,7 +200,7 @@ class Engine:
         return {name: curve.to_degrees(self._knobs.own(checked, name)) for name, curve in curves.items()}
 
     def _listed(self, images: Picture | Iterable[Picture]) -> tuple[bool, list[Picture]]:
-        """Whether a single image was given, and the images one by one."""
+        """Return True if a single image was given, and the images one by one."""
         if isinstance(images, np.ndarray):
             if images.ndim not in (2, 3) or images.shape[-2:] != (self.size, self.size):
                 raise BadInput(
@@ -215,7 +215,7 @@ class Engine:
         return False, list(images)
 
     def _grey(self, picture: Picture, number: str) -> NDArray[np.float32]:
-        """One image as the network takes it, (H, W) float32 in [0, 1]; `number` tells which one in an error."""
+        """Make one image what the network takes, (H, W) float32 in [0, 1]; `number` tells which one in an error."""
         background = BACKGROUND.get(self.object, 0.0)
         if isinstance(picture, Image.Image):
             return grey_square(_upright(picture, number), self.size, background, f"image{number}")
@@ -235,7 +235,7 @@ class Engine:
         return np.clip(picture.astype(np.float32), 0, 1)
 
     def _codes(self, codes: ArrayLike) -> NDArray[np.float32]:
-        """`codes` (..., Z) as float32, checked."""
+        """Return `codes` (..., Z) as float32, checked."""
         latents = self._run.layout.latents
         try:
             with np.errstate(over="ignore"):
@@ -258,7 +258,7 @@ class Engine:
 
     @cached_property
     def _curves(self) -> dict[str, Curve | GroupCurve]:
-        """Those of the factors that have latents. RunError where their numbers of latents differ."""
+        """Curves of the factors that have latents. RunError where their numbers of latents differ."""
         curves = {name: curve for name, curve in self._measured.curves.items() if name in self._knobs.groups}
         for name, curve in curves.items():
             expected, found = len(self._knobs.latents(name)), np.size(curve.latent[0])
@@ -277,7 +277,7 @@ class Engine:
 
 
 def latent_names(layout: CodeLayout) -> tuple[str, ...]:
-    """Z names: z_azimuth for a group of one latent, z_intrinsic_0, z_intrinsic_1, ... for one of several."""
+    """Return Z names: z_azimuth for a group of one latent, z_intrinsic_0, z_intrinsic_1, ... for one of several."""
     return tuple(f"z_{name}" if width == 1 else f"z_{name}_{k}" for name, width in layout.parts for k in range(width))
 
 

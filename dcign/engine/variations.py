@@ -44,7 +44,7 @@ class Setting:
     relative: bool = False
 
     def of(self, code: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`code` (Z,) with these latents at each of the values, (S, Z)."""
+        """Return `code` (Z,) with these latents at each of the values, (S, Z)."""
         start = code[self.latents] if self.relative else np.float32(0)
         return set_latent(code, self.latents, start + self.values)
 
@@ -65,7 +65,7 @@ class Variation:
 
 
 def angle_setting(curves: Calibration, knobs: AngleLatents, factor: str, degrees: NDArray[np.float64]) -> Setting:
-    """An angle at each of `degrees` (S,), through its calibration.
+    """Set an angle to each of `degrees` (S,), through its calibration.
 
     RunError for a factor without latents of its own, BadInput for one without calibration and angles outside its range.
     """
@@ -82,7 +82,7 @@ def angle_setting(curves: Calibration, knobs: AngleLatents, factor: str, degrees
 
 
 def latent_setting(layout: CodeLayout, knobs: AngleLatents, name: str, values: NDArray[np.float64]) -> Setting:
-    """One latent at each of `values` (S,): by its number in the code, or by the angle or group that it is all of.
+    """Set one latent to each of `values` (S,); `name` is its number in the code, or an angle or group of one latent.
 
     BadInput for a name or number that the code has not, and for a name of several latents.
     """
@@ -106,7 +106,7 @@ def latent_setting(layout: CodeLayout, knobs: AngleLatents, name: str, values: N
 
 
 def direction_setting(curves: Calibration, layout: CodeLayout, number: int, values: NDArray[np.float64]) -> Setting:
-    """Along a leading direction of identity, 1 for the first, by each of `values` (S,) in standard deviations.
+    """Move along a leading direction of identity, 1 for the first, by each of `values` (S,) in standard deviations.
 
     BadInput for a number beyond those of the calibration, RunError for a calibration of another code.
     """
@@ -125,7 +125,7 @@ def direction_setting(curves: Calibration, layout: CodeLayout, number: int, valu
 
 
 def sweep(code: NDArray[np.float32], setting: Setting) -> Variation:
-    """`code` (Z,) with the latents of one setting at each of its values."""
+    """Vary `code` (Z,) by one setting, at each of its values."""
     return Variation(setting.name, setting.of(code), setting.captions, setting.keys, len(setting.values))
 
 
@@ -148,7 +148,7 @@ def check_grid(settings: Sequence[Setting]) -> None:
 
 
 def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:
-    """`code` (Z,) with all settings at once: the first of those with several values goes across, the second down.
+    """Vary `code` (Z,) by all settings at once: the first of those with several values goes across, the second down.
 
     `settings` are such as `check_grid` lets pass.
     """
@@ -168,7 +168,7 @@ def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:
 def transfer(
     code: NDArray[np.float32], other: NDArray[np.float32], knobs: AngleLatents, parts: Sequence[str]
 ) -> Variation:
-    """`code` (Z,) with `parts` of `other` (Z,): angles, or `intrinsic`, all that no angle has; one code.
+    """Put `parts` of `other` (Z,) into `code` (Z,): angles, or `intrinsic`, all that no angle has; one code.
 
     RunError for an angle without latents of its own.
     """
@@ -181,7 +181,7 @@ def transfer(
 
 
 def interpolate(code: NDArray[np.float32], other: NDArray[np.float32], steps: int) -> Variation:
-    """`steps` codes from `code` (Z,) to `other` (Z,), ends included, on the straight line between them."""
+    """Take `steps` codes from `code` (Z,) to `other` (Z,), ends included, on the straight line between them."""
     shares = np.linspace(0.0, 1.0, steps)
     codes = (1.0 - shares[:, None]) * code + shares[:, None] * other
     captions = tuple(f"{100 * share:.3g} %" for share in shares)
@@ -190,10 +190,10 @@ def interpolate(code: NDArray[np.float32], other: NDArray[np.float32], steps: in
 
 
 def random_identities(code: NDArray[np.float32], knobs: AngleLatents, count: int, seed: int) -> Variation:
-    """`code` (Z,) with `count` other identities: the latents that no angle has are drawn, those of the angles kept.
+    """Give `code` (Z,) `count` other identities: the latents that no angle has are drawn, those of the angles kept.
 
-    About those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of little use: it says
-    nothing of where the codes of images lie.
+    They are drawn about those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of
+    little use: it says nothing of where the codes of images lie.
     """
     drawn = np.random.default_rng(seed).standard_normal((count, len(knobs.rest)))
     codes = set_latent(code, knobs.rest, code[knobs.rest] + drawn)
@@ -207,7 +207,7 @@ def _joined(sign: str, *words: str) -> str:
 
 @dataclass(frozen=True)
 class Slider:
-    """One knob of a run.
+    """A slider of a page: a range, and what it does to a code.
 
     name, label  azimuth; direction-1, which is labelled intrinsic 1
     unit         ° or σ, standard deviations
@@ -232,7 +232,7 @@ class Slider:
 
 
 def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
-    """A slider for each angle that the run is calibrated for, then one for each leading direction of identity."""
+    """Return a slider for each calibrated angle of the run, then one for each leading direction of identity."""
     knobs = curves.knobs(run.layout)
     found = []
     for name, latents in knobs.groups.items():
@@ -260,7 +260,7 @@ def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
 def apply_sliders(
     code: NDArray[np.floating], sliders: Sequence[Slider], settings: Mapping[str, float]
 ) -> NDArray[np.float32]:
-    """`code` (Z,) with the sliders at `settings`, name -> value; what is not in `settings` stays as it is.
+    """Return `code` (Z,) with the sliders at `settings`, name -> value; what is not in `settings` stays as it is.
 
     The values must lie within the ranges. KeyError for a slider that there is not.
     """
@@ -276,7 +276,7 @@ def apply_sliders(
 
 
 def sliders_to_json(sliders: Sequence[Slider]) -> list[dict[str, Any]]:
-    """As plain JSON, with the names of the fields."""
+    """Return plain JSON, with the names of the fields."""
     return [asdict(slider) for slider in sliders]
 
 

@@ -19,7 +19,7 @@ AT_ONCE = 20  # images; a mini-batch's worth
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the pass leaves: M images of the whole set, Z latents.
+    """The result of the pass: M images of the whole set, Z latents.
 
     codes      (M, Z) float32, means of Q(z | x)
     degrees    factor -> (M,) float32, the true angles
@@ -27,7 +27,7 @@ class Encoding:
     minibatch  (M,) int64, running number of the mini-batch of each image
     kinds      (M,) str, the factor that varies in it
     errors     (M,) float64, mean squared error of each image decoded from its mean, grey values in [0, 1]
-    sums       of pixels and squared errors (`dcign.metrics.image_quality`)
+    sums       sums of pixels and squared errors (`dcign.metrics.image_quality`)
     """
 
     codes: NDArray[np.float32]
@@ -54,7 +54,7 @@ def check_match(run: Run, data: DataSet) -> None:
 
 
 def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Encoding:
-    """Encodes every image of `data` and decodes it from its mean, mini-batch by mini-batch.
+    """Encode every image of `data` and decode it from its mean, mini-batch by mini-batch.
 
     `advance` is told how many images each mini-batch has added. RunError when run and data set do not fit each other or
     the run gives numbers that are not finite; ShardError for angles that are not finite.
@@ -95,7 +95,7 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
 def encode_images(
     run: Run, images: NDArray[np.uint8], advance: Callable[[int], object] = lambda images: None
 ) -> NDArray[np.float32]:
-    """Means of the codes, (M, Z) float32, of `images` (M, H, W), a few at a time. RunError if they are not finite."""
+    """Encode `images` (M, H, W), a few at a time: means of the codes, (M, Z) float32. RunError if not finite."""
     run.model.eval()
     codes = np.empty((len(images), run.layout.latents), np.float32)
     for first in range(0, len(images), AT_ONCE):

@@ -55,7 +55,7 @@ class Evaluation:
 
 
 def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Evaluation:
-    """Encodes `data` once with `run` and measures it; `advance` is told how many images each step has done.
+    """Encode `data` once with `run` and measure it; `advance` is told how many images each step has done.
 
     RunError or ShardError when they do not fit each other.
     """
@@ -63,7 +63,7 @@ def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda 
 
 
 def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
-    """Every measure of an encoding. What cannot be computed is None in `measures` and named in its `warnings`."""
+    """Take every measure of an encoding. What cannot be computed is None in `measures` and named in its `warnings`."""
     knobs, known = _knobs(run, encoding), trained_on(run, data)
     identities = len(np.unique(encoding.identity))
     names = tuple(name for name in knobs.groups if name in data.ranges)
@@ -140,7 +140,7 @@ def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet
 def _group(
     own: NDArray[np.floating], degrees: NDArray[np.floating], curve: Curve | GroupCurve | None
 ) -> dict[str, float | int | None]:
-    """How well an angle can be read back from its group of latents `own` (M, W); None where nothing could be fitted."""
+    """Measure how well an angle can be read back from its latents `own` (M, W); None where nothing was fitted."""
     return {
         "latents": own.shape[1],
         "circular_r2": None if curve is None else group_circular_r2(own, degrees),
@@ -155,7 +155,7 @@ def _knobs(run: Run, encoding: Encoding) -> AngleLatents:
 
 
 def _inactive(run: Run, knobs: AngleLatents, factor: str) -> NDArray[np.int64]:
-    """The latents that `factor` must not move."""
+    """Return the latents that `factor` must not move."""
     if knobs.found:
         own = knobs.groups.get(factor, knobs.rest)
         return np.setdiff1d(np.arange(run.layout.latents), own)
@@ -181,7 +181,7 @@ def _is_circle(data: DataSet, factor: str) -> bool:
 
 
 def _seen(run: Run, data: DataSet, known: list[int] | None) -> str:
-    """Whether the run was trained on these: 'no', 'possibly', on 'some' of the identities, or on these 'images'."""
+    """Tell if the run was trained on these: 'no', 'possibly', on 'some' of the identities, or on these 'images'."""
     if data.split == "train" and run.data.get("fingerprint") == data.fingerprint:
         return "images"
     if known:
@@ -252,7 +252,7 @@ def intervals(
     mean_image_mse: float | None,
     inactive: Mapping[str, NDArray[np.int64]],
 ) -> dict[str, Any]:
-    """Estimates of the reconstruction, of how each angle's latents `own` follow it, and of how still others hold.
+    """Estimate the reconstruction, how each angle's latents `own` follow it, and how still the others hold.
 
     `own` factor -> (M,) or (M, W), `inactive` factor -> the latents that it must not move.
     """

@@ -39,7 +39,7 @@ def model_card(
     facts: Mapping[str, str] | None = None,
     use: str = "",
 ) -> str:
-    """The card of `run` under `name`.
+    """Write the card of `run` under `name`.
 
     curves   its calibration, None without one
     report   the content of the report.json of these weights, None without one
@@ -85,7 +85,7 @@ def _head(run: Run, drawn: Mapping[str, Any] | None) -> str:
 
 
 def asset_names(drawn: Mapping[str, Any] | None) -> list[str] | None:
-    """Names of the models that were rendered; None if that is not known."""
+    """Return the names of the models that were rendered; None if they are not known."""
     name = reach(drawn, ("assets", "name"))
     return [name] if isinstance(name, str) else None
 
@@ -179,7 +179,7 @@ def _plain(text: object) -> str:
 
 
 def limits(run: Run, curves: Calibration | None, report: Mapping[str, Any] | None) -> Iterator[str]:
-    """One sentence or two for each limit. What no figure is known of is named as not measured, never guessed."""
+    """Say each limit in a sentence or two. What no figure is known of is named as not measured, never guessed."""
     yield (
         f"It was trained on renderings only, of {SHOWN.get(run.object, run.object + 's')}. A photograph is unlike "
         "them, and what it does with one was " + NOT_MEASURED + "."
@@ -199,7 +199,7 @@ def limits(run: Run, curves: Calibration | None, report: Mapping[str, Any] | Non
 
 
 def range_text(ranges: Mapping[str, Sequence[float]]) -> str:
-    """azimuth -90° to 90°, light 0° only."""
+    """Write ranges as 'azimuth -90° to 90°, light 0° only'."""
     return ", ".join(
         f"{name} {low:g}° " + (f"to {high:g}°" if high > low else "only") for name, (low, high) in ranges.items()
     )

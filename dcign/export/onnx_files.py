@@ -36,7 +36,7 @@ SPREAD = 4.0  # standard deviation of the codes that are tried: that of the angl
 
 
 def encoder_file(run: Run) -> bytes:
-    """The content of encoder.onnx. BadInput where the package onnx is missing."""
+    """Return the content of encoder.onnx. BadInput where the package onnx is missing."""
     graph = _Graph()
     network_of(run.config).write_encoder(run.model, graph)
     picture, code = ("N", 1, run.size, run.size), ("N", run.layout.latents)
@@ -44,7 +44,7 @@ def encoder_file(run: Run) -> bytes:
 
 
 def decoder_file(run: Run) -> bytes:
-    """The content of decoder.onnx. BadInput where the package onnx is missing."""
+    """Return the content of decoder.onnx. BadInput where the package onnx is missing."""
     graph = _Graph()
     network_of(run.config).write_decoder(run.model, graph)
     picture, code = ("N", 1, run.size, run.size), ("N", run.layout.latents)
@@ -52,7 +52,7 @@ def decoder_file(run: Run) -> bytes:
 
 
 def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict[str, float]:
-    """Largest |difference| from PyTorch of what each file gives on random input: {"encoder": ..., "decoder": ...}.
+    """Compare each file with PyTorch on random input: the largest |difference|, {"encoder": ..., "decoder": ...}.
 
     Failure where it is above `LARGEST_DIFFERENCE` or no number, BadInput where the package onnxruntime is missing.
     """
@@ -79,7 +79,7 @@ def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keeps PyTorch to one thread: the last digit of a sum must not depend on the machine's cores."""
+    """Keep PyTorch to one thread: the last digit of a sum must not depend on the machine's cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -114,7 +114,7 @@ class _Graph:
     def serialise(
         self, run: Run, name: str, given: tuple[str, Sequence[Any]], result: tuple[str, Sequence[Any]]
     ) -> bytes:
-        """The checked model, input and output named with their shapes, and what is known of the run as metadata."""
+        """Return the checked model: input and output with their names and shapes, and the run's facts as metadata."""
         helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
         ends = [[helper.make_tensor_value_info(*end[:1], kind, list(end[1]))] for end in (given, result)]
         graph = helper.make_graph(self.nodes, name, *ends, self.constants)
@@ -134,7 +134,7 @@ class _Graph:
 
 
 def facts(run: Run) -> Mapping[str, str]:
-    """What the files say of the run they are from."""
+    """Facts of the run that the files carry as metadata."""
     network = {} if run.config.network == DEFAULT_NETWORK else {"network": run.config.network}
     return {
         **network,
@@ -157,7 +157,7 @@ def _session(content: bytes) -> Any:
 
 
 def _package(name: str) -> ModuleType:
-    """The module `name`, imported only now; BadInput where it is missing."""
+    """Import the module `name` only now; BadInput where it is missing."""
     try:
         if name == "onnx":
             import onnx
@@ -171,7 +171,7 @@ def _package(name: str) -> ModuleType:
 
 
 def usage(run: Run, differences: Mapping[str, float], starts: int) -> str:
-    """The section of the card: the files, and a few lines of Python. `differences` as `check_files` gives them."""
+    """Write the card's section on the files, with a few lines of Python. `differences` as `check_files` gives them."""
     measured = ", ".join(f"{name} {rounded(difference)}" for name, difference in differences.items())
     pictures = f"| `start-*.png` | {starts} images that the page starts from |\n" if starts else ""
     template = resources.files("dcign.export").joinpath("usage.md.template").read_text(encoding="utf-8")
@@ -187,7 +187,7 @@ def usage(run: Run, differences: Mapping[str, float], starts: int) -> str:
 
 
 def rounded(difference: float) -> str:
-    """One digit, rounded up: the last digits differ between processors."""
+    """Write a difference with one digit, rounded up: the last digits differ between processors."""
     if difference == 0:
         return "0"
     unit = 10.0 ** math.floor(math.log10(difference))

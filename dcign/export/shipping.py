@@ -52,8 +52,10 @@ def round_run(run: Path, folder: Path, shards: str) -> Path:
 
 
 def rounding_error(exact: Run, rounded: Run, images: NDArray[np.floating]) -> tuple[float, float]:
-    """What rounding does to `images` (N, H, W) in [0, 1]: the mean squared difference of what the decoders make of the
-    exact codes, and the root mean square difference of the codes over their standard deviation.
+    """Measure what rounding changes on `images` (N, H, W) in [0, 1].
+
+    Returns the mean squared difference of the images that the decoders make of the exact codes, and the root mean
+    square difference of the codes over their standard deviation.
     """
     codes, others = encode(exact, images), encode(rounded, images)
     pictures = np.mean((decode(exact, codes) - decode(rounded, codes)) ** 2)
@@ -61,8 +63,10 @@ def rounding_error(exact: Run, rounded: Run, images: NDArray[np.floating]) -> tu
 
 
 def contents(staged: Path, report: Path, name: str, shards: str) -> dict[str, bytes]:
-    """File -> content of the weights `name`, but for recipe and card, from the run folder `staged`, which
-    `dcign evaluate` calibrated, and the folder of its `report`. `shards` is the path to give for the shards.
+    """Gather the files of the weights `name`, file -> content, but for recipe and card.
+
+    `staged` is the run folder, which `dcign evaluate` calibrated, `report` the folder of its report, and `shards` the
+    path to give for the shards.
 
     RunError where a file is missing or damaged, or belongs to other weights.
     """
@@ -129,7 +133,7 @@ def shipped_card(
     shards: str,
     commit: str,
 ) -> str:
-    """README.md of the weights `name`, in Markdown.
+    """Write README.md of the weights `name`, in Markdown.
 
     report        the content of report.json
     drawn         the settings of the shards, as in rendering.json
@@ -154,7 +158,7 @@ Ships with dcign: its name stands wherever a command takes a run, and in Python.
 
 
 def every_measure(report: Mapping[str, Any]) -> str:
-    """The rows of `dcign compare` that were measured, with their 95 % intervals, as a table in Markdown."""
+    """List the rows of `dcign compare` that were measured, with their 95 % intervals, as a table in Markdown."""
     lines = ["| measure | value | 95 % interval | |", "| --- | --- | --- | --- |"]
     for group, measures in MEASURES.items():
         rows = []

@@ -43,18 +43,18 @@ class Row:
 
 
 def degrees_text(angle: float) -> str:
-    """-60.0 -> '−60°', 12.34 -> '12.3°'."""
+    """Write an angle: -60.0 as '−60°', 12.34 as '12.3°'."""
     return f"{round(float(angle), 1) + 0.0:g}°".replace("-", "−")
 
 
 @lru_cache
 def font(pixels: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib carries with it."""
+    """Load DejaVu Sans, which matplotlib carries with it."""
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), pixels)
 
 
 def to_uint8(image: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Grey values in [0, 1] to 0..255, rounded."""
+    """Turn grey values in [0, 1] into 0..255, rounded."""
     return np.round(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
@@ -64,7 +64,7 @@ def readable_scale(size: int) -> int:
 
 
 def draw_rows(rows: Sequence[Row], scale: int = 1) -> Image.Image:
-    """A grey picture of `rows`; each tile is enlarged `scale` times and otherwise left pixel for pixel as it is."""
+    """Draw a grey picture of `rows`; a tile is enlarged `scale` times and otherwise left as it is, pixel for pixel."""
     tiles = [tile for row in rows for tile in row.tiles]
     height = scale * max(tile.image.shape[0] for tile in tiles)
     pixels = max(11, min(16, height // 9))
@@ -101,14 +101,14 @@ def _enlarge(image: NDArray[np.floating], scale: int) -> Image.Image:
 
 
 def png(picture: Image.Image) -> bytes:
-    """The PNG file of a picture."""
+    """Write a picture as a PNG file."""
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def gif(frames: Sequence[Image.Image], milliseconds: int) -> bytes:
-    """An endless GIF animation of grey frames of one size; equal neighbours become one longer frame."""
+    """Write grey frames of one size as an endless GIF animation; equal neighbours become one longer frame."""
     file = io.BytesIO()
     first, *others = frames
     first.save(file, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=False)
@@ -116,7 +116,7 @@ def gif(frames: Sequence[Image.Image], milliseconds: int) -> bytes:
 
 
 def check_movie(path: Path) -> None:
-    """BadInput, naming `path`, when a movie of its suffix cannot be written here: MP4 without ffmpeg."""
+    """Raise BadInput, naming `path`, if a movie of its suffix cannot be written here: MP4 without ffmpeg."""
     if path.suffix.lower() == ".mp4":
         try:
             _ffmpeg().get_ffmpeg_exe()
@@ -129,7 +129,7 @@ def check_movie(path: Path) -> None:
 
 
 def movie(frames: Sequence[Image.Image], suffix: str, milliseconds: int) -> bytes:
-    """The file of an animation, endless for .gif and .webp, of grey frames (mode L) of one size, each shown so long.
+    """Write an animation, endless for .gif and .webp, of grey frames (mode L) of one size, each shown so long.
 
     BadInput for frames that are too large for the format, Failure when ffmpeg cannot encode them.
     """
@@ -143,7 +143,7 @@ def movie(frames: Sequence[Image.Image], suffix: str, milliseconds: int) -> byte
 
 
 def webp(frames: Sequence[Image.Image], milliseconds: int) -> bytes:
-    """An endless WebP animation, lossless."""
+    """Write an endless WebP animation, lossless."""
     file = io.BytesIO()
     first, *others = (frame.convert("RGB") for frame in frames)
     first.save(file, "WEBP", save_all=True, append_images=others, duration=milliseconds, loop=0, lossless=True)
@@ -151,7 +151,7 @@ def webp(frames: Sequence[Image.Image], milliseconds: int) -> bytes:
 
 
 def mp4(frames: Sequence[Image.Image], milliseconds: int) -> bytes:
-    """H.264 in MP4, as browsers and phones play it. Sides are padded with white to even numbers of pixels."""
+    """Write H.264 in MP4, as browsers and phones play it. Sides are padded with white to even numbers of pixels."""
     width, height = (side + side % 2 for side in frames[0].size)
     page = Image.new("L", (width, height), PAPER)
     with TemporaryDirectory() as folder:

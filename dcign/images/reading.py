@@ -32,7 +32,7 @@ Box: TypeAlias = tuple[int, int, int]  # left, top, side: a square in pixels of 
 
 
 def read_image(path: Path) -> Image.Image:
-    """Checks and decodes one image file, upright. RunError, naming it, when that cannot be done."""
+    """Check and decode one image file, upright. RunError, naming it, when that cannot be done."""
     if not path.exists():
         raise RunError(f"{path}: no such file; expected an image")
     if not path.is_file():
@@ -47,7 +47,7 @@ def read_image(path: Path) -> Image.Image:
 
 
 def decode_image(file: BinaryIO, name: str) -> Image.Image:
-    """The first image in an open file, upright as its EXIF data has it, pixels decoded.
+    """Decode the first image in an open file, upright as its EXIF data has it.
 
     RunError, naming it `name`, when it is not an image of one of `FORMATS`, has more than `MAX_PIXELS`, or is damaged.
     """
@@ -79,8 +79,10 @@ def decode_image(file: BinaryIO, name: str) -> Image.Image:
 
 
 def find_images(words: Iterable[str]) -> list[str]:
-    """The files that `words` name, in their order: files, all images of a folder, the matches of a glob (`**` goes into
-    folders) by name. '-', which stands for standard input, is kept.
+    """Find the files that `words` name, in their order.
+
+    A word is a file, a folder for all its images, or a glob for its matches by name (`**` goes into folders). '-', for
+    standard input, is kept.
 
     RunError for a folder without images and a glob without matches. What is in the files is not looked at.
     """
@@ -113,7 +115,7 @@ def _suffixes() -> str:
 
 
 def load_grey(path: Path, size: int, background: float, box: Box | None = None) -> NDArray[np.float32]:
-    """The image in `path` as grey values in [0, 1], (size, size) float32, row 0 at the top; as `grey_square` has it.
+    """Read the image in `path` as grey values in [0, 1], (size, size) float32, row 0 at the top, as `grey_square` does.
 
     RunError, naming the file, when it is missing, not an image, truncated or too large.
     """
@@ -123,7 +125,7 @@ def load_grey(path: Path, size: int, background: float, box: Box | None = None) 
 def grey_square(
     image: Image.Image, size: int, background: float, name: str = "image", box: Box | None = None
 ) -> NDArray[np.float32]:
-    """An upright image as grey values in [0, 1], (size, size) float32, row 0 at the top.
+    """Make an upright image grey values in [0, 1], (size, size) float32, row 0 at the top.
 
     Puts transparent pixels on grey value `background`, takes the square `box`, by default the largest centred one, and
     resamples it with an antialiased Lanczos filter (not at all if it has the right size). RunError, naming the image
@@ -141,7 +143,7 @@ def grey_square(
 
 
 def to_grey(image: Image.Image, background: float, name: str = "image") -> NDArray[np.float32]:
-    """Grey values in [0, 1], (H, W) float32, of an image of any Pillow mode.
+    """Return the grey values in [0, 1], (H, W) float32, of an image of any Pillow mode.
 
     16-bit grey is read at full depth. RunError for 32-bit integers beyond 16 bits and floating point beyond [0, 1].
     """
@@ -175,7 +177,7 @@ def _band_to_grey(image: Image.Image, background: float, name: str) -> NDArray[n
 
 
 def centre_square(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The largest centred square (S, S) of `grey` (H, W)."""
+    """Cut the largest centred square (S, S) out of `grey` (H, W)."""
     height, width = grey.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -183,7 +185,7 @@ def centre_square(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def resize(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """`grey` (S, S) resampled to (size, size), antialiased, kept within [0, 1]."""
+    """Resample `grey` (S, S) to (size, size), antialiased, kept within [0, 1]."""
     if grey.shape == (size, size):
         return np.ascontiguousarray(grey)
     resampled = Image.fromarray(np.ascontiguousarray(grey)).resize((size, size), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""How latents follow angles: |Spearman|, circular R^2, a jump at 0 degrees, and whether the others hold still.
+"""Latents against angles: |Spearman|, circular R^2, a jump at 0 degrees, and how still the other latents hold.
 
 A rank correlation means little on the full circle; circular R^2 is for that. The paper saw a jump in azimuth
 (section 4.1.2, Figure 6), and asks of inactive latents that they hold still (section 3.2).
@@ -33,7 +33,7 @@ class SpearmanResult:
 
 
 def independent_draws(values: NDArray[np.floating], minibatch: NDArray[np.integer]) -> int:
-    """How many independent values a factor (M,) takes: twenty images that share one angle count once."""
+    """Count the independent values of a factor (M,): twenty images that share one angle count once."""
     return len(np.unique(np.stack([minibatch.astype(np.float64), values.astype(np.float64)]), axis=1).T)
 
 

@@ -50,7 +50,7 @@ def dci_scores(
     train: NDArray[np.integer],
     test: NDArray[np.integer],
 ) -> Scores | None:
-    """Of `codes` (M, Z) for `factors` (`dcign.metrics.disentanglement`), fitted on rows `train`, tested on rows `test`.
+    """Score `codes` (M, Z) for `factors` (`dcign.metrics.disentanglement`), fitted on rows `train`, tested on `test`.
 
     None with fewer than two latents or factors, or where a factor does not vary in both.
     """

@@ -35,12 +35,12 @@ def circle(degrees: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def is_discrete(factor: Factor) -> bool:
-    """Whether `factor` has classes of its own."""
+    """True if `factor` has classes of its own."""
     return bool(np.issubdtype(factor.dtype, np.integer))
 
 
 def classes(factor: Factor) -> NDArray[np.int64]:
-    """Class 0 .. K - 1 of each image, (M,). Numbers fall into `BINS` bins of equal width, angles into as many arcs."""
+    """Return class 0 .. K - 1 of each image, (M,). Numbers fall into `BINS` bins, angles into as many arcs."""
     if factor.ndim == 2:
         turn = np.arctan2(factor[:, 1], factor[:, 0]) / (2 * np.pi) % 1.0
         label = np.minimum(np.floor(turn * BINS), BINS - 1)
@@ -71,7 +71,7 @@ def latent_bins(codes: NDArray[np.floating]) -> NDArray[np.int64]:
 def mutual_information(
     bins: NDArray[np.integer], labels: Sequence[NDArray[np.integer]], weights: NDArray[np.floating] | None = None
 ) -> NDArray[np.float64]:
-    """Of each of Z latents with each of F factors, (Z, F), in nats.
+    """Mutual information of each of Z latents with each of F factors, (Z, F), in nats.
 
     `bins` (M, Z) as `latent_bins` gives them, `labels` F times classes (M,), `weights` (M,) how often an image counts.
     """
@@ -87,7 +87,7 @@ def mutual_information(
 
 
 def entropy(label: NDArray[np.integer], weights: NDArray[np.floating] | None = None) -> float:
-    """Of classes (M,), in nats."""
+    """Entropy of classes (M,), in nats."""
     return float(_entropies(label[None], int(label.max()) + 1, 1, weights)[0])
 
 
@@ -102,7 +102,7 @@ def _entropies(
 
 
 def nearest_neighbours(codes: NDArray[np.floating], factor: Factor) -> NDArray[np.float64]:
-    """Of each latent of `codes` (M, Z) with `factor`, (Z,), in nats, from the distance to the third neighbour: no bins.
+    """Mutual information of each latent of `codes` (M, Z) with `factor`, (Z,), in nats, by the third neighbour.
 
     For angles all around, (M, 2), the angle is taken as a number: information does not depend on how a factor is
     written, and the seam touches few neighbours. Not for repeated rows, which are each other's neighbours.
@@ -115,13 +115,13 @@ def nearest_neighbours(codes: NDArray[np.floating], factor: Factor) -> NDArray[n
 
 
 def mig_gaps(information: NDArray[np.floating], entropies: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Of each factor (F,): the largest of its column of `information` (Z, F) minus the second, over its entropy."""
+    """Gap of each factor (F,): the largest of its column of `information` (Z, F) minus the second, over its entropy."""
     second, first = np.sort(information, axis=0)[-2:]
     return np.asarray((first - second) / entropies, dtype=np.float64)
 
 
 def modularity_scores(information: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Of each latent (Z,), from `information` (Z, F): 1 - (sum of squares - largest) / (largest (F - 1)).
+    """Modularity of each latent (Z,) by `information` (Z, F): 1 - (sum of squares - largest) / (largest (F - 1)).
 
     A latent that knows nothing scores 0.
     """
@@ -154,7 +154,7 @@ def sap_scores(
     train: NDArray[np.integer] | None = None,
     test: NDArray[np.integer] | None = None,
 ) -> NDArray[np.float64]:
-    """How well each latent alone predicts each factor, (Z, F) in [0, 1].
+    """Score how well each latent alone predicts each factor, (Z, F) in [0, 1].
 
     Numbers: squared correlation, over all rows, since nothing is fitted that could be overfitted. Angles: the squared
     correlation with the best-fitting sinusoid of the angle (`dcign.metrics.angles.circular_r2`), which a single latent
@@ -175,7 +175,7 @@ def sap_scores(
 
 
 def sap_gaps(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Of each factor (F,): the largest of its column of `matrix` (Z, F) minus the second."""
+    """Gap of each factor (F,): the largest of its column of `matrix` (Z, F) minus the second."""
     second, first = np.sort(matrix, axis=0)[-2:]
     return np.asarray(first - second, dtype=np.float64)
 

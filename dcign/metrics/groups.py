@@ -150,7 +150,7 @@ def r2(target: NDArray[np.floating], prediction: NDArray[np.floating]) -> float 
 
 
 def disentanglement(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Of each group (G,): 1 - entropy of its row as a distribution over factors, in units of log F.
+    """Disentanglement of each group (G,): 1 - entropy of its row as a distribution over factors, in units of log F.
 
     1 for a group that knows one factor only; 0 for one that knows all alike, or nothing. The overall score weights
     groups by their sums (`overall`). Eastwood and Williams (2018), section 2, with R^2 for the importance.
@@ -159,7 +159,7 @@ def disentanglement(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def completeness(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Of each factor (F,): 1 - entropy of its column as a distribution over groups, in units of log G.
+    """Completeness of each factor (F,): 1 - entropy of its column as a distribution over groups, in units of log G.
 
     1 for a factor that one group only knows. Also called compactness.
     """
@@ -173,7 +173,7 @@ def overall(scores: NDArray[np.floating], weights: NDArray[np.floating]) -> floa
 
 
 def gaps(matrix: NDArray[np.floating], own: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Of each factor (F,): its own group `own` (F,) minus the best other group, in [-1, 1].
+    """Gap of each factor (F,): its own group `own` (F,) minus the best other group, in [-1, 1].
 
     The group-wise counterpart of SAP (Kumar et al. 2018). That one takes the two best, whichever they are; here a
     factor that the wrong group knows best is negative. ValueError with a single group.

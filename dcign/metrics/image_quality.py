@@ -1,4 +1,4 @@
-"""How near grey images come to true ones: mean squared error, PSNR, structural similarity (Wang et al., 2004), LPIPS.
+"""Errors of grey images against true ones: mean squared error, PSNR, structural similarity (Wang et al., 2004), LPIPS.
 
 The reconstruction error stands beside that of the best constant picture, and streams: no image is kept.
 

@@ -89,7 +89,7 @@ def _apart_on_a_circle(draws: NDArray[np.float64], weights: NDArray[np.float64])
 def _from_centre(
     draws: NDArray[np.float64], weights: NDArray[np.float64], circle: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where counting starts from (O,), and how far each draw (O, A) is from there."""
+    """Return where counting starts (O,), and how far each draw (O, A) is from there."""
     centre = mean(draws, weights, circle) if circle else np.zeros(len(draws))
     return centre, difference(draws, centre[:, None], circle)
 

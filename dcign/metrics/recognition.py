@@ -20,7 +20,7 @@ def cosine(probes: NDArray[np.floating], gallery: NDArray[np.floating]) -> NDArr
 
 
 def own_column(probe_identity: NDArray[np.integer], gallery_identity: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Where in the gallery each probe's object is, (P,). ValueError if it is not there, or there twice."""
+    """Find each probe's object in the gallery: its column (P,). ValueError if it is not there, or there twice."""
     order = np.argsort(gallery_identity, kind="stable")
     known = gallery_identity[order]
     if len(known) == 0 or np.any(known[1:] == known[:-1]):
@@ -92,8 +92,10 @@ def receiver(
 
 
 def equal_error_rate(false: NDArray[np.floating], true: NDArray[np.floating]) -> float:
-    """Where the curve `true` over `false` (T,), from (0, 0) to (1, 1), meets true = 1 - false: as many others are
-    taken for the same as the same for others. In [0, 1]: 0 is perfect, 1/2 is guessing."""
+    """Error rate where the curve `true` over `false` (T,), from (0, 0) to (1, 1), meets true = 1 - false.
+
+    There as many others are taken for the same as the same for others. In [0, 1]: 0 is perfect, 1/2 is guessing.
+    """
     balance = false + true - 1.0  # rises from -1 to 1
     after = int(np.argmax(balance >= 0))
     before = after - 1

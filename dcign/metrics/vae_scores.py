@@ -59,7 +59,7 @@ def factor_vae_score(
 def vote_draws(
     labels: list[NDArray[np.int64]], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For `count` votes V, the factor held (V,) and images (V, `IMAGES`) of one class of it. `labels` F times (M,)."""
+    """Draw `count` votes V: the factor held (V,), and images (V, `VOTE_IMAGES`) of one class. `labels` F times (M,)."""
     held = rng.integers(0, len(labels), count)
     rows = np.empty((count, VOTE_IMAGES), dtype=np.int64)
     for factor, label in enumerate(labels):
@@ -74,7 +74,7 @@ def vote_draws(
 def votes(
     scaled: NDArray[np.floating], held: NDArray[np.integer], rows: NDArray[np.integer], factors: int
 ) -> NDArray[np.int64]:
-    """How often the latent that varied least was z while factor f was held: (F, Z).
+    """Count how often the latent that varied least was z while factor f was held: (F, Z).
 
     `scaled` (M, Z) codes of standard deviation 1, `held` and `rows` as `draws` gives them.
     """

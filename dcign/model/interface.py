@@ -1,4 +1,4 @@
-"""What a network is to the rest of the program: the model that is trained, and what its kind tells of itself.
+"""The network as the rest of the program sees it: the model that is trained, and what its kind tells of itself.
 
 A new kind of network is a file with a `DCIGN` and a `Network`, and a line in `dcign.model.networks`.
 Shapes: N images, Z latents, H = W = size.

@@ -23,7 +23,7 @@ Better = Literal["higher", "lower", ""]
 
 
 def compare(reports: Sequence[SavedReport]) -> dict[str, Any]:
-    """The table as plain data for compare.json; `reports` as `saved_reports.open_reports` gives them.
+    """Make the table as plain data for compare.json; `reports` as `dcign.report.saved.open_reports` gives them.
 
     `values` of a row holds for each run an Estimate, with `why` where there is no value. Rows that no run has a value
     of are in `not_measured` instead.
@@ -58,7 +58,7 @@ def compare(reports: Sequence[SavedReport]) -> dict[str, Any]:
 
 
 def best(values: Mapping[str, Estimate], better: Better) -> str | None:
-    """The run whose interval lies on the better side of that of every other with a value; None if there is none."""
+    """Return the run whose interval lies on the better side of that of every other with a value, or None."""
     known = {name: entry for name, entry in values.items() if entry["value"] is not None}
     if not better or len(known) < 2:
         return None
@@ -94,7 +94,7 @@ def _row(group: str, measure: Measure, reports: Sequence[SavedReport]) -> dict[s
 
 
 def estimate_of(found: object) -> Estimate:
-    """What a report says, if it is a finite number or an Estimate of such."""
+    """Return what a report says as an Estimate, if it is a finite number or an Estimate of such."""
     entry = found if isinstance(found, Mapping) else {"value": found}
     value, low, high = (_number(entry.get(key)) for key in ("value", "low", "high"))
     if value is None or low is None or high is None or low > high:
@@ -113,7 +113,7 @@ def _ends(entry: Estimate) -> tuple[float, float] | None:
 
 
 def _why(document: Mapping[str, Any], keys: Sequence[str]) -> str:
-    """Why a report has no value there."""
+    """Return the reason why a report has no value there."""
     if keys[0] == "evidence":
         skipped = reach(document, (*keys[:2], "skipped"))
         if isinstance(skipped, str):
@@ -123,7 +123,7 @@ def _why(document: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def _settings(reports: Sequence[SavedReport]) -> list[dict[str, Any]]:
-    """What the runs were trained with: always the first few, of the others those that differ."""
+    """List the settings that the runs were trained with: always the first few, of the others those that differ."""
     rows: dict[str, dict[str, Any]] = {
         "procedure": _gather(reports, ("made", "config", "procedure")),
         "steps": _gather(reports, ("run", "step")),
@@ -171,7 +171,7 @@ def _warnings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def shown(value: object) -> str:
-    """A setting as text."""
+    """Write a setting as text."""
     if value is None:
         return "not known"
     if isinstance(value, bool):
@@ -185,7 +185,7 @@ def shown(value: object) -> str:
 
 
 def _own_warnings(document: Mapping[str, Any]) -> list[str]:
-    """What a report warns of, its kinds of evidence too."""
+    """List what a report warns of, its kinds of evidence too."""
     lists = [document.get("warnings"), *(reach(kind, ("warnings",)) for kind in document["evidence"].values())]
     return [line for lines in lists if isinstance(lines, list) for line in lines if isinstance(line, str)]
 

@@ -34,7 +34,7 @@ class Td:
 
 
 def number(value: float | None, like: float | None = None) -> str:
-    """Three decimals, or three digits if it is small; with the decimals that the number `like` has, if given."""
+    """Write a number with three decimals, or three digits if small; with as many decimals as `like` has, if given."""
     if value is None:
         return MISSING
     size = abs(value if like is None else like)
@@ -49,7 +49,7 @@ def number(value: float | None, like: float | None = None) -> str:
 
 
 def interval(estimate: Estimate) -> str:
-    """Its ends, as finely as its value is written; empty where there is none."""
+    """Write the ends of an interval as finely as its value; empty where there is none."""
     low, high, value = estimate["low"], estimate["high"], estimate["value"]
     if low is None or high is None:
         return ""
@@ -57,7 +57,7 @@ def interval(estimate: Estimate) -> str:
 
 
 def cell(content: Cell, kind: str = "") -> Td:
-    """Text as it is, a count with its thousands apart, a number, or an estimate with its interval beneath."""
+    """Set text as it is, a count with its thousands apart, a number, or an estimate with its interval beneath."""
     if content is None:
         return Td(MISSING, f"number soft {kind}".rstrip())
     if isinstance(content, str):

@@ -34,7 +34,7 @@ def report_page(
     sections: Sequence[Section],
     command: str,
 ) -> str:
-    """The page of report.json's content `document`; `pictures` name -> PNG file (sweeps, scatter, spearman).
+    """Set report.html from report.json's content `document`; `pictures` name -> PNG file (sweeps, scatter, spearman).
 
     `sections` follow these pictures in their order. `command`, the command line that makes them, stands below each.
     """
@@ -58,7 +58,7 @@ def report_page(
 
 
 def _chapters(document: dict[str, Any], pictures: dict[str, bytes], command: str) -> list[Chapter]:
-    """What every report shows, in order, before the sections of evidence."""
+    """Set the chapters that every report has, in order, before the sections of evidence."""
     caption = (
         "For a few objects: the input with its true angle, its reconstruction with the angle read from the code, "
         "then the same code with the latents of one angle set, through the calibration, to what is over each "
@@ -89,7 +89,7 @@ def _chapters(document: dict[str, Any], pictures: dict[str, bytes], command: str
 
 
 def _skipped(evidence: Mapping[str, Any]) -> list[Chapter]:
-    """What other reports show and this one does not, and why."""
+    """List the evidence that other reports have and this one has not, and why."""
     reasons = {name: found["skipped"] for name, found in evidence.items() if "skipped" in found}
     if not reasons:
         return []
@@ -160,7 +160,7 @@ def _facts(document: dict[str, Any]) -> str:
 
 
 def comparison_page(comparison: Mapping[str, Any], reports: Sequence[SavedReport], command: str) -> str:
-    """The page of compare.json's content; the pictures are those beside the reports."""
+    """Set compare.html from compare.json's content; the pictures are those beside the reports."""
     data, names = comparison["data_set"], list(comparison["runs"])
     subtitle = (
         f"{shown(data.get('images'))} {data['split']} images of {shown(data.get('identities'))} {data['object']}s, the "
@@ -214,7 +214,7 @@ def _value(entry: Mapping[str, Any], is_best: bool) -> Td:
 
 
 def _not_measured(comparison: Mapping[str, Any]) -> str:
-    """Why values are missing: those of one run, then those that no run has."""
+    """List why values are missing: those of one run, then those that no run has."""
     lines: dict[str, list[str]] = {}
     for row in comparison["measures"]:
         for name, entry in row["values"].items():

@@ -22,8 +22,9 @@ AGAIN = "measure the run with `dcign evaluate RUN SHARDS`"
 
 @dataclass(frozen=True)
 class SavedReport:
-    """What report.json at `path` holds. `name` is that of its run's folder, or of as few above it as tell it
-    from the others.
+    """The content of report.json at `path`.
+
+    `name` is that of its run's folder, with as few of those above it as tell it from the others.
     """
 
     path: Path
@@ -31,7 +32,7 @@ class SavedReport:
     document: Mapping[str, Any]
 
     def picture(self, name: str) -> bytes | None:
-        """The file `name`.png beside it; None where there is none that a page could show."""
+        """Return the file `name`.png beside it; None where there is none that a page could show."""
         try:
             with open(self.path.parent / f"{name}.png", "rb") as file:
                 content = file.read(LARGEST_PICTURE + 1)
@@ -41,8 +42,10 @@ class SavedReport:
 
 
 def open_reports(places: Sequence[Path]) -> list[SavedReport]:
-    """The reports at `places`: each a report.json, a folder with one, a run's folder with its report one above, or the
-    name of weights that ship.
+    """Open the reports at `places`.
+
+    Each place is a report.json, a folder with one, a run's folder with its report one above, or the name of weights
+    that ship.
 
     BadInput naming the files where there is none, it is no report of today's form, a run comes twice, or two of them
     were measured on different images.
@@ -61,7 +64,7 @@ def open_reports(places: Sequence[Path]) -> list[SavedReport]:
 
 
 def unique_names(paths: Sequence[Sequence[str]]) -> list[str]:
-    """The last part of each path, and as many before it as tell it from every other, without an end that all share."""
+    """Return the last part of each path, and as many before it as needed, without an end that all share."""
     whole = [list(parts) for parts in paths]
     while all(len(parts) > 1 for parts in whole) and len({parts[-1] for parts in whole}) == 1:
         whole = [parts[:-1] for parts in whole]
@@ -169,7 +172,7 @@ def _numbers(line: Mapping[str, Any], *names: str) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file, and of a larger one than a report may be one byte more than that."""
+    """Read a file; of one that is larger than a report may be, one byte more than that."""
     try:
         with open(path, "rb") as file:
             return file.read(LARGEST + 1)
@@ -178,7 +181,7 @@ def _content(path: Path) -> bytes:
 
 
 def _parsed(content: bytes) -> Any:
-    """The JSON in `content`; None if it is none, or holds a number that is not finite."""
+    """Read the JSON in `content`; None if it is none, or holds a number that is not finite."""
     try:
         return json.loads(content, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):

@@ -32,7 +32,7 @@ OBJECTS, FRAMES = 4, 9  # of the sweeps
 def write_report(
     run: Run, data: DataSet, evaluation: Evaluation, evidence: Mapping[str, Evidence], folder: Path, command: str
 ) -> Path:
-    """Writes report.json, report.html, sweeps.png, scatter.png, spearman.png and the figures of `evidence` into
+    """Write report.json, report.html, sweeps.png, scatter.png, spearman.png and the figures of `evidence` into
     `folder`, each atomically.
 
     A code without latents of an angle's own has no scatter.png, one without single ones no spearman.png.
@@ -73,7 +73,7 @@ def write_report(
 
 
 def versions() -> dict[str, str]:
-    """Of Python and the packages that the numbers depend on."""
+    """Return the versions of Python and the packages that the numbers depend on."""
     found = {"python": platform.python_version()}
     for name in ("dcign", "torch", "numpy", "scipy", "pillow", "matplotlib", "scikit-learn"):
         try:
@@ -84,7 +84,7 @@ def versions() -> dict[str, str]:
 
 
 def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:
-    """Rows of up to `count` images of different identities, at even steps through the mini-batches."""
+    """Choose rows of up to `count` images of different identities, at even steps through the mini-batches."""
     _, firsts = np.unique(encoding.minibatch, return_index=True)
     _, unique = np.unique(encoding.identity[firsts], return_index=True)
     candidates = firsts[np.sort(unique)]
@@ -93,7 +93,7 @@ def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:
 
 
 def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Image:
-    """For a few identities: one row for each angle with latents of its own: input, reconstruction, sweep in degrees."""
+    """Draw, for a few identities, a row for each angle that has latents: input, reconstruction, sweep in degrees."""
     encoding, knobs = evaluation.encoding, evaluation.knobs
     rows: list[Row] = []
     for number, place in enumerate(pick(encoding), 1):
@@ -121,7 +121,7 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
 
 
 def sweep_values(curve: Curve | GroupCurve | None, own: NDArray[np.floating]) -> tuple[NDArray[np.floating], list[str]]:
-    """Values of an angle's latents, (S,) or (S, W), and captions of a sweep over the calibrated range.
+    """Return values of an angle's latents, (S,) or (S, W), and captions of a sweep over the calibrated range.
 
     Without a calibration, over 90 % of a single latent `own` (M,), and none of a group (M, W), which has no order.
     """
@@ -136,7 +136,7 @@ def sweep_values(curve: Curve | GroupCurve | None, own: NDArray[np.floating]) ->
 
 
 def image_of(data: DataSet, encoding: Encoding, place: int) -> NDArray[np.float32]:
-    """The image (H, W) in [0, 1] behind row `place` of the encoding, read again from its shard."""
+    """Read the image (H, W) in [0, 1] behind row `place` of the encoding again from its shard."""
     number, factor = encoding.minibatch[place], str(encoding.kinds[place])
     numbers = np.unique(encoding.minibatch[encoding.kinds == factor])
     index = int(np.searchsorted(numbers, number))

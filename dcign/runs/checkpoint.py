@@ -49,7 +49,7 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says about itself, beside its tensors."""
+    """The header of a checkpoint: what it says about itself, beside its tensors."""
 
     step: int  # updates done
     config: TrainConfig
@@ -98,7 +98,7 @@ class Header:
         return float(found) if isinstance(found, int | float) and math.isfinite(found) else math.inf
 
     def build_model(self) -> DCIGN:
-        """A model of this architecture, with initial weights."""
+        """Make a model of this architecture, with initial weights."""
         return network_of(self.config).build(self.config, self.layout.latents, self.size)
 
 
@@ -125,12 +125,12 @@ class Checkpoint:
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Where the checkpoint after `step` mini-batches stands."""
+    """Return the path of the checkpoint after `step` updates."""
     return folder / f"checkpoint-{step:08d}.safetensors"
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a run folder, newest first."""
+    """List the checkpoints in a run folder, newest first."""
     found = {path: _NAME.fullmatch(path.name) for path in folder.iterdir()} if folder.is_dir() else {}
     steps = {path: int(match.group(1)) for path, match in found.items() if match}
     return sorted(steps, key=lambda path: steps[path], reverse=True)
@@ -162,7 +162,7 @@ def save_checkpoint(folder: Path, header: Header, model: Mapping[str, Tensor], o
 
 
 def best_bound(folder: Path) -> float:
-    """The held-out bound of the best checkpoint so far; infinite where there is none that can be read."""
+    """Return the held-out bound of the best checkpoint so far; infinite where there is none that can be read."""
     try:
         return read_checkpoint_header(folder / BEST).bound
     except RunError:
@@ -170,7 +170,7 @@ def best_bound(folder: Path) -> float:
 
 
 def read_checkpoint_header(path: Path) -> Header:
-    """What a checkpoint says about itself, without its tensors. RunError names what is wrong."""
+    """Read the header of a checkpoint, without its tensors. RunError names what is wrong."""
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return _header(path, file)
@@ -229,7 +229,7 @@ def check_tensors(path: Path, header: Header, found: Mapping[str, Any]) -> None:
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint, list[str]] | None:
-    """The newest checkpoint that can be read, and a line for each newer one that cannot; the best one at last.
+    """Load the newest checkpoint that can be read, the best one at last, and give a line for each that could not be.
 
     None if the folder holds no checkpoint; RunError if it holds some and none can be read.
     """
@@ -261,7 +261,7 @@ def write_weights(folder: Path, header: Header, weights: Mapping[str, Tensor]) -
 
 
 def load_weights(path: Path) -> tuple[Header, dict[str, Tensor]]:
-    """The header and the weights as float32 on the CPU. RunError names what is wrong with the file."""
+    """Read the header and the weights as float32 on the CPU. RunError names what is wrong with the file."""
     header = read_checkpoint_header(path)
     with torch.device("meta"):
         parameters = {name: list(value.shape) for name, value in header.build_model().named_parameters()}

@@ -66,7 +66,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
 
 def read_header(folder: Path) -> Header | None:
-    """What the run was asked to do, from `config.json` or else its newest checkpoint; None if it is no run."""
+    """Read what the run was asked to do, from `config.json` or else its newest checkpoint; None if it is no run."""
     path = folder / CONFIG
     if path.is_file():
         try:

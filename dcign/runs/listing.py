@@ -1,4 +1,4 @@
-"""The training runs below a folder and the weights that ship, and what is known of each from its files."""
+"""A list of the training runs below a folder and of the weights that ship, with what their files say of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LARGEST_NUMBER = 1e300  # whole numbers in JSON may be larger than any float
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What `dcign runs` shows of a run; None where its files do not say.
+    """A run as `dcign runs` shows it; None where its files do not say.
 
     `bound` (nats per image) and `spearman` (extrinsic factor -> |Spearman|) are from the line of stats.jsonl with the
     lowest bound on mini-batches held out; `mse` and `leak` are from report.json.
@@ -46,13 +46,13 @@ class RunSummary:
     leak: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return plain JSON."""
         return {**vars(self), "folder": str(self.folder)}
 
 
 @dataclass(frozen=True)
 class ShippedSummary:
-    """What `dcign runs` shows of weights that ship; the measures, on unseen images, are from their report.json."""
+    """Weights that ship as `dcign runs` shows them; the measures, on unseen images, are from their report.json."""
 
     name: str
     folder: Path
@@ -66,12 +66,12 @@ class ShippedSummary:
     leak: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return plain JSON."""
         return {**vars(self), "folder": str(self.folder)}
 
 
 def summarise_shipped(note: Callable[[str], None]) -> list[ShippedSummary]:
-    """The weights that ship, by name; `note` is told of those that are damaged, which are left out."""
+    """Summarise the weights that ship, by name; `note` is told of those that are damaged, which are left out."""
     found = []
     try:
         names = shipped.shipped_names()
@@ -107,7 +107,7 @@ def summarise_shipped(note: Callable[[str], None]) -> list[ShippedSummary]:
 
 
 def find_runs(top: Path) -> Iterator[Path]:
-    """The folders at and below `top` that look like runs, not those inside a run, nor hidden or unreadable ones.
+    """Find the folders at and below `top` that look like runs, not those inside a run, nor hidden or unreadable ones.
 
     RunError if `top` itself is no folder, or cannot be read.
     """
@@ -129,7 +129,7 @@ def find_runs(top: Path) -> Iterator[Path]:
 
 
 def summarise(folder: Path, note: Callable[[str], None]) -> RunSummary | None:
-    """What the files of a run folder say; None if it is no run after all. `note` is told what cannot be used."""
+    """Summarise the files of a run folder; None if it is no run after all. `note` is told what cannot be used."""
     log, checkpoints = folder / STATS, list_checkpoints(folder)
     try:
         header = Header.from_json(_read_json(folder / CONFIG), folder / CONFIG)
@@ -158,7 +158,7 @@ def summarise(folder: Path, note: Callable[[str], None]) -> RunSummary | None:
 
 
 def _lines(path: Path, note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """The lines of a log that can be used; the others are counted. The last may be being written just now."""
+    """Read the lines of a log that can be used, and count the others. The last may be being written just now."""
     if not path.is_file():
         return
     try:
@@ -178,7 +178,7 @@ def _lines(path: Path, note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
 
 
 def _best(lines: list[dict[str, Any]]) -> Mapping[str, Any]:
-    """What the line with the lowest held-out bound measured; empty if none has one."""
+    """Return the measures of the line with the lowest held-out bound; empty if none has one."""
     measured = [_table(line, "held_out") for line in lines]
     bounds = [(bound, i) for i, held_out in enumerate(measured) if (bound := _number(held_out, "bound")) is not None]
     return measured[min(bounds)[1]] if bounds else {}
@@ -200,7 +200,7 @@ def _report(folder: Path, note: Callable[[str], None]) -> tuple[Mapping[str, Any
 
 
 def _read(path: Path) -> bytes:
-    """A file no larger than `LARGEST` says; RunError otherwise."""
+    """Read a file no larger than `LARGEST` says; RunError otherwise."""
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST[path.name] + 1)
@@ -219,7 +219,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _parsed(content: bytes) -> Any:
-    """The JSON in `content`, None if it is none."""
+    """Read the JSON in `content`; None if it is none."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

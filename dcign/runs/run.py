@@ -58,7 +58,7 @@ def load_run(path: Path, device: str | torch.device = "cpu") -> Run:
 
 
 def read_trained(path: Path) -> tuple[Header, dict[str, Tensor]]:
-    """Header and weights to use, float32 on the CPU, of a run folder, a checkpoint or a `weights.safetensors`."""
+    """Read header and weights to use, float32 on the CPU, of a run folder, a checkpoint or a `weights.safetensors`."""
     if path.suffix != ".safetensors":
         return _newest(path)
     if path.name == WEIGHTS:

@@ -29,12 +29,12 @@ AGAIN = "install dcign again"
 
 
 def shipped_names() -> tuple[str, ...]:
-    """The names of the weights that ship, sorted. RunError where their list is damaged."""
+    """Return the names of the weights that ship, sorted. RunError where their list is damaged."""
     return tuple(sorted(read_hashes()))
 
 
 def find_run(path: Path) -> Path:
-    """`path`; or, where no run or report lies there, the folder of the weights that ship by that name.
+    """Return `path`; or, where no run or report lies there, the folder of the weights that ship by that name.
 
     Weights that ship, whether by name or by path, are checked first: RunError for a damaged file. A folder of something
     else that has the name is mentioned on stderr.
@@ -50,14 +50,14 @@ def find_run(path: Path) -> Path:
 
 
 def _is_taken(path: Path) -> bool:
-    """Whether a file is there, or a folder that a run or a report is in."""
+    """Tell if a file is there, or a folder that a run or a report is in."""
     if path.is_dir():
         return any(path.glob("*.safetensors")) or any((path / name).exists() for name in RUN_FILES)
     return path.exists()
 
 
 def shipped_name(folder: Path) -> str | None:
-    """The name of the weights that ship in `folder`; None for any other folder."""
+    """Return the name of the weights that ship in `folder`; None for any other folder."""
     place, name = os.path.split(os.path.realpath(folder))
     return name if place == os.path.realpath(FOLDER) and name in shipped_names() else None
 
@@ -78,7 +78,7 @@ def check_shipped(name: str) -> None:
 
 
 def read_hashes() -> Mapping[str, Mapping[str, str]]:
-    """Name of weights -> name of file -> sha256. RunError where the list is missing or damaged."""
+    """Read name of weights -> name of file -> sha256. RunError where the list is missing or damaged."""
     path = FOLDER / HASHES
     try:
         value = json.loads(path.read_bytes())

@@ -1,4 +1,4 @@
-"""What a run keeps of its training data: whom it was trained on, and how the images were drawn.
+"""Records that a run keeps of its training data: whom it was trained on, and how the images were drawn.
 
 identities.npy   the keys of all identities it is trained on (`render.identities`), (n,) uint64: identities are
                  compared, not file names, to tell if it is tested on those
@@ -36,7 +36,7 @@ def write_identities(folder: Path, data: DataSet) -> None:
 
 
 def trained_on(run: Run, data: DataSet) -> list[int] | None:
-    """The identities of `data` that the run was trained on; None where that is not known any more.
+    """Return the identities of `data` that the run was trained on; None where that is not known any more.
 
     Runs that kept no identities are asked for their training shards. RunError for a damaged file.
     """
@@ -75,7 +75,7 @@ def write_rendering(folder: Path, data: DataSet) -> None:
 
 
 def rendering_of(run: Run) -> DataSet | None:
-    """The settings of the data that `run` was trained on, as a data set without mini-batches; None if not known.
+    """Return the settings of the data that `run` was trained on, as a data set without mini-batches; None if not known.
 
     Runs that kept none are asked for their training shards. RunError for a damaged file.
     """

@@ -1,4 +1,4 @@
-"""On CUDA, steps 3 to 8 captured once as a CUDA graph and replayed: one launch instead of some hundred.
+"""Steps 3 to 8 captured once as a CUDA graph and replayed: one launch instead of some hundred.
 
 The shapes of a run never change, nothing in the step asks the device for a value, and gradients stay where they are
 (`Optimiser.zero_grad`), which is what a graph needs. The first calls run as they are, so that cuDNN has chosen its
@@ -24,7 +24,7 @@ WARM_UP = 3  # steps before the capture
 
 
 def plain_step(model: DCIGN, config: TrainConfig, precision: str, weights: Tensor | None = None) -> Step:
-    """The step as it is written; `weights` (Z,) of the latents' divergence."""
+    """Return the step as it is written; `weights` (Z,) are factors on the latents' divergence."""
 
     def run(images: Tensor, active: Tensor, noise: Tensor) -> Tensor:
         return gradients(model, to_float(images), active, noise, config, precision, weights)
@@ -62,7 +62,7 @@ def open_step(
     model: DCIGN, config: TrainConfig, precision: str, batch: tuple[int, int], device: torch.device,
     say: Callable[[str], None], weights: Tensor | None = None,
 ) -> Step:  # fmt: skip
-    """The step for mini-batches of `batch` = (N images, Z latents): captured on CUDA, plain elsewhere.
+    """Return the step for mini-batches of `batch` = (N images, Z latents): captured on CUDA, plain elsewhere.
 
     `weights` (Z,) are factors on the latents' divergence.
 

@@ -33,11 +33,11 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process owns the run folder."""
+        """True if this process owns the run folder."""
         return self.rank == 0
 
     def share(self, minibatches: int) -> range:
-        """Which of the mini-batches of an update are this rank's."""
+        """Return the numbers of this rank's mini-batches of an update."""
         return range(self.rank, minibatches, self.count)
 
     def sum(self, tensors: list[Tensor]) -> None:
@@ -58,7 +58,7 @@ class Ranks:
                 tensor.copy_(whole)
 
     def agree(self, what: str) -> None:
-        """RunError unless all ranks were asked for the same, `what`."""
+        """Raise RunError unless all ranks were asked for the same, `what`."""
         if self.count == 1:
             return
         digest = torch.frombuffer(bytearray(hashlib.sha256(what.encode()).digest()), dtype=torch.uint8).long()
@@ -71,7 +71,7 @@ class Ranks:
             raise RunError("the processes of this run differ in settings or shards: start all by one command line")
 
     def on_first(self, work: Callable[[], int]) -> int:
-        """What `work` gives on rank 0, on every rank. If it fails there, the others stop with a Failure."""
+        """Do `work` on rank 0, return its result on every rank. If it fails there, the others stop with a Failure."""
         if self.count == 1:
             return work()
         answer = torch.full((1,), -1, dtype=torch.int64, device=self.device)
@@ -100,7 +100,7 @@ class RankLost(Failure):
 
 @contextmanager
 def open_ranks(device: torch.device) -> Iterator[Ranks]:
-    """Joins the processes that torchrun started, as its environment variables say; or just this one."""
+    """Join the processes that torchrun started, as its environment variables say; or just this one."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Ranks(device)

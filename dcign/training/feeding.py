@@ -73,7 +73,7 @@ class Feed:
 def open_feed(
     data: DataSet, places: Places, device: torch.device, limit_bytes: int | None = None, progress: bool = True
 ) -> Feed:
-    """The mini-batches of `data` at `places`, which may be endless and is drawn from as they are asked for, or ahead.
+    """Feed the mini-batches of `data` at `places`, which may be endless and is drawn from in time, or ahead.
 
     On CUDA the data set becomes resident if it takes at most `limit_bytes`, by default RESIDENT_SHARE of the free
     memory. Used as a context manager. Raises ShardError, also later, if a shard has gone or changed.
@@ -91,12 +91,12 @@ def open_feed(
 
 
 def resident_bytes(data: DataSet) -> int:
-    """What the images of `data` take."""
+    """Return the bytes that the images of `data` take."""
     return sum(data.count(factor) for factor in data.factors) * data.batch_size * data.size**2
 
 
 def upload(data: DataSet, transfer: Transfer, device: torch.device, progress: bool) -> dict[str, Tensor]:
-    """factor -> its images on `device`, (B, N, H, W) uint8."""
+    """Copy all images to `device`: factor -> (B, N, H, W) uint8."""
     places = [(factor, index) for factor in data.factors for index in range(data.count(factor))]
     shape = (data.batch_size, data.size, data.size)
     held = {
@@ -120,7 +120,7 @@ def upload(data: DataSet, transfer: Transfer, device: torch.device, progress: bo
 
 
 def as_tensor(images: NDArray[np.uint8]) -> Tensor:
-    """A tensor over the memory of a read-only array, which it keeps alive."""
+    """Return a tensor over the memory of a read-only array, which it keeps alive."""
     return torch.from_numpy(np.asarray(_Writable(images)))
 
 
@@ -208,7 +208,7 @@ class Prefetch:
         return True
 
     def _read(self, places: Iterable[tuple[str, int]]) -> None:
-        """What the thread does; ends `filled` with None, or with the exception that stopped it."""
+        """Fill buffers, in the thread; end `filled` with None, or with the exception that stopped it."""
         try:
             for factor, index in places:
                 buffer = self._free.get()
@@ -230,7 +230,7 @@ class Copied(Protocol):
 
 
 class Transfer(Protocol):
-    """How a host buffer reaches a device; `pinned` says which kind of buffer it asks for."""
+    """A way for a host buffer to reach a device; `pinned` says which kind of buffer it asks for."""
 
     pinned: bool
 

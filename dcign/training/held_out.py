@@ -1,4 +1,4 @@
-"""How a model does, while it trains, on mini-batches that it never trains on: the last ones of each factor."""
+"""Measures of a model, while it trains, on mini-batches that it never trains on: the last ones of each factor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOISE_STREAM = 3  # of the seed, beside those of `dcign.training.order`
 
 
 def held_out_counts(counts: Mapping[str, int], asked: int | None) -> dict[str, int]:
-    """How many of the last mini-batches of each factor are kept out of training.
+    """Return how many of the last mini-batches of each factor are kept out of training.
 
     `counts` holds the mini-batches of each factor. `asked` of each, or a tenth of them but at most 10 for None (so none
     of fewer than 10). RunError when a factor would be left with nothing to train on.
@@ -64,7 +64,7 @@ def observing(model: DCIGN) -> Iterator[None]:
 
 
 def images_of(minibatch: MiniBatch, device: torch.device) -> Tensor:
-    """Its images on the device, (N, 1, H, W) float32 in [0, 1]."""
+    """Put the images of a mini-batch on the device, (N, 1, H, W) float32 in [0, 1]."""
     return to_float(as_tensor(minibatch.images).to(device))
 
 

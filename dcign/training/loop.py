@@ -45,7 +45,7 @@ SECOND_THOUGHTS = 1.0  # seconds after which another Ctrl-C is one more wish, no
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call of `train` ended."""
+    """The end of a call of `train`."""
 
     step: int  # updates since the start of the run
     signal: int | None = None  # the signal that stopped it early; its checkpoint is written
@@ -222,7 +222,7 @@ def divergence_weights(layout: CodeLayout, config: TrainConfig, device: torch.de
 
 
 def describe(data: DataSet) -> dict[str, Any]:
-    """What a run remembers of its training data."""
+    """Return what a run remembers of its training data."""
     return {
         "object": data.object,
         "size": data.size,

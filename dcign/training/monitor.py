@@ -1,4 +1,4 @@
-"""What a run in training shows of itself and keeps: sums of the objective, log, TensorBoard, pictures, checkpoints.
+"""Everything that a run in training shows and keeps: sums of the objective, log, TensorBoard, pictures, checkpoints.
 
 `Status` sums the terms of the objective on the device and finds a NaN; `Board` is the log for TensorBoard, whose
 package is an extra and imported late; `Monitor` measures, writes, draws and saves, all in the run's folder.
@@ -199,7 +199,7 @@ def summary(line: dict[str, Any]) -> str:
 
 
 class Board:
-    """Where curves and pictures go; without a writer nowhere."""
+    """Write scalars and images to TensorBoard, or do nothing if it is off."""
 
     def __init__(self, writer: SummaryWriter | None) -> None:
         self.writer = writer
@@ -222,7 +222,7 @@ class Board:
 
 
 def open_board(folder: Path, wanted: bool, start: int = 0) -> Board:
-    """The board of the run in `folder`, trained up to step `start`; one that does nothing unless `wanted`.
+    """Open the board of the run in `folder`, trained up to step `start`; one that does nothing unless `wanted`.
 
     What an interrupted run logged beyond `start` is hidden: those steps are made again. RunError as `writer_class`.
     """
@@ -230,7 +230,7 @@ def open_board(folder: Path, wanted: bool, start: int = 0) -> Board:
 
 
 def writer_class() -> type[SummaryWriter]:
-    """What writes the log; RunError when TensorBoard is not installed."""
+    """Import the class that writes the log; RunError when TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

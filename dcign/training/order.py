@@ -1,4 +1,4 @@
-"""Which mini-batch is trained on at which step, and how it becomes a tensor.
+"""The order of mini-batches: which one is trained on at which step.
 
 The order is a pure function of (seed, step): a run resumes exactly with one integer, and nothing has to be stored.
 Factors follow each other at random in their ratio: steps are dealt in blocks of sum(ratio), each block a random

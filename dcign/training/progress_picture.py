@@ -25,7 +25,7 @@ WIDENED = 0.1  # of the width of a sweep, added at either end
 def draw_progress(
     model: DCIGN, layout: CodeLayout, data: DataSet, held_out: Mapping[str, int], device: torch.device
 ) -> Image.Image:
-    """Held-out images of each factor above their reconstructions; below, sweeps of single latents of the first image.
+    """Draw held-out images of each factor above their reconstructions, and sweeps of single latents of the first image.
 
     Swept are every extrinsic latent that stands alone and the first intrinsic one, each over the range of its means on
     the held-out images. When nothing is held out, the last training mini-batches take their place. The model is left as
@@ -57,7 +57,7 @@ def draw_progress(
 
 
 def choose(minibatches: list[MiniBatch]) -> list[tuple[int, int, str]]:
-    """Up to 8 images or one of each factor, from its first mini-batch: (number of mini-batch, place in it, caption).
+    """Choose up to 8 images, or one of each factor, from its first mini-batch: (number of mini-batch, place, caption).
 
     Those of a mini-batch in which a number varies are spread over its values.
     """
@@ -80,7 +80,7 @@ def choose(minibatches: list[MiniBatch]) -> list[tuple[int, int, str]]:
 
 
 def swept_latents(layout: CodeLayout) -> list[tuple[str, int]]:
-    """Label and index of the latents to sweep: the extrinsic ones that stand alone, and the first intrinsic one."""
+    """Return label and index of the latents to sweep: the extrinsic ones that stand alone, then one intrinsic."""
     knobs = named_latents(layout)
     swept = [(name, int(knobs.latents(name)[0])) for name in knobs.single]
     for name, width in layout.parts:
@@ -91,14 +91,14 @@ def swept_latents(layout: CodeLayout) -> list[tuple[str, int]]:
 
 
 def sweep_values(latent: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The values of a sweep over the range of all but 5 % of `latent` (M,), a little widened."""
+    """Return the values of a sweep over the range of all but 5 % of `latent` (M,), a little widened."""
     low, high = (float(value) for value in np.quantile(latent, (0.025, 0.975)))
     more = WIDENED * (high - low)
     return np.linspace(low - more, high + more, COLUMNS - 1)
 
 
 def _decode(model: DCIGN, codes: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    """Images in [0, 1], (S, H, W) float32, of `codes` (S, Z)."""
+    """Decode `codes` (S, Z) to images in [0, 1], (S, H, W) float32."""
     images: NDArray[np.float32] = model.decode(torch.from_numpy(codes).to(device))[:, 0].float().cpu().numpy()
     return images
 

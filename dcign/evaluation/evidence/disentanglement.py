@@ -197,7 +197,7 @@ def _importance(probes: Coded, knobs: AngleLatents, numbers: Mapping[str, Factor
 
 
 def _knob(probes: Coded, latents: NDArray[np.int64], factor: Factor) -> dict[str, Any]:
-    """How well the latents of an angle follow it; |Spearman| only for one latent and an angle that does not go around.
+    """Measure how well the latents of an angle follow it; |Spearman| only for one latent and no full circle.
 
     The nearest-neighbour estimate is that of the best latent. It has no interval: rows drawn twice would be neighbours.
     """
@@ -299,8 +299,8 @@ def scores(
     labels: Mapping[str, NDArray[np.int64]],
     numbers: Mapping[str, Factor],
 ) -> dict[str, dict[str, Any]]:
-    """Of `codes` (M, Z) of `identity` (M,), by `NAMES`: an Estimate, how many `draws` its interval is from, and what
-    `shuffled` codes score, which belong to other images.
+    """Score `codes` (M, Z) of `identity` (M,), by `NAMES`: an Estimate, how many `draws` its interval is from, and the
+    score of `shuffled` codes, which belong to other images.
 
     `labels` classes (M,) for MIG, modularity, FactorVAE and beta-VAE; `numbers` what SAP and DCI predict. None where
     there are fewer than two factors, or than `FEWEST_IDENTITIES` for those that train on some and test on others.
@@ -322,11 +322,12 @@ def scores(
 
 
 def nothing() -> dict[str, Any]:
+    """The entry of a score that cannot be had."""
     return {"value": None, "low": None, "high": None, "draws": 0, "shuffled": None}
 
 
 def _with_intervals(score: Score, shuffled: Score, identity: NDArray[np.int64], draws: int) -> dict[str, Any]:
-    """Every value of `score` on all rows, with its interval: percentiles of its draws, less their bias.
+    """Return every value of `score` on all rows, with its interval: percentiles of its draws, less their bias.
 
     Fewer different identities look like more knowledge, so these scores are off in every draw, most of all for noise:
     the draws are moved until their mean lies on the value. Efron and Tibshirani (1993), chapter 10.
@@ -392,7 +393,7 @@ def _by_votes(
 
 
 def _sides(identity: NDArray[np.int64], trained: NDArray[np.bool_], rows: Rows) -> tuple[Rows, Rows] | None:
-    """Those of `rows` to train on and those to test on; None unless each has two identities."""
+    """Split `rows` into those to train on and those to test on; None unless each has two identities."""
     train, test = rows[trained[rows]], rows[~trained[rows]]
     if min(len(np.unique(identity[side])) for side in (train, test)) < 2:
         return None

@@ -1,4 +1,4 @@
-"""What groups of latents are asked for, and their scores with intervals.
+"""Questions to groups of latents, and the scores of their answers with intervals.
 
 A `Question` is an angle, a leading coefficient, or which object it is; `GroupScores` follow from held-out predictions
 of each answer by each group.
@@ -26,7 +26,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What is to be predicted for M images.
+    """Something to be predicted for M images from a group of latents.
 
     owner   the group that should know it
     target  (M, T) float64; T = 2 for a circle: cosine and sine. None for which object it is
@@ -50,7 +50,7 @@ def questions(
     parts: Mapping[str, int],
     warnings: list[str],
 ) -> list[Question]:
-    """All that varies in `probes` and can be asked for; `warnings` gets a line for what cannot.
+    """List all that varies in `probes` and can be asked for; `warnings` gets a line for what cannot.
 
     An angle without a group of its own belongs to `REST`, which had to learn it. ValueError when `parts` do not add up
     to the coefficients.
@@ -116,7 +116,7 @@ def _coefficients(coefficients: NDArray[np.float32], parts: Mapping[str, int], w
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """What one set of latents says of one factor: the better of two predictors, on images held out.
+    """The prediction of one factor from one set of latents: that of the better of two predictors, on images held out.
 
     errors        (M,) float64, squared; 0 or 1 where an object is guessed
     prediction    (M, T) float64; None where an object is guessed
@@ -130,8 +130,10 @@ class Predicted:
 
 
 class Matrix:
-    """How well each of G groups knows each of F factors, for any set of identities: a score of R^2's form,
-    1 - error / error of knowing nothing, which for a guessed object is (accuracy - chance) / (1 - chance)."""
+    """Scores of G groups for F factors, for any set of identities: of R^2's form, 1 - error / error of knowing nothing.
+
+    For a guessed object that is (accuracy - chance) / (1 - chance).
+    """
 
     def __init__(
         self, identity: NDArray[np.int64], factors: Sequence[Question], table: Sequence[Sequence[Predicted]]
@@ -206,7 +208,7 @@ class GroupScores:
         }
 
     def disentanglement(self, group: int) -> Estimate:
-        """Of one group, over the owners of what it knows."""
+        """Disentanglement of one group, over the owners of what it knows."""
         return self._separated(lambda rows: group_metrics.disentanglement(self._counted(rows) @ self._merge)[group])
 
     def overall(self) -> dict[str, Any]:
@@ -237,14 +239,14 @@ class GroupScores:
         return np.where(self._known, self._matrix(rows), 0.0)
 
     def _leak(self, column: int) -> dict[str, Any]:
-        """What the group knows of a factor that should not and knows most."""
+        """Score of the group that should not know a factor and knows most of it."""
         if not self._comparable:
             return {"group": None, "value": None, "low": None, "high": None}
         group = int(self._leaking[column])
         return {"group": self._groups[group], **self.cells[group][column]}
 
     def _binned(self, column: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-        """Bins of a factor (M,) and of its predictions by each group (G, M); None where an object is guessed."""
+        """Return bins of a factor (M,) and of its predictions by each group (G, M); None where an object is guessed."""
         factor = self._factors[column]
         if factor.target is None:
             return None
@@ -273,5 +275,5 @@ class GroupScores:
 
 
 def _plain(value: float | None) -> float | None:
-    """Python's own number, which JSON takes."""
+    """Return Python's own number, which JSON takes."""
     return None if value is None else float(value)

@@ -1,4 +1,4 @@
-"""What each group of latents knows of each factor, measured on objects that the predictors have not seen."""
+"""Knowledge of each group of latents about each factor, measured on objects that the predictors have not seen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEARNERS = ("ridge", "trees")
 def measure(
     probes: Coded, knobs: AngleLatents, ranges: Mapping[str, tuple[float, float]], parts: Mapping[str, int]
 ) -> dict[str, Any]:
-    """How well each factor is predicted from each group of latents, and the scores that follow from it.
+    """Predict each factor from each group of latents, and score how well that goes, for report.json.
 
     `ranges` factor -> (low, high), `parts` how many of `probes.coefficients` are of shape, albedo, expression, in their
     order; without coefficients the object itself is guessed. ValueError when `parts` do not add up to them.
@@ -67,7 +67,7 @@ def measure(
 
 
 def _predict(probes: Coded, latents: NDArray[np.int64], asked: Sequence[Question]) -> list[Predicted]:
-    """Each factor from those latents alone, by the better of ridge and trees; an object by its nearest mean code."""
+    """Predict each factor from those latents alone, by the better of ridge and trees; an object by its nearest mean."""
     codes = probes.codes[:, latents] if len(latents) else np.zeros((len(probes.codes), 1))
     fold = group_metrics.folds_by_identity(probes.identity)
     targets = [factor.target for factor in asked if factor.target is not None]
@@ -89,7 +89,7 @@ def _predict(probes: Coded, latents: NDArray[np.int64], asked: Sequence[Question
 def _predict_by_others(
     probes: Coded, groups: Mapping[str, NDArray[np.int64]], asked: Sequence[Question]
 ) -> list[Predicted]:
-    """Each factor from all latents but those of the group that should know it."""
+    """Predict each factor from all latents but those of the group that should know it."""
     every = np.arange(probes.codes.shape[1])
     found: dict[str, Predicted] = {}
     for owner in dict.fromkeys(factor.owner for factor in asked):

@@ -48,7 +48,7 @@ SHOWN_DEVIATIONS = 3.5  # to either side of a coefficient, at least
 def measure(
     table: Coded, observed: Coded, ranges: Mapping[str, tuple[float, float]], parts: Mapping[str, int]
 ) -> tuple[dict[str, Any], Posteriors | None]:
-    """Posteriors of each of the `observed` images (one an identity) from the simulations in `table`, and their errors.
+    """Infer posteriors of the `observed` images (one an identity) from the simulations in `table`, and their errors.
 
     `table` is drawn from the prior: angles all over `ranges`, factor -> (low, high), and coefficients of which `parts`
     says how many are of shape, albedo, expression, in their order; of other identities than the observed. No posteriors
@@ -77,7 +77,7 @@ def measure(
 
 
 def _parameters(table: Coded, ranges: Mapping[str, tuple[float, float]], parts: Mapping[str, int]) -> list[Parameter]:
-    """Every angle that varies, and the leading coefficients of shape."""
+    """List every angle that varies, and the leading coefficients of shape."""
     found = [Parameter(name, (low, high)) for name, (low, high) in ranges.items() if low < high]
     if table.coefficients is None:
         return found
@@ -102,7 +102,7 @@ _SCORES = ("methods", "relative_error", "code_over_pixels", "calibration")
 
 
 def _scores(posteriors: Posteriors, identity: NDArray[np.int64]) -> dict[str, Any]:
-    """Of each method and parameter, of each method, of the code beside the pixels, and of each level of interval."""
+    """Score each method and parameter, each method, the code beside the pixels, and each level of interval."""
     names = [parameter.name for parameter in posteriors.parameters]
     errors, levels, methods = {}, {}, {}
     for method, marginals in posteriors.draws.items():
@@ -156,13 +156,13 @@ def _marginal_scores(
 
 
 def _errors(draws: Draws, parameter: Parameter, truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(O,) of the posterior mean."""
+    """Errors (O,) of the posterior mean."""
     middle = inference_metrics.mean(draws.values, draws.weights, parameter.circle)
     return inference_metrics.difference(middle, truth, parameter.circle)
 
 
 def _levels(draws: Draws, parameter: Parameter, truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(O,) level of the narrowest central interval that holds the truth."""
+    """Level (O,) of the narrowest central interval that holds the truth."""
     return np.abs(2 * inference_metrics.rank(draws.values, draws.weights, parameter.circle, truth) - 1)
 
 
@@ -177,7 +177,7 @@ def _relative(errors: NDArray[np.float64], others: NDArray[np.float64], identity
 
 
 def _share(hits: NDArray[np.bool_]) -> Estimate:
-    """How often, with Wilson's interval: resampling would call 100 of 100 certain."""
+    """Share of hits with Wilson's interval: resampling would call 100 of 100 certain."""
     value = float(hits.mean())
     if len(hits) < FEWEST:
         return Estimate(value=value, low=None, high=None)
@@ -186,7 +186,7 @@ def _share(hits: NDArray[np.bool_]) -> Estimate:
 
 
 def section(measures: Mapping[str, Any], posteriors: Posteriors | None) -> Section:
-    """Errors, coverage, and the posteriors of a few images."""
+    """The part of the report: errors, coverage, and the posteriors of a few images."""
     title = "Inference with the renderer: the code as a summary statistic"
     text = (
         "Which pose, light and shape does an image show? The renderer draws images of other objects with parameters "
@@ -287,7 +287,7 @@ def _densities(axes: Axes, posteriors: Posteriors, methods: Sequence[str], image
 
 
 def density(draws: Draws, image: int, parameter: Parameter, grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Kernel estimate on `grid` (G,) that lets no weight out of the limits: mirrored at them, wound about a circle.
+    """Estimate the density on `grid` (G,) by kernels that leave no weight outside the limits: mirrored there, or wound.
 
     The width of its Gaussian is Silverman's (1986, equation 3.31) for as many draws as the weights are worth.
     """

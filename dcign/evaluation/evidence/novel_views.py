@@ -87,7 +87,7 @@ class FactorViews:
 
 @dataclass(frozen=True, eq=False)
 class NovelViews:
-    """Those of every factor; None where one has no calibration.
+    """The novel views of every factor; None where one has no calibration.
 
     identity        (O,)
     reconstruction  (O,) mean squared error of the inputs decoded as they are
@@ -107,7 +107,7 @@ def compare(
     curves: Mapping[str, Curve | GroupCurve],
     knobs: AngleLatents,
 ) -> NovelViews:
-    """Decodes each of the `inputs` (O) with the latents of a factor set to each angle of its sweep, and compares.
+    """Decode each of the `inputs` (O) with the latents of a factor set to each angle of its sweep, and compare.
 
     Latents come from the calibration curve, angles beyond its range from its nearest end; all others stay those of the
     input. RunError when the decoder gives pixels that are not finite.
@@ -160,7 +160,7 @@ def _factor_views(
 def _turned(
     code: NDArray[np.float32], own: NDArray[np.int64], curve: Curve | GroupCurve, angles: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """`code` (Z,) with its latents `own` (W,) set to each of `angles` (S,): (S, Z)."""
+    """Return `code` (Z,) with its latents `own` (W,) set to each of `angles` (S,): (S, Z)."""
     within = angles if curve.circular else np.clip(angles, *curve.range)
     codes = np.repeat(code[None], len(angles), axis=0)
     codes[:, own] = curve.to_latent(within).reshape(len(angles), len(own))
@@ -175,7 +175,7 @@ def _decode(run: Run, codes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _scores(images: NDArray[np.floating], truths: NDArray[np.uint8], distance: image_quality.Distance | None) -> Scores:
-    """Every measure of `images` (O, S, H, W) in [0, 1] against `truths`."""
+    """Take every measure of `images` (O, S, H, W) in [0, 1] against `truths`."""
     errors = _each(image_quality.mse, images, truths)
     return Scores(
         errors,
@@ -186,7 +186,7 @@ def _scores(images: NDArray[np.floating], truths: NDArray[np.uint8], distance: i
 
 
 def _each(measure: Any, images: NDArray[Any], truths: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """`measure` of pairs of images (O, S, H, W), object by object: (O, S)."""
+    """Apply `measure` to pairs of images (O, S, H, W), object by object: (O, S)."""
     return np.stack([measure(a, b) for a, b in zip(images, truths, strict=True)])
 
 
@@ -197,7 +197,7 @@ def _strips(
     sweep: Sweep,
     relative: NDArray[np.float64],
 ) -> list[Strip]:
-    """The objects to show: some at even steps through the set, the best and the worst by `relative` error (O,)."""
+    """Choose the objects to show: some at even steps, and the best and the worst by `relative` error (O,)."""
     count = len(relative)
     reasons: dict[int, list[str]] = {}
     for place in np.linspace(0, count - 1, STEADY + 2)[1:-1].round():

@@ -28,7 +28,7 @@ BLOCK = 256  # images projected at once
 
 @dataclass(frozen=True)
 class Parameter:
-    """What is inferred. `limits` (low, high) in degrees where it is an angle; None for a coefficient."""
+    """A parameter that is inferred. `limits` (low, high) in degrees where it is an angle; None for a coefficient."""
 
     name: str
     limits: tuple[float, float] | None
@@ -42,11 +42,11 @@ class Parameter:
         return "standard deviations" if self.limits is None else "degrees"
 
     def quantities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What a linear regression can be asked for: `values` (A,) as (A, 1), on a circle cosine and sine (A, 2)."""
+        """Make `values` (A,) what a linear regression can predict: (A, 1), on a circle cosine and sine (A, 2)."""
         return circle(values) if self.circle else values[:, None]
 
     def values(self, quantities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values (A,) of `quantities` (A, 1 or 2), no farther than the limits, where the prior ends."""
+        """Turn `quantities` (A, 1 or 2) back into values (A,), no farther than the limits, where the prior ends."""
         if self.circle:
             return np.rad2deg(np.arctan2(quantities[:, 1], quantities[:, 0]))
         return quantities[:, 0] if self.limits is None else np.clip(quantities[:, 0], *self.limits)
@@ -62,7 +62,7 @@ class Draws:
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """What each method makes of O images.
+    """The posteriors of O images by each method.
 
     images    (O, H, W) uint8
     truth     (O, P) degrees and standard deviations
@@ -79,7 +79,7 @@ class Posteriors:
 
 @dataclass(frozen=True, eq=False)
 class _Statistic:
-    """Of simulations and observed images: what is compared, and (T, D) and (O, D) float64 to regress on."""
+    """A statistic of simulations and observed images: to compare, and (T, D) and (O, D) float64 to regress on."""
 
     table: NDArray[Any]
     observed: NDArray[Any]
@@ -88,7 +88,7 @@ class _Statistic:
 
 
 def infer(table: Coded, observed: Coded, parameters: Sequence[Parameter]) -> Posteriors:
-    """Posteriors of `observed` from the simulations in `table`, which are drawn from the prior.
+    """Infer posteriors of `observed` from the simulations in `table`, which are drawn from the prior.
 
     Methods: `guess`, the prior; `code nearest` and `pixels nearest`, the simulations at the least Euclidean distance;
     `code adjusted` and `pixels adjusted`, the same with local linear regression on the code, or on the leading
@@ -126,7 +126,7 @@ def infer(table: Coded, observed: Coded, parameters: Sequence[Parameter]) -> Pos
 
 
 def true_values(images: Coded, parameters: Sequence[Parameter]) -> NDArray[np.float64]:
-    """(M, P) degrees and standard deviations."""
+    """Return the true parameters, (M, P) degrees and standard deviations."""
     columns = []
     for parameter in parameters:
         if parameter.limits is not None:
@@ -143,7 +143,7 @@ def _best_counts(
     identity: NDArray[np.int64],
     parameters: Sequence[Parameter],
 ) -> list[int]:
-    """How many to accept for each parameter, so that simulations are inferred best from those of other identities."""
+    """Choose how many to accept for each parameter, so that simulations are inferred best from other identities'."""
     counts = sorted({_count(share, len(values)) for share in ADJUSTED_SHARES})
     if len(counts) == 1:
         return counts * len(parameters)
@@ -170,7 +170,7 @@ def _adjusted(
     parameters: Sequence[Parameter],
     count: int,
 ) -> list[Draws]:
-    """Draws for images with these `features` (O, D), from the `count` simulations at the least `distances` (O, T)."""
+    """Make draws for images of `features` (O, D) from the `count` simulations at the least `distances` (O, T)."""
     rows, weights = inference_metrics.accept(distances, count)
     found = np.empty((len(parameters), *rows.shape))
     quantities = [parameter.quantities(column) for parameter, column in zip(parameters, values.T, strict=True)]
@@ -202,5 +202,5 @@ def _count(share: float, simulations: int) -> int:
 
 
 def _even_steps(count: int, most: int) -> NDArray[np.int64]:
-    """At most that many of `count` rows, from the first to the last."""
+    """Return at most `most` of `count` rows at even steps, from the first to the last."""
     return np.linspace(0, count - 1, min(most, count)).astype(np.int64)

@@ -114,7 +114,7 @@ def _bins(
 
 
 def _of_codes(gallery: Coded, probes: Coded, knobs: AngleLatents, warnings: list[str]) -> dict[str, Similarity]:
-    """(P, G) of the methods that compare codes."""
+    """Similarities (P, G) by the methods that compare codes."""
     found = {"code": recognition.cosine(probes.codes, gallery.codes)}
     if not len(knobs.rest):
         warnings.append("The code has no latents but those of its angles, so none are left to recognise by.")
@@ -161,7 +161,7 @@ def _of_method(
     identity: NDArray[np.int64],
     bins: Mapping[str, list[tuple[float, float, NDArray[np.int64]]]],
 ) -> dict[str, Any]:
-    """The measures of one method, intervals over the identities of the probes; the gallery stays."""
+    """Take the measures of one method, with intervals over the identities of the probes; the gallery stays."""
     first = recognition.hits(similarity, own, 1)
     pairs = recognition.receiver(similarity, own, identity)
     _, label, views = np.unique(identity, return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""How the code answers when one factor turns and all else of the object holds still: Figure 6 of the paper, and beyond.
+"""Responses of the code when one factor turns and all else of the object holds still: the paper's Figure 6, and beyond.
 
 The right latent should follow its factor, steadily and on a straight line; all others should not move at all.
 """
@@ -34,7 +34,7 @@ def measure(
     knobs: AngleLatents,
     ranges: Mapping[str, tuple[float, float]],
 ) -> dict[str, Any]:
-    """Responses to the true `sweeps` of the objects of `inputs` (O), by factor, for report.json.
+    """Measure responses to the true `sweeps` of the objects of `inputs` (O), by factor, for report.json.
 
     `probes` (M), of many objects with all factors varying, give each latent's standard deviation, and the test for a
     jump at 0 degrees. A factor without latents of its own is None, with a warning.
@@ -70,7 +70,7 @@ def measure(
 
 
 def _own(latent: NDArray[np.floating], angles: Angles, identity: NDArray[np.int64], circle: bool) -> dict[str, Any]:
-    """How `latent` (O, S) follows `angles` (S,): a line where it can, a sinusoid on a circle."""
+    """Measure how `latent` (O, S) follows `angles` (S,): a line where it can, a sinusoid on a circle."""
     values = latent.astype(np.float64)
     mean = values.mean(axis=0)
     moves = bool(np.ptp(values) > 0) and len(angles) > 1
@@ -110,7 +110,7 @@ def _sinusoid_r2(values: NDArray[np.float64], angles: Angles) -> float | None:
 
 
 def _group_r2(sweep: Sweep, own: NDArray[np.int64], identity: NDArray[np.int64]) -> Estimate | None:
-    """How well the point of the circle can be read off a group of two latents or more; None for a single one."""
+    """Measure how well the point of the circle can be read off a group of latents; None for a single one."""
     if len(own) < 2:
         return None
     codes = sweep.codes[..., own]  # (O, S, W)
@@ -121,7 +121,7 @@ def _group_r2(sweep: Sweep, own: NDArray[np.int64], identity: NDArray[np.int64])
 
 
 def _breaks(mean: NDArray[np.float64], angles: Angles, direction: float) -> list[dict[str, Any]]:
-    """Stretches where the mean response (S,) does not follow: `FLAT` against the average slope, or backwards."""
+    """Find stretches where the mean response (S,) does not follow: `FLAT` against the average slope, or backwards."""
     widths, rises = np.diff(angles), direction * np.diff(mean)
     slopes = rises / widths
     average = float(np.abs(rises).sum() / widths.sum())
@@ -138,7 +138,7 @@ def _breaks(mean: NDArray[np.float64], angles: Angles, direction: float) -> list
 
 
 def _moved(sweep: Sweep, latents: NDArray[np.int64], identity: NDArray[np.int64], probes: Coded) -> dict[str, Any]:
-    """How far `latents` (W,) move from where they are at the middle angle, as a root mean square over objects.
+    """Measure how far `latents` (W,) move from their place at the middle angle, as a root mean square over objects.
 
     In standard deviations over the probes; of a block, root of the summed squares over the root of the summed
     variances, so that latents which never say anything do not count as much as those that do.

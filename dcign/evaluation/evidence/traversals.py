@@ -25,7 +25,7 @@ def section(
     curves: Mapping[str, Curve | GroupCurve],
     probes: Coded,
 ) -> Section:
-    """Sweeps of the latents of every knob for a few of the `inputs` (O), and the values they take over `probes` (M)."""
+    """The part of the report: sweeps of each angle's latents for a few `inputs` (O), and their values over `probes`."""
     title, paper = "The paper's sweeps: a latent set from −15 to 15", f"{VALUES[0]:g} to {VALUES[-1]:g}"
     text = f"One image is encoded; each latent of an angle is set in turn to {paper}, all others stay as inferred."
     latents = [(name, int(latent)) for name, group in knobs.groups.items() for latent in group]

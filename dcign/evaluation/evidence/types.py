@@ -48,7 +48,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one kind of evidence says: numbers for report.json, and a section that shows them.
+    """One kind of evidence: numbers for report.json, and a section that shows them.
 
     Where it could not be had, `measures` is {"skipped": reason}, and there is no section.
     """
@@ -75,7 +75,7 @@ class Coded:
     coefficients: NDArray[np.float32] | None = None
 
     def rows(self, chosen: NDArray[np.integer]) -> Coded:
-        """Those images only, in that order."""
+        """Return these images only, in this order."""
         degrees = {name: values[chosen] for name, values in self.degrees.items()}
         coefficients = None if self.coefficients is None else self.coefficients[chosen]
         return Coded(self.images[chosen], self.codes[chosen], degrees, self.identity[chosen], coefficients)
