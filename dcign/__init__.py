@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dcign.engine.engine import Engine, load
 
-__all__ = ["Engine", "load"]
+    __version__: str
+
+__all__ = ["Engine", "__version__", "load"]
+NOT_INSTALLED = "0+not-installed"  # the version of a checkout that is only on the path
 
 
 def __getattr__(name: str) -> Any:
-    """`Engine` and `load`, imported when first asked for: `import dcign` alone stays light and never loads torch."""
+    """Import `Engine` and `load` when first asked for: `import dcign` alone stays light and never loads torch."""
+    if name == "__version__":
+        from importlib import metadata
+
+        try:
+            return metadata.version("dcign")
+        except metadata.PackageNotFoundError:
+            return NOT_INSTALLED
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from dcign.engine import engine

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from dcign.errors import RunError
+from dcign.errors import ArgumentError, RunError
 from render.factors import TABLE
 
 PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
@@ -64,25 +64,25 @@ class TrainConfig:
     device: str = "auto"  # 'cpu', 'cuda', or 'auto': a CUDA GPU if there is one
 
     def __post_init__(self) -> None:
-        def check(good: bool, option: str, expected: str, found: object) -> None:
+        def check(good: bool, name: str, expected: str, found: object) -> None:
             if not good:
-                raise RunError(f"--{option}: expected {expected}, found {found}")
+                raise ArgumentError(name, f"expected {expected}, found {found}")
 
         counts = {
             "steps": 1,
-            "checkpoint-every": 1,
+            "checkpoint_every": 1,
             "keep": 1,
             "accumulate": 1,
-            "held-out": 0,
-            "learning-rate-fall": 0,
-        }  # option -> least
-        numbers = {option: getattr(self, option.replace("-", "_")) for option in counts}
-        numbers = {option: number for option, number in numbers.items() if number is not None}
+            "held_out": 0,
+            "learning_rate_fall": 0,
+        }  # setting -> least
+        numbers = {name: getattr(self, name) for name in counts}
+        numbers = {name: number for name, number in numbers.items() if number is not None}
         whole = (*numbers.values(), self.seed, *self.widths, *self.ratio)
         if not all(type(number) is int for number in whole):
             raise TypeError(f"expected whole numbers, found {whole}")
-        for option, number in numbers.items():
-            check(number >= counts[option], option, f"at least {counts[option]}", number)
+        for name, number in numbers.items():
+            check(number >= counts[name], name, f"at least {counts[name]}", number)
         check(self.network in WIDTHS, "network", f"one of {', '.join(WIDTHS)}", repr(self.network))
         usual = WIDTHS[self.network]
         good = len(self.widths) == len(usual) and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
@@ -91,18 +91,18 @@ class TrainConfig:
         good = len(self.ratio) <= len(TABLE) and all(share >= 0 for share in self.ratio) and any(self.ratio)
         check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
         check(sum(self.ratio) <= LARGEST_BLOCK, "ratio", f"shares that sum to {LARGEST_BLOCK} at most", sum(self.ratio))
-        check(0 < self.learning_rate < float("inf"), "learning-rate", "a positive number", self.learning_rate)
+        check(0 < self.learning_rate < float("inf"), "learning_rate", "a positive number", self.learning_rate)
         for name in ("invariance_strength", "beta", "extrinsic_divergence", "weight_decay", "picture_every"):
             found = getattr(self, name)
-            check(0 <= found < float("inf"), name.replace("_", "-"), "0 or a positive number", found)
+            check(0 <= found < float("inf"), name, "0 or a positive number", found)
         good = 0 <= self.momentum_decay <= 1 and (self.momentum_decay > 0 or self.optimizer == "rmsprop")
-        check(good, "momentum-decay", "more than 0 (rmsprop: 0 or more), at most 1", self.momentum_decay)
-        check(0 < self.update_decay <= 1, "update-decay", "more than 0, at most 1", self.update_decay)
-        check(0 <= self.weight_average < 1, "weight-average", "0 up to, not including, 1", self.weight_average)
+        check(good, "momentum_decay", "more than 0 (rmsprop: 0 or more), at most 1", self.momentum_decay)
+        check(0 < self.update_decay <= 1, "update_decay", "more than 0, at most 1", self.update_decay)
+        check(0 <= self.weight_average < 1, "weight_average", "0 up to, not including, 1", self.weight_average)
         check(0 <= self.seed < 2**63, "seed", "0 or a positive integer", self.seed)
         for name, known in CHOICES.items():
             found = getattr(self, name)
-            check(found in known, name.replace("_", "-"), f"one of {', '.join(known)}", repr(found))
+            check(found in known, name, f"one of {', '.join(known)}", repr(found))
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of update `step`, from 0 to `steps` - 1."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dcign.engine.calibration import Calibration
 from dcign.engine.codes import set_latent
-from dcign.errors import BadInput, RunError
+from dcign.errors import ArgumentError, RunError
 from dcign.images.drawing import degrees_text
 from dcign.model.code import AngleLatents, CodeLayout
 from dcign.runs.run import Run
@@ -91,13 +91,11 @@ def latent_setting(layout: CodeLayout, knobs: AngleLatents, name: str, values: N
         index, label = int(name), f"latent {int(name)}"
     elif name not in groups:
         single = ", ".join(group for group, latents in groups.items() if len(latents) == 1)
-        raise BadInput(
-            f"--latent {name}: expected a number from 0 to {layout.latents - 1}{f', or {single}' if single else ''}"
-        )
+        expected = f"expected a number from 0 to {layout.latents - 1}{f', or {single}' if single else ''}"
+        raise ArgumentError("latent", expected, name)
     elif len(groups[name]) > 1:
-        raise BadInput(
-            f"--latent {name}: it has {len(groups[name])} latents; name one by its number: {groups[name][0]}"
-        )
+        found = f"it has {len(groups[name])} latents; name one by its number: {groups[name][0]}"
+        raise ArgumentError("latent", found, name)
     else:
         index, label = int(groups[name][0]), f"latent {name}"
     captions = tuple(f"{value + 0.0:.3g}".replace("-", "−") for value in values)
@@ -115,7 +113,7 @@ def direction_setting(curves: Calibration, layout: CodeLayout, number: int, valu
         hint = (
             "" if curves.directions else "; run `dcign evaluate RUN SHARDS` again, on shards in which identities vary"
         )
-        raise BadInput(f"--direction {number}: expected {known}{hint}")
+        raise ArgumentError("direction", f"expected {known}{hint}", str(number))
     direction = curves.directions_of(layout)[number - 1]
     latents = np.flatnonzero(direction)
     captions = tuple(f"{value + 0.0:.3g} σ".replace("-", "−") for value in values)
@@ -136,15 +134,14 @@ def check_grid(settings: Sequence[Setting]) -> None:
     """
     moving = [each.name for each in settings if len(each.values) > 1]
     if len(moving) > 2:
-        raise BadInput(
-            f"--grid: expected at most two sweeps, found {', '.join(moving)}; give the others one value each"
-        )
+        found = f"expected at most two sweeps, found {', '.join(moving)}; give the others one value each"
+        raise ArgumentError("grid", found)
     added = [each.latents for each in settings if each.relative]
     groups = [each.latents for each in settings if not each.relative]
     latents = np.concatenate([*groups, np.unique(np.concatenate(added or [np.empty(0, np.int64)]))])
     names = {each.name for each in settings}
     if len(np.unique(latents)) < len(latents) or len(names) < len(settings):
-        raise BadInput(f"--grid: expected each latent once, found {', '.join(each.name for each in settings)}")
+        raise ArgumentError("grid", f"expected each latent once, found {', '.join(each.name for each in settings)}")
 
 
 def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:

@@ -6,7 +6,6 @@ Its section on limits says in sentences what the run cannot do, from its data an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -165,7 +164,7 @@ def _training(run: Run) -> Iterator[tuple[str, str]]:
     for name, value in run.config.to_json().items():
         if name not in ("device", "keep", "checkpoint_every", "picture_every"):  # these change no weight
             yield name.replace("_", " "), "default" if value is None else setting_text(name, value)
-    yield "card written by", f"dcign {metadata.version('dcign')}"
+    yield "card written by", f"dcign {dcign.__version__}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]] | Iterator[Sequence[str]]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import metadata, resources
+from importlib import resources
 from string import Template
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import dcign
 from dcign.config import DEFAULT_NETWORK
 from dcign.engine.codes import decode, encode
 from dcign.errors import BadInput, Failure
@@ -118,7 +119,7 @@ class _Graph:
         helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
         ends = [[helper.make_tensor_value_info(*end[:1], kind, list(end[1]))] for end in (given, result)]
         graph = helper.make_graph(self.nodes, name, *ends, self.constants)
-        version = metadata.version("dcign")
+        version = dcign.__version__
         model = helper.make_model(
             graph, producer_name="dcign", producer_version=version, ir_version=IR,
             opset_imports=[helper.make_opsetid("", OPSET)],
@@ -138,7 +139,7 @@ def facts(run: Run) -> Mapping[str, str]:
     network = {} if run.config.network == DEFAULT_NETWORK else {"network": run.config.network}
     return {
         **network,
-        "dcign_version": metadata.version("dcign"),
+        "dcign_version": dcign.__version__,
         "object": run.object,
         "size": str(run.size),
         "code": str(run.layout),

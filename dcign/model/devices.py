@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from dcign.errors import RunError
+from dcign.errors import ArgumentError
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 
@@ -23,7 +23,7 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise RunError("--device cuda: expected a CUDA GPU that torch can use, found none; see `dcign doctor`")
+        raise ArgumentError("device", "expected a CUDA GPU that torch can use, found none; see `dcign doctor`", "cuda")
     return torch.device(name)
 
 

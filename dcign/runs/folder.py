@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dcign.config import TrainConfig, setting_text
-from dcign.errors import Failure, RunError
+from dcign.errors import ArgumentError, Failure, RunError
 from dcign.runs.checkpoint import Header, newest_checkpoint
 from render.files import write_file
 
@@ -93,11 +93,10 @@ def check_same_run(folder: Path, started: Header, asked: Header) -> None:
             continue
         was, wanted = getattr(started.config, field.name), getattr(asked.config, field.name)
         if was != wanted:
-            option = "--" + field.name.replace("_", "-")
             then, now = setting_text(field.name, was), setting_text(field.name, wanted)
-            raise RunError(
-                f"{option}: the run in {folder} has {then}, this command asks for {now}; resume with {option} {then} "
-                "or name another -o"
+            raise ArgumentError(
+                field.name,
+                f"the run in {folder} has {then}, this command asks for {now}; resume with {then} or in another folder",
             )
     counts, found_counts = started.data.get("counts") or {}, asked.data.get("counts") or {}
     for factor, count in counts.items():

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcign.errors import RunError
+from dcign.errors import ArgumentError
 from dcign.metrics.angles import largest_leak, own_values, spearman
 from dcign.model.code import CodeLayout, named_latents
 from dcign.model.devices import autocast
@@ -36,9 +36,10 @@ def held_out_counts(counts: Mapping[str, int], asked: int | None) -> dict[str, i
         return {factor: min(MOST, count // 10) for factor, count in counts.items()}
     factor, fewest = min(counts.items(), key=lambda entry: entry[1])
     if not 0 <= asked < fewest:
-        raise RunError(
-            f"--held-out: expected 0 to {fewest - 1} mini-batches of each factor, since there are {fewest} of {factor} "
-            f"and one must be left to train on; found {asked}"
+        raise ArgumentError(
+            "held_out",
+            f"expected 0 to {fewest - 1} mini-batches of each factor, since there are {fewest} of {factor} "
+            f"and one must be left to train on; found {asked}",
         )
     return dict.fromkeys(counts, asked)
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dcign.config import TrainConfig
-from dcign.errors import RunError
+from dcign.errors import ArgumentError
 from dcign.model.code import CodeLayout
 from dcign.model.devices import prepare_cpu, resolve_device, resolve_precision
 from dcign.model.interface import DCIGN
@@ -87,7 +87,9 @@ def _train(
     if config.accumulate == 1:
         config = dataclasses.replace(config, accumulate=ranks.count)  # one mini-batch a rank
     if config.accumulate % ranks.count:
-        raise RunError(f"--accumulate: expected a multiple of the {ranks.count} processes, found {config.accumulate}")
+        raise ArgumentError(
+            "accumulate", f"expected a multiple of the {ranks.count} processes, found {config.accumulate}"
+        )
 
     if tensorboard:
         writer_class()  # before anything is written

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dcign.errors import Failure, RunError
+from dcign.errors import ArgumentError, Failure
 from dcign.images.drawing import png
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser
@@ -224,18 +224,18 @@ class Board:
 def open_board(folder: Path, wanted: bool, start: int = 0) -> Board:
     """Open the board of the run in `folder`, trained up to step `start`; one that does nothing unless `wanted`.
 
-    What an interrupted run logged beyond `start` is hidden: those steps are made again. RunError as `writer_class`.
+    What an interrupted run logged beyond `start` is hidden: those steps are made again. Errors as `writer_class`.
     """
     return Board(writer_class()(str(folder / TENSORBOARD), purge_step=start + 1) if wanted else None)
 
 
 def writer_class() -> type[SummaryWriter]:
-    """Import the class that writes the log; RunError when TensorBoard is not installed."""
+    """Import the class that writes the log; ArgumentError when TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise RunError(
-            f"--tensorboard: expected the package tensorboard, found none ({error}); pip install 'dcign[tensorboard]'"
+        raise ArgumentError(
+            "tensorboard", f"expected the package tensorboard, found none ({error}); pip install 'dcign[tensorboard]'"
         ) from None
     return SummaryWriter
 

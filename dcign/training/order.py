@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcign.errors import RunError
+from dcign.errors import ArgumentError
 from render.factors import FACTORS
 
 NAMES = tuple(FACTORS)
@@ -35,9 +35,10 @@ class MiniBatchOrder:
         every = {name: factor.share for name, factor in FACTORS.items()} | dict(zip(FACTORS, ratio, strict=False))
         shares = {factor: share for factor, share in every.items() if counts.get(factor)}
         if not any(shares.values()):
-            raise RunError(
-                f"--ratio: {':'.join(map(str, ratio))} ({':'.join(NAMES[: len(ratio)])}) leaves nothing to train on: "
-                f"the shards hold {', '.join(factor for factor in FACTORS if counts.get(factor)) or 'no mini-batch'}"
+            raise ArgumentError(
+                "ratio",
+                f"{':'.join(map(str, ratio))} ({':'.join(NAMES[: len(ratio)])}) leaves nothing to train on: "
+                f"the shards hold {', '.join(factor for factor in FACTORS if counts.get(factor)) or 'no mini-batch'}",
             )
         self.counts, self.shares, self.seed = dict(counts), shares, seed
         self._block = np.repeat([NAMES.index(factor) for factor in shares], list(shares.values()))

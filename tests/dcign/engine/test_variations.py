@@ -45,7 +45,7 @@ def test_a_latent_is_set_raw_by_number_or_name(name, index):
 
 @pytest.mark.parametrize("name", ["8", "-1", "colour", "light", "intrinsic", "²", "9" * 5000])
 def test_names_that_are_not_of_one_latent_are_refused(name):
-    with pytest.raises(BadInput, match=f"--latent {name}: "):
+    with pytest.raises(BadInput, match=f"^latent {name}: "):
         variations.latent_setting(LAYOUT, KNOBS, name, np.zeros(1))
 
 
@@ -127,7 +127,7 @@ def test_directions_of_a_grid_add_up_in_any_order():
 
 @pytest.mark.parametrize("number", [0, 3])
 def test_a_direction_that_there_is_not_is_refused(number):
-    with pytest.raises(BadInput, match=f"--direction {number}: expected a number from 1 to 2"):
+    with pytest.raises(BadInput, match=f"^direction {number}: expected a number from 1 to 2"):
         along(number, 1)
 
 

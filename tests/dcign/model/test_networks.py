@@ -99,7 +99,7 @@ def test_another_network_is_trained_resumed_opened_and_listed(flat, tmp_path):
     run = load_run(folder)
     assert isinstance(run.model, FlatDCIGN)
     assert summarise(folder, pytest.fail).widths == "flat 7"
-    with pytest.raises(RunError, match=r"^--network: the run in .* has flat, this command asks for paper"):
+    with pytest.raises(RunError, match=r"^network: the run in .* has flat, this command asks for paper"):
         go(shards, folder, steps=9)
 
 
@@ -116,7 +116,7 @@ def test_another_network_is_exported(flat, tmp_path):
 
 
 def test_a_size_and_widths_that_a_network_cannot_have_are_refused(flat, tmp_path):
-    with pytest.raises(RunError, match="--widths: expected 1 numbers of maps"):
+    with pytest.raises(RunError, match=r"^widths: expected 1 numbers of maps"):
         TrainConfig(network="flat", widths=(7, 7))
     header = read_written(tmp_path, **flat)
     header["size"] = header["architecture"]["size"] = 150

@@ -203,6 +203,5 @@ def test_a_run_resumes_bit_for_bit(tmp_path, optimizer, kept):
     buffers = {name.split(".")[0] for name in load_checkpoint(whole).optimiser}
     assert buffers == kept | {"average"}
     for changes in ({"momentum_decay": 0.5}, {"optimizer": "rmsprop-authors"}):
-        option = "--" + next(iter(changes)).replace("_", "-")
-        with pytest.raises(RunError, match=option):
+        with pytest.raises(RunError, match=f"^{next(iter(changes))}: "):
             go(tmp_path / "parts", steps=12, **changes)

@@ -65,7 +65,7 @@ def test_as_many_are_held_out_as_asked_while_one_is_left_to_train_on():
     assert held_out_counts({"azimuth": 5, "light": 6}, 4) == {"azimuth": 4, "light": 4}
     assert held_out_counts({"azimuth": 5, "light": 6}, 0) == {"azimuth": 0, "light": 0}
     for asked in (5, -1):
-        with pytest.raises(RunError, match=f"--held-out: expected 0 to 4 .* 5 of azimuth .* found {asked}"):
+        with pytest.raises(RunError, match=f"^held_out: expected 0 to 4 .* 5 of azimuth .* found {asked}"):
             held_out_counts({"light": 6, "azimuth": 5}, asked)
 
 

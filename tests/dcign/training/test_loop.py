@@ -116,7 +116,7 @@ def test_held_out_mini_batches_are_never_trained_on(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "open_feed", watched)
     go(shards, tmp_path / "run", held_out=1, steps=60)
     assert {index for _, index in seen} == {0, 1, 2}
-    with pytest.raises(RunError, match="--held-out: expected 0 to 3"):
+    with pytest.raises(RunError, match=r"^held_out: expected 0 to 3"):
         go(shards, tmp_path / "other", held_out=4)
 
 

@@ -53,7 +53,7 @@ def test_an_unwanted_board_writes_nothing_and_needs_no_package(tmp_path, monkeyp
 def test_without_the_package_the_error_names_the_option_and_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
-    with pytest.raises(RunError, match=r"--tensorboard: .*pip install 'dcign\[tensorboard\]'"):
+    with pytest.raises(RunError, match=r"^tensorboard: .*pip install 'dcign\[tensorboard\]'"):
         open_board(tmp_path, wanted=True)
     assert list(tmp_path.iterdir()) == []
 
