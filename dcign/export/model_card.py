@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import dcign
 from dcign.config import setting_text
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
