@@ -37,7 +37,7 @@ def factor_vae_score(
     is chance.
 
     Works on these M images rather than on an endless supply: a vote holds a factor by drawing images of one class of it
-    (`true_factors.classes`), with replacement, the class being that of an image drawn at random; all else varies as it
+    (`classes`), with replacement, the class being that of an image drawn at random; all else varies as it
     does among them. `train` and `test` must share no identity: the latent that happens to vary least over the same few
     images would be learnt by heart. Without a live latent nothing can be told: chance. None with fewer than 2 factors.
     """
@@ -76,7 +76,7 @@ def votes(
 ) -> NDArray[np.int64]:
     """Count how often the latent that varied least was z while factor f was held: (F, Z).
 
-    `scaled` (M, Z) codes of standard deviation 1, `held` and `rows` as `draws` gives them.
+    `scaled` (M, Z) codes of standard deviation 1, `held` and `rows` as `vote_draws` gives them.
     """
     counts = np.zeros((factors, scaled.shape[1]), dtype=np.int64)
     for start in range(0, len(held), VOTES_AT_ONCE):
@@ -102,7 +102,7 @@ def beta_vae_score(
 
     A point is the mean over `PAIRS` pairs of the absolute difference of their codes; the images of a pair share one
     factor. Works on these M images rather than on an endless supply: a pair is an image drawn at random and another of
-    its class of that factor (`true_factors.classes`). `train` and `test` must share no identity. None with fewer than
+    its class of that factor (`classes`). `train` and `test` must share no identity. None with fewer than
     two factors, or where no two images share a class.
     """
     labels = [classes(factor) for factor in factors.values()]
