@@ -120,7 +120,7 @@ def group_circular_r2(latents: NDArray[np.floating], degrees: NDArray[np.floatin
 
     This asks the other way round than `circular_r2`, because a group is there to be read: two latents that both follow
     the cosine would score 1 there, and 1/2 here, for they do not tell left from right. 1 means that the angle can be
-    read off, even by a linear map; a loop that is bent rather than round scores lower, though a curve may still read it.
+    read off, even by a linear map; a loop that is bent rather than round scores lower, though a curve may read it.
     For one latent and angles all around the circle this value is half that of `circular_r2`.
     """
     if len(latents) <= latents.shape[1] + 1 or not np.any(np.ptp(latents, axis=0)) or np.ptp(degrees) == 0:

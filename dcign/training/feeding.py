@@ -85,9 +85,9 @@ def open_feed(
     transfer = SideStream(device)
     if resident_bytes(data) > limit_bytes:
         return Feed("prefetch", Prefetch(data, places, transfer))
-    held = upload(data, transfer, device, progress)
+    resident = upload(data, transfer, device, progress)
     torch.cuda.synchronize(device)  # once: from now on any stream may read them
-    return Feed("resident", _resident(held, places))
+    return Feed("resident", _resident(resident, places))
 
 
 def resident_bytes(data: DataSet) -> int:
@@ -99,7 +99,7 @@ def upload(data: DataSet, transfer: Transfer, device: torch.device, progress: bo
     """Copy all images to `device`: factor -> (B, N, H, W) uint8."""
     places = [(factor, index) for factor in data.factors for index in range(data.count(factor))]
     shape = (data.batch_size, data.size, data.size)
-    held = {
+    resident = {
         factor: torch.empty((data.count(factor), *shape), dtype=torch.uint8, device=device) for factor in data.factors
     }
     interval = 0.2 if sys.stderr.isatty() else 30.0  # seconds; a log file gets a line now and then
@@ -114,9 +114,9 @@ def upload(data: DataSet, transfer: Transfer, device: torch.device, progress: bo
     )
     with bar, closing(Prefetch(data, places, transfer)) as minibatches:
         for (factor, index), images in zip(places, minibatches, strict=True):
-            held[factor][index].copy_(images)
+            resident[factor][index].copy_(images)
             bar.update()
-    return held
+    return resident
 
 
 def as_tensor(images: NDArray[np.uint8]) -> Tensor:
@@ -137,9 +137,9 @@ def _mapped(data: DataSet, places: Places) -> Generator[Tensor, None, None]:
         yield as_tensor(data.minibatch(factor, index).images)
 
 
-def _resident(held: Mapping[str, Tensor], places: Places) -> Generator[Tensor, None, None]:
+def _resident(images: Mapping[str, Tensor], places: Places) -> Generator[Tensor, None, None]:
     for factor, index in places:
-        yield held[factor][index]
+        yield images[factor][index]
 
 
 class Prefetch:
