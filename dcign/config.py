@@ -1,4 +1,4 @@
-"""What a training run was asked to do, saved as `config.json` in the run folder and in each checkpoint's header."""
+"""Settings of a training run, saved as `config.json` in the run folder and in each checkpoint's header."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from dcign.clamp import INVARIANCE_STRENGTH
-from dcign.errors import RunError
-from dcign.networks import PAPER_WIDTHS
+from dcign.errors import ArgumentError, RunError
 from render.factors import TABLE
 
+PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
+INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)
+DEFAULT_NETWORK = "paper"
+# The usual widths of each of `dcign.model.networks`, as many as it takes.
+WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS}
 LARGEST_WIDTH = 4096  # maps of a layer
-LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.batches`
+LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
 CHOICES = {
+    "network": tuple(WIDTHS),
     "procedure": ("clamped", "entangled", "beta-vae", "group-vae"),
     "clamp": ("mean", "first"),
     "invariance_unit": ("absolute", "noise"),
@@ -33,17 +37,18 @@ class TrainConfig:
     """Settings of a training run; the defaults are the paper's."""
 
     steps: int = 12_000  # updates of the weights
-    widths: tuple[int, int, int] = PAPER_WIDTHS  # maps of the three encoder layers; the decoder mirrors them
+    network: str = DEFAULT_NETWORK  # the paper's, or another of `dcign.model.networks`
+    widths: tuple[int, ...] = PAPER_WIDTHS  # maps of the layers: of the paper's encoder, which its decoder mirrors
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
-    procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.posterior`
+    procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.step`
     clamp: str = "mean"  # inactive latents become their 'mean', or the 'first' image's, as in the authors' program
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
-    invariance_unit: str = "absolute"  # of (value - average): the code's, or 'noise': see `dcign.posterior.pulls`
+    invariance_unit: str = "absolute"  # of (value - average): the code's, or 'noise': see `dcign.model.step.pulls`
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
     beta: float = 4.0  # factor on the divergence of beta-vae
     extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of azimuth, elevation and light
-    likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.objective`
-    optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.optim`
+    likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.model.step`
+    optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.model.optimisers`
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
     learning_rate_fall: int = 0  # last updates over which the learning rate falls to 0 in a straight line; 0: none
     momentum_decay: float = 0.1  # share of the new gradient in its mean; rmsprop: velocity kept
@@ -62,56 +67,59 @@ class TrainConfig:
     device: str = "auto"  # 'cpu', 'cuda', or 'auto': a CUDA GPU if there is one
 
     def __post_init__(self) -> None:
-        def check(good: bool, option: str, expected: str, found: object) -> None:
+        def check(good: bool, name: str, expected: str, found: object) -> None:
             if not good:
-                raise RunError(f"--{option}: expected {expected}, found {found}")
+                raise ArgumentError(name, f"expected {expected}, found {found}")
 
         counts = {
             "steps": 1,
-            "checkpoint-every": 1,
+            "checkpoint_every": 1,
             "keep": 1,
             "accumulate": 1,
-            "held-out": 0,
-            "learning-rate-fall": 0,
-            "front-first": 0,
-        }  # option -> least
-        numbers = {option: getattr(self, option.replace("-", "_")) for option in counts}
-        numbers = {option: number for option, number in numbers.items() if number is not None}
+            "held_out": 0,
+            "learning_rate_fall": 0,
+            "front_first": 0,
+        }  # setting -> least
+        numbers = {name: getattr(self, name) for name in counts}
+        numbers = {name: number for name, number in numbers.items() if number is not None}
         whole = (*numbers.values(), self.seed, *self.widths, *self.ratio)
         if not all(type(number) is int for number in whole):
             raise TypeError(f"expected whole numbers, found {whole}")
-        for option, number in numbers.items():
-            check(number >= counts[option], option, f"at least {counts[option]}", number)
-        good = len(self.widths) == 3 and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
-        expected = f"three numbers of maps up to {LARGEST_WIDTH}, such as 96/64/32"
+        for name, number in numbers.items():
+            check(number >= counts[name], name, f"at least {counts[name]}", number)
+        check(self.network in WIDTHS, "network", f"one of {', '.join(WIDTHS)}", repr(self.network))
+        usual = WIDTHS[self.network]
+        good = len(self.widths) == len(usual) and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
+        expected = f"{len(usual)} numbers of maps up to {LARGEST_WIDTH}, such as {join(usual, '/')}"
         check(good, "widths", expected, join(self.widths, "/"))
         good = len(self.ratio) <= len(TABLE) and all(share >= 0 for share in self.ratio) and any(self.ratio)
         check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
         check(sum(self.ratio) <= LARGEST_BLOCK, "ratio", f"shares that sum to {LARGEST_BLOCK} at most", sum(self.ratio))
-        check(0 < self.learning_rate < float("inf"), "learning-rate", "a positive number", self.learning_rate)
+        check(0 < self.learning_rate < float("inf"), "learning_rate", "a positive number", self.learning_rate)
         for name in ("invariance_strength", "beta", "extrinsic_divergence", "weight_decay", "picture_every"):
             found = getattr(self, name)
-            check(0 <= found < float("inf"), name.replace("_", "-"), "0 or a positive number", found)
+            check(0 <= found < float("inf"), name, "0 or a positive number", found)
         good = 0 <= self.momentum_decay <= 1 and (self.momentum_decay > 0 or self.optimizer == "rmsprop")
-        check(good, "momentum-decay", "more than 0 (rmsprop: 0 or more), at most 1", self.momentum_decay)
-        check(0 < self.update_decay <= 1, "update-decay", "more than 0, at most 1", self.update_decay)
-        check(0 <= self.weight_average < 1, "weight-average", "0 up to, not including, 1", self.weight_average)
+        check(good, "momentum_decay", "more than 0 (rmsprop: 0 or more), at most 1", self.momentum_decay)
+        check(0 < self.update_decay <= 1, "update_decay", "more than 0, at most 1", self.update_decay)
+        check(0 <= self.weight_average < 1, "weight_average", "0 up to, not including, 1", self.weight_average)
         check(0 <= self.seed < 2**63, "seed", "0 or a positive integer", self.seed)
         for name, known in CHOICES.items():
             found = getattr(self, name)
-            check(found in known, name.replace("_", "-"), f"one of {', '.join(known)}", repr(found))
+            check(found in known, name, f"one of {', '.join(known)}", repr(found))
 
     def learning_rate_at(self, step: int) -> float:
-        """Of update `step`, from 0 to `steps` - 1."""
+        """Return the learning rate of update `step`, from 0 to `steps` - 1."""
         return self.learning_rate * min(1.0, (self.steps - step) / max(1, self.learning_rate_fall))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        """Return plain JSON, without the network where it is the paper's: files had no such setting once."""
+        settings = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        return {key: value for key, value in settings.items() if key != "network" or value != DEFAULT_NETWORK}
 
     @classmethod
     def from_json(cls, value: Any) -> TrainConfig:
-        """From what `to_json` gave; RunError for unknown or ill-formed settings."""
+        """Read what `to_json` gave; RunError for unknown or ill-formed settings."""
         known = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(value, dict) or not set(value) <= known:
             unknown = sorted(set(value) - known) if isinstance(value, dict) else repr(value)
@@ -121,6 +129,13 @@ class TrainConfig:
             return cls(**settings)
         except TypeError as error:
             raise RunError(f"training settings: {error}") from None
+
+
+def setting_text(name: str, value: object) -> str:
+    """Return a setting as its option takes it: widths as 96/64/32, ratio as 1:1:1:10."""
+    if isinstance(value, tuple | list):
+        return join(tuple(value), "/" if name == "widths" else ":")
+    return str(value)
 
 
 def join(values: tuple[int, ...], separator: str) -> str:

@@ -1,29 +1,33 @@
-"""Encoder and decoder of a run as ONNX graphs, built node by node from the network's own weights.
+"""Encoder and decoder of a run as ONNX graphs, which its kind of network builds node by node from its weights.
 
     encoder.onnx   images (N, 1, H, W) float32 in [0, 1] -> means (N, Z)
     decoder.onnx   codes (N, Z) float32 -> images (N, 1, H, W) in [0, 1]
 
 Written out instead of traced: the graphs are the sixteen or so operations that a reader expects, with the 7x7 kernels
-folded once into the four-phase ones that inference uses (`dcign.upconv`), and equal runs give equal bytes.
+folded once into the four-phase ones that inference uses (`dcign.model.paper_network`), and equal runs give equal bytes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import metadata
+from importlib import resources
+from string import Template
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from dcign import manipulate
+import dcign
+from dcign.config import DEFAULT_NETWORK
+from dcign.engine.codes import decode, encode
 from dcign.errors import BadInput, Failure
-from dcign.run import Run
-from dcign.upconv import UpConv, fold
+from dcign.model.networks import network_of
+from dcign.runs.run import Run
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 OPSET, IR = 17, 8  # read by every onnxruntime since 1.12
@@ -33,41 +37,23 @@ SPREAD = 4.0  # standard deviation of the codes that are tried: that of the angl
 
 
 def encoder_file(run: Run) -> bytes:
-    """The content of encoder.onnx. BadInput where the package onnx is missing."""
+    """Return the content of encoder.onnx. BadInput where the package onnx is missing."""
     graph = _Graph()
-    x = "images"
-    for number, convolution in enumerate(run.model.encoder.convolutions, 1):
-        assert isinstance(convolution, nn.Conv2d)
-        assert convolution.bias is not None
-        x = graph.convolve(x, f"convolution{number}", convolution.weight, convolution.bias)
-        x = graph.add("MaxPool", [x], f"pool{number}", kernel_shape=[2, 2], strides=[2, 2])
-        x = graph.add("Relu", [x], f"relu{number}")
-    x = graph.add("Flatten", [x], "features", axis=1)
-    mean = run.model.encoder.mean
-    graph.linear(x, "mean", mean.weight, mean.bias, "means")
+    network_of(run.config).write_encoder(run.model, graph)
     picture, code = ("N", 1, run.size, run.size), ("N", run.layout.latents)
     return graph.serialise(run, "dcign encoder", ("images", picture), ("means", code))
 
 
 def decoder_file(run: Run) -> bytes:
-    """The content of decoder.onnx. BadInput where the package onnx is missing."""
-    graph, decoder = _Graph(), run.model.decoder
-    x = graph.linear("codes", "linear", decoder.linear.weight, decoder.linear.bias, "features")
-    start = graph.constant("grid", np.asarray([-1, *decoder.start], np.int64))
-    x = graph.add("Reshape", [x, start], "maps")
-    for number, upconvolution in enumerate(decoder.upconvolutions, 1):
-        assert isinstance(upconvolution, UpConv)
-        kernels = fold(upconvolution.weight, upconvolution.phases).flatten(0, 1)
-        x = graph.add("Relu", [x], f"relu{number}")
-        x = graph.convolve(x, f"upconvolution{number}", kernels, upconvolution.bias.repeat_interleave(4))
-        x = graph.add("DepthToSpace", [x], f"shuffle{number}", blocksize=2, mode="CRD")  # PyTorch's pixel shuffle
-    graph.add("Sigmoid", [x], "images")
+    """Return the content of decoder.onnx. BadInput where the package onnx is missing."""
+    graph = _Graph()
+    network_of(run.config).write_decoder(run.model, graph)
     picture, code = ("N", 1, run.size, run.size), ("N", run.layout.latents)
     return graph.serialise(run, "dcign decoder", ("codes", code), ("images", picture))
 
 
 def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict[str, float]:
-    """Largest |difference| from PyTorch of what each file gives on random input: {"encoder": ..., "decoder": ...}.
+    """Compare each file with PyTorch on random input: the largest |difference|, {"encoder": ..., "decoder": ...}.
 
     Failure where it is above `LARGEST_DIFFERENCE` or no number, BadInput where the package onnxruntime is missing.
     """
@@ -80,7 +66,7 @@ def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict
             codes = (SPREAD * noise.standard_normal((rows, run.layout.latents))).astype(np.float32)
             means = sessions["encoder"].run(["means"], {"images": images[:, None]})[0]
             pictures = sessions["decoder"].run(["images"], {"codes": codes})[0][:, 0]
-            expected = {"encoder": manipulate.encode(run, images), "decoder": manipulate.decode(run, codes)}
+            expected = {"encoder": encode(run, images), "decoder": decode(run, codes)}
             for name, given in (("encoder", means), ("decoder", pictures)):
                 found[name] = float(np.maximum(found[name], np.abs(given - expected[name]).max()))  # keeps a NaN
     for name, difference in found.items():
@@ -94,7 +80,7 @@ def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keeps PyTorch to one thread: the last digit of a sum must not depend on the machine's cores."""
+    """Keep PyTorch to one thread: the last digit of a sum must not depend on the machine's cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -129,11 +115,11 @@ class _Graph:
     def serialise(
         self, run: Run, name: str, given: tuple[str, Sequence[Any]], result: tuple[str, Sequence[Any]]
     ) -> bytes:
-        """The checked model, input and output named with their shapes, and what is known of the run as metadata."""
+        """Return the checked model: input and output with their names and shapes, and the run's facts as metadata."""
         helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
         ends = [[helper.make_tensor_value_info(*end[:1], kind, list(end[1]))] for end in (given, result)]
         graph = helper.make_graph(self.nodes, name, *ends, self.constants)
-        version = metadata.version("dcign")
+        version = dcign.__version__
         model = helper.make_model(
             graph, producer_name="dcign", producer_version=version, ir_version=IR,
             opset_imports=[helper.make_opsetid("", OPSET)],
@@ -149,13 +135,15 @@ class _Graph:
 
 
 def facts(run: Run) -> Mapping[str, str]:
-    """What the files say of the run they are from."""
+    """Facts of the run that the files carry as metadata."""
+    network = {} if run.config.network == DEFAULT_NETWORK else {"network": run.config.network}
     return {
-        "dcign_version": metadata.version("dcign"),
+        **network,
+        "dcign_version": dcign.__version__,
         "object": run.object,
         "size": str(run.size),
         "code": str(run.layout),
-        "widths": "/".join(map(str, run.config.widths)),
+        "widths": network_of(run.config).describe(run.config),
         "step": str(run.step),
         "seed": str(run.config.seed),
         "fingerprint": str(run.data.get("fingerprint", "")),
@@ -170,7 +158,7 @@ def _session(content: bytes) -> Any:
 
 
 def _package(name: str) -> ModuleType:
-    """The module `name`, imported only now; BadInput where it is missing."""
+    """Import the module `name` only now; BadInput where it is missing."""
     try:
         if name == "onnx":
             import onnx
@@ -181,3 +169,27 @@ def _package(name: str) -> ModuleType:
     except ImportError as error:
         raise BadInput(f"dcign export: expected the package {name} ({error}); pip install 'dcign[export]'") from None
     return onnxruntime
+
+
+def usage(run: Run, differences: Mapping[str, float], starts: int) -> str:
+    """Write the card's section on the files, with a few lines of Python. `differences` as `check_files` gives them."""
+    measured = ", ".join(f"{name} {rounded(difference)}" for name, difference in differences.items())
+    pictures = f"| `start-*.png` | {starts} images that the page starts from |\n" if starts else ""
+    template = resources.files("dcign.export").joinpath("usage.md.template").read_text(encoding="utf-8")
+    return Template(template).substitute(
+        encoder=ENCODER,
+        decoder=DECODER,
+        size=run.size,
+        latents=run.layout.latents,
+        pictures=pictures,
+        measured=measured,
+        largest=f"{LARGEST_DIFFERENCE:g}",
+    )
+
+
+def rounded(difference: float) -> str:
+    """Write a difference with one digit, rounded up: the last digits differ between processors."""
+    if difference == 0:
+        return "0"
+    unit = 10.0 ** math.floor(math.log10(difference))
+    return f"{math.ceil(difference / unit) * unit:.0e}"

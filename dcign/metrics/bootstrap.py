@@ -59,6 +59,24 @@ def mean(values: NDArray[np.floating], identity: NDArray[np.integer], draws: int
     return _with_interval(value, list(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)), draws)
 
 
+def root(squared: Estimate) -> Estimate:
+    """The square root of a value and of the ends of its interval."""
+    value, low, high = (
+        None if number is None else float(np.sqrt(number))
+        for number in (squared["value"], squared["low"], squared["high"])
+    )
+    return Estimate(value=value, low=low, high=high)
+
+
+def scaled(estimate: Estimate, by: float | None) -> Estimate:
+    """A value and its interval times `by`; nothing where there is no such factor."""
+    if by is None:
+        return Estimate(value=None, low=None, high=None)
+    numbers = (estimate["value"], estimate["low"], estimate["high"])
+    value, low, high = (None if number is None else number * by for number in numbers)
+    return Estimate(value=value, low=low, high=high)
+
+
 def _with_interval(value: float, found: list[float], draws: int) -> Estimate:
     if len(found) * 2 < draws:
         return Estimate(value=value, low=None, high=None)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor
 
-from dcign.metrics.true_factors import Factor, columns, is_discrete
+from dcign.metrics.disentanglement import Factor, columns, is_discrete
 
 TEST_SHARE = 1 / 3  # of the identities
 TREES, DEPTH, RATE = 100, 3, 0.1  # scikit-learn's defaults for gradient boosting
@@ -44,13 +44,13 @@ def split(identity: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.
     return np.flatnonzero(~tested), np.flatnonzero(tested)
 
 
-def compute(
+def dci_scores(
     codes: NDArray[np.floating],
     factors: Mapping[str, Factor],
     train: NDArray[np.integer],
     test: NDArray[np.integer],
 ) -> Scores | None:
-    """Of `codes` (M, Z) for `factors` (`dcign.metrics.true_factors`), fitted on rows `train`, tested on rows `test`.
+    """Score `codes` (M, Z) for `factors` (`dcign.metrics.disentanglement`), fitted on rows `train`, tested on `test`.
 
     None with fewer than two latents or factors, or where a factor does not vary in both.
     """

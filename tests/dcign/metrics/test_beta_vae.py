@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcign.metrics import beta_vae
+from dcign.metrics.vae_scores import beta_vae_score, pairs
 
 RNG = np.random.default_rng(0)
 FACTORS = dict(zip("abc", RNG.integers(0, 5, (3, 1200)), strict=True))
@@ -10,7 +10,7 @@ TRAIN, TEST = np.arange(800), np.arange(800, 1200)
 
 
 def score(codes, factors=FACTORS):
-    return beta_vae.compute(codes, factors, TRAIN, TEST, np.random.default_rng(0))
+    return beta_vae_score(codes, factors, TRAIN, TEST, np.random.default_rng(0))
 
 
 def test_the_factors_as_code_score_one_turned_or_not_and_constant_or_noise_codes_chance():
@@ -21,7 +21,7 @@ def test_the_factors_as_code_score_one_turned_or_not_and_constant_or_noise_codes
 
 def test_a_pair_is_two_images_of_one_class_and_never_one_image_twice():
     label = np.repeat([3, 0, 2, 1], [2, 5, 1, 30])[RNG.permutation(38)]
-    first, second = beta_vae.pairs(label, (4000,), np.random.default_rng(1))
+    first, second = pairs(label, (4000,), np.random.default_rng(1))
     assert np.all(first != second)
     assert np.array_equal(label[first], label[second])
     assert not np.any(label[first] == 2)  # alone in its class

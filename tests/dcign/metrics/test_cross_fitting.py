@@ -2,36 +2,36 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from dcign.metrics import cross_fitting
-from dcign.metrics.groupwise import r2
+from dcign.metrics import groups as group_metrics
+from dcign.metrics.groups import r2
 
 RNG = np.random.default_rng(0)
 IDENTITY = np.repeat(RNG.permutation(40), 10)
 
 
 def test_no_identity_is_in_two_folds_and_folds_are_even():
-    fold = cross_fitting.folds_by_identity(IDENTITY)
+    fold = group_metrics.folds_by_identity(IDENTITY)
     assert all(len(set(fold[i == IDENTITY])) == 1 for i in range(40))
     assert np.bincount(fold).tolist() == [80] * 5
-    assert np.bincount(cross_fitting.folds_by_identity(np.repeat([4, 9, 2], 6))).tolist() == [6] * 3
+    assert np.bincount(group_metrics.folds_by_identity(np.repeat([4, 9, 2], 6))).tolist() == [6] * 3
     with pytest.raises(ValueError, match="2 identities"):
-        cross_fitting.folds_by_identity(np.array([1, 1, 2]))
+        group_metrics.folds_by_identity(np.array([1, 1, 2]))
 
 
 def test_every_identity_is_known_whichever_fold_of_views_is_held_out():
     identity = np.array([3, 1, 1, 3, 3, 1, 7, 7])
-    fold = cross_fitting.folds_by_view(identity)
+    fold = group_metrics.folds_by_view(identity)
     for number in np.unique(fold):
         assert set(identity[fold != number]) == {1, 3, 7}
     with pytest.raises(ValueError, match="single image"):
-        cross_fitting.folds_by_view(np.array([1, 1, 2]))
+        group_metrics.folds_by_view(np.array([1, 1, 2]))
 
 
 def test_ridge_is_that_of_scikit_learn_with_the_best_penalty_on_other_folds():
     codes = RNG.normal(size=(400, 30)) * RNG.uniform(0.1, 10, 30) + 3
     target = (codes[:, :3] / codes[:, :3].std(axis=0)).sum(axis=1, keepdims=True) + RNG.normal(size=(400, 1))
-    fold = cross_fitting.folds_by_identity(IDENTITY)
-    (found,) = cross_fitting.ridge(codes, [target], fold)
+    fold = group_metrics.folds_by_identity(IDENTITY)
+    (found,) = group_metrics.ridge_predictions(codes, [target], fold)
 
     def held_out(train, test, penalty):
         centre, scale = codes[train].mean(axis=0), codes[train].std(axis=0)
@@ -45,9 +45,9 @@ def test_ridge_is_that_of_scikit_learn_with_the_best_penalty_on_other_folds():
                 for k in range(5)
                 if k != number
             )
-            for penalty in cross_fitting.PENALTIES
+            for penalty in group_metrics.PENALTIES
         ]
-        best = cross_fitting.PENALTIES[int(np.argmin(errors))]
+        best = group_metrics.PENALTIES[int(np.argmin(errors))]
         rows = fold == number
         assert found[rows] == pytest.approx(held_out(~rows, rows, best), abs=1e-8)
 
@@ -55,9 +55,9 @@ def test_ridge_is_that_of_scikit_learn_with_the_best_penalty_on_other_folds():
 def test_ridge_does_not_depend_on_the_scale_of_latents_nor_on_other_targets():
     codes = RNG.normal(size=(400, 8))
     first, second = codes[:, :1] + RNG.normal(size=(400, 1)), RNG.normal(size=(400, 2))
-    fold = cross_fitting.folds_by_identity(IDENTITY)
-    both = cross_fitting.ridge(codes, [first, second], fold)
-    alone = cross_fitting.ridge(codes * 100 + 5, [first], fold)
+    fold = group_metrics.folds_by_identity(IDENTITY)
+    both = group_metrics.ridge_predictions(codes, [first, second], fold)
+    alone = group_metrics.ridge_predictions(codes * 100 + 5, [first], fold)
     assert both[0] == pytest.approx(alone[0])
     assert both[1].shape == (400, 2)
 
@@ -65,35 +65,35 @@ def test_ridge_does_not_depend_on_the_scale_of_latents_nor_on_other_targets():
 def test_what_is_known_of_an_identity_does_not_count_for_others():
     """Each identity has a code and a value of its own, unrelated to each other: a seen one could be looked up."""
     codes, target = RNG.normal(size=(40, 20))[IDENTITY], RNG.normal(size=(40, 1))[IDENTITY]
-    fold = cross_fitting.folds_by_identity(IDENTITY)
-    assert r2(target, cross_fitting.ridge(codes, [target], fold)[0]) < 0.05
-    assert r2(target, cross_fitting.trees(codes, target, fold)) < 0.05
+    fold = group_metrics.folds_by_identity(IDENTITY)
+    assert r2(target, group_metrics.ridge_predictions(codes, [target], fold)[0]) < 0.05
+    assert r2(target, group_metrics.tree_predictions(codes, target, fold)) < 0.05
 
 
 def test_trees_see_a_folded_latent_and_ridge_does_not():
     latent = RNG.uniform(-1, 1, (400, 1))
-    fold = cross_fitting.folds_by_identity(IDENTITY)
-    assert r2(np.abs(latent), cross_fitting.trees(latent, np.abs(latent), fold)) > 0.95
-    assert r2(np.abs(latent), cross_fitting.ridge(latent, [np.abs(latent)], fold)[0]) < 0.05
+    fold = group_metrics.folds_by_identity(IDENTITY)
+    assert r2(np.abs(latent), group_metrics.tree_predictions(latent, np.abs(latent), fold)) > 0.95
+    assert r2(np.abs(latent), group_metrics.ridge_predictions(latent, [np.abs(latent)], fold)[0]) < 0.05
 
 
 def test_constant_latents_predict_the_mean():
     target = RNG.normal(size=(400, 1))
-    fold = cross_fitting.folds_by_identity(IDENTITY)
+    fold = group_metrics.folds_by_identity(IDENTITY)
     codes = np.full((400, 3), 7.0)
-    (found,) = cross_fitting.ridge(codes, [target], fold)
+    (found,) = group_metrics.ridge_predictions(codes, [target], fold)
     for number in range(5):
         assert found[fold == number] == pytest.approx(target[fold != number].mean())
-    assert np.isfinite(cross_fitting.trees(codes, target, fold)).all()
+    assert np.isfinite(group_metrics.tree_predictions(codes, target, fold)).all()
 
 
 def test_the_nearest_mean_recognises_identities_and_nothing_recognises_none():
-    fold = cross_fitting.folds_by_view(IDENTITY)
+    fold = group_metrics.folds_by_view(IDENTITY)
     centres = RNG.normal(size=(40, 6))
     loud = RNG.normal(size=(400, 1)) * 1000  # varies with all else; says nothing of the identity
     codes = np.hstack([centres[IDENTITY] + 0.1 * RNG.normal(size=(400, 6)), loud])
-    assert np.mean(cross_fitting.nearest_class_mean(codes, IDENTITY, fold) == IDENTITY) > 0.97
+    assert np.mean(group_metrics.nearest_class_mean(codes, IDENTITY, fold) == IDENTITY) > 0.97
     exact = np.hstack([IDENTITY[:, None].astype(float), np.zeros((400, 1))])
-    assert np.mean(cross_fitting.nearest_class_mean(exact, IDENTITY, fold) == IDENTITY) == 1.0
+    assert np.mean(group_metrics.nearest_class_mean(exact, IDENTITY, fold) == IDENTITY) == 1.0
     noise = RNG.normal(size=(400, 6))
-    assert np.mean(cross_fitting.nearest_class_mean(noise, IDENTITY, fold) == IDENTITY) < 0.1
+    assert np.mean(group_metrics.nearest_class_mean(noise, IDENTITY, fold) == IDENTITY) < 0.1

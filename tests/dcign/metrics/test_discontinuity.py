@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcign.metrics import discontinuity
+from dcign.metrics.angles import jump_at_zero
 
 
 @pytest.fixture
@@ -15,10 +15,10 @@ def probes():
 def test_a_jump_between_two_slopes_is_found_exactly_and_its_interval_holds_it(probes, jump):
     degrees, identity, noise = probes
     latent = np.where(degrees < 0, 0.02 * degrees, -0.01 * degrees + jump)
-    found = discontinuity.compute(latent, degrees, identity)
+    found = jump_at_zero(latent, degrees, identity)
     assert found["value"] == pytest.approx(jump / latent.std(), abs=1e-9)
     noisy = latent + 0.3 * noise
-    found = discontinuity.compute(noisy, degrees, identity)
+    found = jump_at_zero(noisy, degrees, identity)
     assert found["low"] < jump / noisy.std() < found["high"]
     assert found["high"] - found["low"] < 0.8
 
@@ -26,22 +26,22 @@ def test_a_jump_between_two_slopes_is_found_exactly_and_its_interval_holds_it(pr
 def test_a_line_has_no_jump_and_the_unit_of_the_latent_does_not_matter(probes):
     degrees, identity, noise = probes
     latent = 0.02 * degrees + noise
-    found = discontinuity.compute(latent, degrees, identity)
+    found = jump_at_zero(latent, degrees, identity)
     assert found["low"] < 0 < found["high"]
-    assert discontinuity.compute(7 * latent + 3, degrees, identity)["value"] == pytest.approx(found["value"])
+    assert jump_at_zero(7 * latent + 3, degrees, identity)["value"] == pytest.approx(found["value"])
 
 
 def test_on_a_circle_angles_just_below_a_full_turn_are_left_of_zero(probes):
     degrees, identity, _ = probes
     latent = np.where(degrees < 0, -1.0, 1.0)
-    turned = discontinuity.compute(latent, np.mod(degrees, 360.0), identity, circular=True)
-    assert turned == discontinuity.compute(latent, degrees, identity)
+    turned = jump_at_zero(latent, np.mod(degrees, 360.0), identity, circular=True)
+    assert turned == jump_at_zero(latent, degrees, identity)
     assert turned["value"] == pytest.approx(2 / latent.std())
 
 
 def test_there_is_no_test_without_both_sides_or_of_a_constant_latent(probes):
     degrees, identity, noise = probes
     nothing = {"value": None, "low": None, "high": None}
-    assert discontinuity.compute(noise, np.abs(degrees), identity) == nothing
-    assert discontinuity.compute(np.ones(2000), degrees, identity) == nothing
-    assert discontinuity.compute(noise, np.where(degrees < 0, -5.0, degrees), identity) == nothing
+    assert jump_at_zero(noise, np.abs(degrees), identity) == nothing
+    assert jump_at_zero(np.ones(2000), degrees, identity) == nothing
+    assert jump_at_zero(noise, np.where(degrees < 0, -5.0, degrees), identity) == nothing

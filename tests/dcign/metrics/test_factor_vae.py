@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcign.metrics import factor_vae
+from dcign.metrics.vae_scores import VOTE_IMAGES, factor_vae_score, majority, vote_draws
 
 RNG = np.random.default_rng(0)
 FACTORS = dict(zip("abc", RNG.integers(0, 5, (3, 1200)), strict=True))
@@ -11,7 +11,7 @@ TRAIN, TEST = np.arange(800), np.arange(800, 1200)
 
 
 def score(codes, factors=FACTORS):
-    return factor_vae.compute(codes, factors, TRAIN, TEST, np.random.default_rng(0))
+    return factor_vae_score(codes, factors, TRAIN, TEST, np.random.default_rng(0))
 
 
 def test_the_factors_as_code_score_one_whatever_their_scale_and_constant_or_noise_codes_chance():
@@ -31,8 +31,8 @@ def test_a_collapsed_latent_does_not_vote():
 
 def test_the_images_of_a_vote_share_their_class_and_are_drawn_from_all_of_it():
     labels = list(FACTORS.values())
-    held, rows = factor_vae.draws(labels, 3000, np.random.default_rng(1))
-    assert rows.shape == (3000, factor_vae.IMAGES)
+    held, rows = vote_draws(labels, 3000, np.random.default_rng(1))
+    assert rows.shape == (3000, VOTE_IMAGES)
     for factor, label in enumerate(labels):
         shared = label[rows[held == factor]]
         assert np.all(shared == shared[:, :1])
@@ -42,7 +42,7 @@ def test_the_images_of_a_vote_share_their_class_and_are_drawn_from_all_of_it():
 
 def test_the_majority_decides_on_other_votes():
     train, test = np.array([[9, 1, 0], [1, 9, 5]]), np.array([[6, 2, 1], [0, 8, 3]])
-    assert factor_vae.majority(train, test) == pytest.approx((6 + 8 + 3) / 20)
+    assert majority(train, test) == pytest.approx((6 + 8 + 3) / 20)
 
 
 def test_one_factor_has_no_value():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dcign.metrics import lpips
+from dcign.metrics import image_quality
 
 LPIPS = '''
 import torch
@@ -68,7 +68,7 @@ def fill_cache(machine, **changed):
     torch.manual_seed(0)
     layers = {name: torch.nn.Conv2d(3, 2, 3) for name in ("0", "3", "6", "8", "10")}
     weights = {f"features.{n}.{k}": getattr(layers[n], k).detach() for n in layers for k in ("weight", "bias")}
-    path = Path(machine) / "torch" / "hub" / "checkpoints" / lpips.BACKBONE
+    path = Path(machine) / "torch" / "hub" / "checkpoints" / image_quality.BACKBONE
     path.parent.mkdir(parents=True)
     torch.save({**weights, **changed}, path)
     return path, weights
@@ -76,7 +76,7 @@ def fill_cache(machine, **changed):
 
 def test_weights_of_the_cache_and_the_package_are_the_ones_used(machine):
     _, weights = fill_cache(machine)
-    distance = lpips.find()
+    distance = image_quality.find_lpips()
     images = np.random.default_rng(0).integers(0, 256, (2, 40, 8, 8), dtype=np.uint8)
     found = distance(*images)
 
@@ -90,8 +90,8 @@ def test_weights_of_the_cache_and_the_package_are_the_ones_used(machine):
 
 
 def test_without_weights_the_reason_names_where_they_were_looked_for(machine):
-    reason = lpips.find()
-    assert lpips.BACKBONE in reason
+    reason = image_quality.find_lpips()
+    assert image_quality.BACKBONE in reason
     assert str(machine) in reason
     assert not (machine / "torch").exists()
 
@@ -100,16 +100,16 @@ def test_without_weights_the_reason_names_where_they_were_looked_for(machine):
 def test_without_a_package_the_reason_names_it(machine, missing, monkeypatch):
     fill_cache(machine)
     monkeypatch.setattr(
-        lpips.importlib.util, "find_spec", lambda name: None if name == missing else object(), raising=True
+        image_quality.importlib.util, "find_spec", lambda name: None if name == missing else object(), raising=True
     )
-    assert lpips.find() == f"the package {missing} is not installed"
+    assert image_quality.find_lpips() == f"the package {missing} is not installed"
 
 
 def test_damaged_or_other_weights_are_a_reason_on_one_line(machine):
     path, weights = fill_cache(machine, **{"features.0.weight": torch.zeros(7, 3, 3, 3)})
-    assert "cannot be used" in lpips.find()
-    assert "\n" not in lpips.find()
+    assert "cannot be used" in image_quality.find_lpips()
+    assert "\n" not in image_quality.find_lpips()
     torch.save({name: value for name, value in weights.items() if name != "features.3.bias"}, path)
-    assert "features.3.bias" in lpips.find()
+    assert "features.3.bias" in image_quality.find_lpips()
     path.write_bytes(b"not weights")
-    assert "cannot be used" in lpips.find()
+    assert "cannot be used" in image_quality.find_lpips()

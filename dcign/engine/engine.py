@@ -1,0 +1,298 @@
+"""A trained run in a notebook's hands: images to codes, codes to images, one image at other angles. Numpy in and out.
+
+engine = dcign.load("run")
+codes = engine.encode(["ann.png", "bob.jpg"])                       # (2, 200)
+images = engine.decode(codes)                                       # (2, 150, 150) in [0, 1]
+turned = engine.rerender("ann.png", azimuth=30, light=[-60, 0, 60])     # (3, 150, 150)
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageOps
+
+from dcign.config import DEVICES
+from dcign.engine.calibration import Calibration, is_calibrated, load_for
+from dcign.engine.codes import decode, encode
+from dcign.engine.curves import Curve, GroupCurve
+from dcign.errors import BadInput, RunError
+from dcign.images.reading import BACKGROUND, grey_square, load_grey
+from dcign.model.code import AngleLatents, CodeLayout
+from dcign.model.devices import resolve_device
+from dcign.runs.run import Run, load_run
+
+Picture: TypeAlias = NDArray[np.uint8] | NDArray[np.floating] | Image.Image | str | os.PathLike[str]
+AT_ONCE = 32  # images; keeps memory level however many there are
+ROUNDING = 1e-6  # by which grey values may leave [0, 1]: what resampling elsewhere leaves behind
+
+
+def load(path: str | os.PathLike[str], device: str = "auto") -> Engine:
+    """Open a trained run.
+
+    path    a folder written by `dcign train`, of which the newest checkpoint is taken, one checkpoint, or the name of
+            weights that ship with dcign, such as 'faces', where nothing else of that name lies here
+    device  'cpu', 'cuda', or 'auto': a GPU if there is one
+
+    RunError when there is no run to be read at `path`, BadInput for another device.
+    """
+    if device not in DEVICES:
+        raise BadInput(f"device: expected one of {', '.join(DEVICES)}, found {device!r}")
+    return Engine(load_run(Path(path), resolve_device(device)))
+
+
+class Engine:
+    """A trained run, opened by `dcign.load`. Shapes: N images, H = W = `size`, Z latents.
+
+    Angles are degrees: azimuth turns the object, elevation raises the camera, light turns the light. They go through
+    the calibration that `dcign evaluate` stores in the run; without one `factors` is empty, and what needs degrees
+    raises RunError. All errors are of the tree in `assets.errors`: BadInput and its kinds for what was given.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __repr__(self) -> str:
+        return f"<dcign.Engine {self.folder}: {self.object}, {self.size} x {self.size}, {self._run.layout}>"
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self._run.folder
+
+    @property
+    def step(self) -> int:
+        """Mini-batches that the weights were trained on."""
+        return self._run.step
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the training data."""
+        return str(self._run.data.get("fingerprint", ""))
+
+    @property
+    def object(self) -> str:
+        """'face' or 'chair'."""
+        return self._run.object
+
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+        return self._run.size
+
+    @property
+    def latents(self) -> tuple[str, ...]:
+        """Names of all Z latents in the order of a code: z_azimuth, z_elevation, z_light, z_intrinsic_0, ..."""
+        return latent_names(self._run.layout)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The angles that `rerender` can set: azimuth, elevation and light for faces by default, azimuth for chairs."""
+        return tuple(self._curves) if is_calibrated(self._run) else ()
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest angle of each of `factors`, degrees. Of a full circle any angle is as good."""
+        return {name: self._curves[name].range for name in self.factors}
+
+    @property
+    def directions(self) -> NDArray[np.float32]:
+        """Leading directions of identity, (D, Z): what one standard deviation along each adds to a code.
+
+        `engine.decode(code + 2 * engine.directions[0])`. Empty without a calibration that has them.
+        """
+        if not is_calibrated(self._run):
+            return np.empty((0, self._run.layout.latents), np.float32)
+        return self._measured.directions_of(self._run.layout).astype(np.float32)
+
+    def encode(self, images: Picture | Iterable[Picture]) -> NDArray[np.float32]:
+        """Encode images to their graphics codes: means of Q(z | x), (N, Z) float32; (Z,) for a single image.
+
+        `images` is an array (H, W) or (N, H, W) of uint8, or of floats in [0, 1], black to white, row 0 at the top; a
+        PIL image; the path of an image file; or any number of these. Arrays must have the run's size. PIL images and
+        files may have any size and mode: their largest centred square is taken, in grey, and resized.
+
+        BadInput for an array of another shape, type or range; RunError for a file that is no image.
+        """
+        single, pictures = self._listed(images)
+        codes = np.empty((len(pictures), self._run.layout.latents), np.float32)
+        for start in range(0, len(pictures), AT_ONCE):
+            block = slice(start, start + AT_ONCE)
+            grey = [self._grey(picture, "" if single else f" {start + k}") for k, picture in enumerate(pictures[block])]
+            codes[block] = encode(self._run, np.stack(grey))
+        return codes[0] if single else codes
+
+    def decode(self, codes: ArrayLike) -> NDArray[np.float32]:
+        """Decode codes (N, Z) to images (N, H, W) float32 in [0, 1]; (Z,) to (H, W), (A, B, Z) to (A, B, H, W).
+
+        BadInput for codes of another width, and for numbers that are not finite or that the network cannot take.
+        """
+        checked = self._codes(codes)
+        images = decode(self._run, checked.reshape(-1, checked.shape[-1]))
+        if not np.isfinite(images).all():
+            raise BadInput(f"codes: expected numbers as `encode` gives them, found up to {np.abs(checked).max():g}")
+        return images.reshape(*checked.shape[:-1], self.size, self.size)
+
+    def rerender(
+        self,
+        image: Picture | Iterable[Picture],
+        *,
+        azimuth: ArrayLike | None = None,
+        elevation: ArrayLike | None = None,
+        light: ArrayLike | None = None,
+        **others: ArrayLike,
+    ) -> NDArray[np.float32]:
+        """Show the object of an image at other angles, all else kept: images in [0, 1], float32.
+
+        Angles are degrees: a number, or several. They go together as numpy broadcasts them:
+
+            azimuth=30                                                  (H, W)
+            azimuth=30, light=[-60, 0, 60]                              (3, H, W): all three at 30
+            azimuth=[-30, 0, 30], light=[-60, 0, 60]                    (3, H, W): pair by pair
+            azimuth=np.reshape([-30, 0, 30], (3, 1)), light=[-60, 60]   (3, 2, H, W): each with each
+
+        `image` is what `encode` takes; several images broadcast along with the angles. An angle not given stays as it
+        is in the image. `others` are factors of one's own, by name.
+
+        BadInput for an angle outside `ranges` and for angles that do not broadcast, RunError for a factor that the run
+        has no latents for or no calibration.
+        """
+        asked = {"azimuth": azimuth, "elevation": elevation, "light": light, **others}
+        return self.decode(self.set_degrees(self.encode(image), {k: v for k, v in asked.items() if v is not None}))
+
+    def set_degrees(self, codes: ArrayLike, angles: Mapping[str, ArrayLike]) -> NDArray[np.float32]:
+        """Set the latents of each factor of `angles` in `codes` (..., Z) to its degrees, and keep all others.
+
+        The leading axes of codes and angles broadcast as in `rerender`, which decodes what this gives; same errors.
+        """
+        checked = self._codes(codes)
+        values = {name: self._curve(name).to_latent(_degrees(name, given)) for name, given in angles.items()}
+        shapes = {name: np.shape(given) for name, given in angles.items()}
+        try:
+            shape = np.broadcast_shapes(checked.shape[:-1], *shapes.values())
+        except ValueError:
+            found = ", ".join(f"{name} {given}" for name, given in shapes.items())
+            raise BadInput(
+                f"angles: expected shapes that broadcast with each other and with images {checked.shape[:-1]}, "
+                f"found {found}; reshape one to (-1, 1) for each with each"
+            ) from None
+        posed = np.broadcast_to(checked, (*shape, checked.shape[-1])).copy()
+        for name, latents in values.items():
+            indices = self._knobs.latents(name)
+            posed[..., indices] = latents.reshape(*shapes[name], len(indices))
+        return posed
+
+    def degrees(self, codes: ArrayLike) -> dict[str, NDArray[np.float64]]:
+        """Read the angles that codes (N, Z) stand for: factor -> degrees (N,); numbers for one code (Z,).
+
+        Only of the factors whose calibration can be read backwards: not of a full circle in one latent. Held at the
+        ends of `ranges` beyond them. BadInput for codes of another width or not finite, RunError without calibration.
+        """
+        checked = self._codes(codes)
+        curves = {name: curve for name, curve in self._curves.items() if curve.invertible}
+        return {name: curve.to_degrees(self._knobs.own(checked, name)) for name, curve in curves.items()}
+
+    def _listed(self, images: Picture | Iterable[Picture]) -> tuple[bool, list[Picture]]:
+        """Return True if a single image was given, and the images one by one."""
+        if isinstance(images, np.ndarray):
+            if images.ndim not in (2, 3) or images.shape[-2:] != (self.size, self.size):
+                raise BadInput(
+                    f"images: expected shape ({self.size}, {self.size}) or (N, {self.size}, {self.size}), "
+                    f"found {images.shape}; arrays of another size or with colours go in as PIL images"
+                )
+            return images.ndim == 2, [images] if images.ndim == 2 else list(images)
+        if isinstance(images, (Image.Image, str, os.PathLike)):
+            return True, [images]
+        if not isinstance(images, Iterable):
+            raise BadInput(f"images: expected an array, a PIL image, a path or several, found {type(images).__name__}")
+        return False, list(images)
+
+    def _grey(self, picture: Picture, number: str) -> NDArray[np.float32]:
+        """Make one image what the network takes, (H, W) float32 in [0, 1]; `number` tells which one in an error."""
+        background = BACKGROUND.get(self.object, 0.0)
+        if isinstance(picture, Image.Image):
+            return grey_square(_upright(picture, number), self.size, background, f"image{number}")
+        if isinstance(picture, (str, os.PathLike)):
+            return load_grey(Path(picture), self.size, background)
+        if not isinstance(picture, np.ndarray):
+            raise BadInput(f"image{number}: expected an array, a PIL image or a path, found {type(picture).__name__}")
+        if picture.shape != (self.size, self.size):
+            raise BadInput(f"image{number}: expected shape ({self.size}, {self.size}), found {picture.shape}")
+        if picture.dtype == np.uint8:
+            return picture.astype(np.float32) / np.float32(255)
+        if not np.issubdtype(picture.dtype, np.floating):
+            raise BadInput(f"image{number}: expected uint8, or floats in [0, 1], found {picture.dtype}")
+        low, high = float(picture.min()), float(picture.max())
+        if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # also where one is NaN
+            raise BadInput(f"image{number}: expected floats in [0, 1], or uint8, found {low:g} to {high:g}")
+        return np.clip(picture.astype(np.float32), 0, 1)
+
+    def _codes(self, codes: ArrayLike) -> NDArray[np.float32]:
+        """Return `codes` (..., Z) as float32, checked."""
+        latents = self._run.layout.latents
+        try:
+            with np.errstate(over="ignore"):
+                found = np.asarray(codes, np.float32)
+        except (TypeError, ValueError):
+            raise BadInput(f"codes: expected numbers of shape (N, {latents}), found other things") from None
+        if found.shape[-1:] != (latents,):
+            raise BadInput(f"codes: expected shape (N, {latents}) or ({latents},), found {found.shape}")
+        if not np.isfinite(found).all():
+            raise BadInput("codes: expected finite numbers, found NaN, infinity or beyond float32")
+        return found
+
+    @cached_property
+    def _measured(self) -> Calibration:
+        return load_for(self._run, lambda line: warnings.warn(line, stacklevel=4))
+
+    @cached_property
+    def _knobs(self) -> AngleLatents:
+        return self._measured.knobs(self._run.layout)
+
+    @cached_property
+    def _curves(self) -> dict[str, Curve | GroupCurve]:
+        """Curves of the factors that have latents. RunError where their numbers of latents differ."""
+        curves = {name: curve for name, curve in self._measured.curves.items() if name in self._knobs.groups}
+        for name, curve in curves.items():
+            expected, found = len(self._knobs.latents(name)), np.size(curve.latent[0])
+            if expected != found:
+                raise RunError(
+                    f"{name}: expected a calibration of {expected} latents, as many as the code of this run has for "
+                    f"it, found one of {found}; run `dcign evaluate {self.folder} SHARDS` again"
+                )
+        return curves
+
+    def _curve(self, factor: str) -> Curve | GroupCurve:
+        if factor not in self._curves:
+            self._knobs.latents(factor)  # before a calibration is missed that cannot be
+            return self._measured.curve(factor)
+        return self._curves[factor]
+
+
+def latent_names(layout: CodeLayout) -> tuple[str, ...]:
+    """Return Z names: z_azimuth for a group of one latent, z_intrinsic_0, z_intrinsic_1, ... for one of several."""
+    return tuple(f"z_{name}" if width == 1 else f"z_{name}_{k}" for name, width in layout.parts for k in range(width))
+
+
+def _upright(picture: Image.Image, number: str) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception as error:  # PIL reads pixels late, and its decoders raise whatever a damaged file leads them to
+        raise RunError(f"image{number}: damaged or truncated ({error})") from None
+
+
+def _degrees(factor: str, angles: ArrayLike) -> NDArray[np.float64]:
+    try:
+        found = np.asarray(angles, np.float64)
+    except (TypeError, ValueError):
+        raise BadInput(f"{factor}: expected degrees, one or several, found {angles!r}") from None
+    if not np.isfinite(found).all():
+        raise BadInput(f"{factor}: expected finite degrees, found {angles!r}")
+    return found

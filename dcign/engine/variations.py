@@ -1,0 +1,285 @@
+"""Codes made from the code of one image: an angle turned, parts or all of another's taken over, identities drawn.
+
+A `Slider` describes the same for a page that moves a code by itself: a range, and what it does to which latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.engine.calibration import Calibration
+from dcign.engine.codes import set_latent
+from dcign.errors import ArgumentError, RunError
+from dcign.images.drawing import degrees_text
+from dcign.model.code import AngleLatents, CodeLayout
+from dcign.runs.run import Run
+
+LONGEST_NUMBER = 10  # digits of the number of a latent
+INTRINSIC = "intrinsic"  # all latents that are not an angle's
+REACH = 3.0  # standard deviations that a slider goes to either side along a direction
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Values that some latents take one after another, all others kept.
+
+    name      what is set: azimuth, latent 17
+    latents   which latents, (W,) int64
+    values    (S, W) float32
+    relative  whether the values are added to what is there, not put in its place
+    captions  each of the S values as it is shown: −60°
+    keys      each as it stands in names of files: azimuth=-60
+    """
+
+    name: str
+    latents: NDArray[np.int64]
+    values: NDArray[np.float32]
+    captions: tuple[str, ...]
+    keys: tuple[str, ...]
+    relative: bool = False
+
+    def of(self, code: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return `code` (Z,) with these latents at each of the values, (S, Z)."""
+        start = code[self.latents] if self.relative else np.float32(0)
+        return set_latent(code, self.latents, start + self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Variation:
+    """Codes (S, Z) that belong together, shown in rows of `columns`; captions and keys as above.
+
+    `label` stands to the left of the row, `heading` over several rows.
+    """
+
+    label: str
+    codes: NDArray[np.float32]
+    captions: tuple[str, ...]
+    keys: tuple[str, ...]
+    columns: int
+    heading: str = ""
+
+
+def angle_setting(curves: Calibration, knobs: AngleLatents, factor: str, degrees: NDArray[np.float64]) -> Setting:
+    """Set an angle to each of `degrees` (S,), through its calibration.
+
+    RunError for a factor without latents of its own, BadInput for one without calibration and angles outside its range.
+    """
+    latents = knobs.latents(factor)  # before a calibration is missed that cannot be
+    values = np.asarray(curves.curve(factor).to_latent(degrees), np.float32)
+    given = values.shape[1] if values.ndim == 2 else 1
+    if given != len(latents):
+        raise RunError(
+            f"{factor}: expected values of {len(latents)} latents, as many as the code of this run has for it, found "
+            f"values of {given} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
+        )
+    keys = tuple(f"{factor}={angle + 0.0:.6g}" for angle in degrees)
+    return Setting(factor, latents, values.reshape(-1, given), tuple(map(degrees_text, degrees)), keys)
+
+
+def latent_setting(layout: CodeLayout, knobs: AngleLatents, name: str, values: NDArray[np.float64]) -> Setting:
+    """Set one latent to each of `values` (S,); `name` is its number in the code, or an angle or group of one latent.
+
+    BadInput for a name or number that the code has not, and for a name of several latents.
+    """
+    groups = {**{group: layout.indices(group) for group in layout.names}, **knobs.groups}
+    if name.isascii() and name.isdigit() and len(name) < LONGEST_NUMBER and int(name) < layout.latents:
+        index, label = int(name), f"latent {int(name)}"
+    elif name not in groups:
+        single = ", ".join(group for group, latents in groups.items() if len(latents) == 1)
+        expected = f"expected a number from 0 to {layout.latents - 1}{f', or {single}' if single else ''}"
+        raise ArgumentError("latent", expected, name)
+    elif len(groups[name]) > 1:
+        found = f"it has {len(groups[name])} latents; name one by its number: {groups[name][0]}"
+        raise ArgumentError("latent", found, name)
+    else:
+        index, label = int(groups[name][0]), f"latent {name}"
+    captions = tuple(f"{value + 0.0:.3g}".replace("-", "−") for value in values)
+    keys = tuple(f"latent-{name}={value + 0.0:.6g}" for value in values)
+    return Setting(label, np.array([index]), values[:, None].astype(np.float32), captions, keys)
+
+
+def direction_setting(curves: Calibration, layout: CodeLayout, number: int, values: NDArray[np.float64]) -> Setting:
+    """Move along a leading direction of identity, 1 for the first, by each of `values` (S,) in standard deviations.
+
+    BadInput for a number beyond those of the calibration, RunError for a calibration of another code.
+    """
+    if not 1 <= number <= len(curves.directions):
+        known = f"a number from 1 to {len(curves.directions)}" if curves.directions else "a run that has directions"
+        hint = (
+            "" if curves.directions else "; run `dcign evaluate RUN SHARDS` again, on shards in which identities vary"
+        )
+        raise ArgumentError("direction", f"expected {known}{hint}", str(number))
+    direction = curves.directions_of(layout)[number - 1]
+    latents = np.flatnonzero(direction)
+    captions = tuple(f"{value + 0.0:.3g} σ".replace("-", "−") for value in values)
+    keys = tuple(f"direction-{number}={value + 0.0:.6g}" for value in values)
+    offsets = np.outer(values, direction[latents]).astype(np.float32)
+    return Setting(f"intrinsic {number}", latents, offsets, captions, keys, relative=True)
+
+
+def sweep(code: NDArray[np.float32], setting: Setting) -> Variation:
+    """Vary `code` (Z,) by one setting, at each of its values."""
+    return Variation(setting.name, setting.of(code), setting.captions, setting.keys, len(setting.values))
+
+
+def check_grid(settings: Sequence[Setting]) -> None:
+    """BadInput for more than two settings with several values, and for settings of the same latent.
+
+    Directions add up, so they may share latents with each other.
+    """
+    moving = [each.name for each in settings if len(each.values) > 1]
+    if len(moving) > 2:
+        found = f"expected at most two sweeps, found {', '.join(moving)}; give the others one value each"
+        raise ArgumentError("grid", found)
+    added = [each.latents for each in settings if each.relative]
+    groups = [each.latents for each in settings if not each.relative]
+    latents = np.concatenate([*groups, np.unique(np.concatenate(added or [np.empty(0, np.int64)]))])
+    names = {each.name for each in settings}
+    if len(np.unique(latents)) < len(latents) or len(names) < len(settings):
+        raise ArgumentError("grid", f"expected each latent once, found {', '.join(each.name for each in settings)}")
+
+
+def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:
+    """Vary `code` (Z,) by all settings at once: the first of those with several values goes across, the second down.
+
+    `settings` are such as `check_grid` lets pass.
+    """
+    moving = [each for each in settings if len(each.values) > 1]
+    fixed = [each for each in settings if len(each.values) == 1]
+    codes, captions, keys = np.asarray(code, np.float32)[None], [""], [""]
+    for setting in [*reversed(fixed), *reversed(moving)]:  # the last runs fastest
+        codes = np.concatenate([setting.of(one) for one in codes])
+        shown = setting.captions if len(setting.values) > 1 else [""]
+        captions = [_joined(", ", new, old) for old in captions for new in shown]
+        keys = [_joined(",", new, old) for old in keys for new in setting.keys]
+    heading = ", ".join([*(each.name for each in moving), *(f"{each.name} {each.captions[0]}" for each in fixed)])
+    columns = len(moving[0].values) if moving else 1
+    return Variation("", codes, tuple(captions), tuple(keys), columns, heading)
+
+
+def transfer(
+    code: NDArray[np.float32], other: NDArray[np.float32], knobs: AngleLatents, parts: Sequence[str]
+) -> Variation:
+    """Put `parts` of `other` (Z,) into `code` (Z,): angles, or `intrinsic`, all that no angle has; one code.
+
+    RunError for an angle without latents of its own.
+    """
+    taken = np.asarray(code, np.float32).copy()
+    for part in parts:
+        latents = knobs.rest if part == INTRINSIC else knobs.latents(part)
+        taken[latents] = other[latents]
+    names = ", ".join(parts)
+    return Variation(names, taken[None], ("result",), (f"like={'+'.join(parts)}",), 1)
+
+
+def interpolate(code: NDArray[np.float32], other: NDArray[np.float32], steps: int) -> Variation:
+    """Take `steps` codes from `code` (Z,) to `other` (Z,), ends included, on the straight line between them."""
+    shares = np.linspace(0.0, 1.0, steps)
+    codes = (1.0 - shares[:, None]) * code + shares[:, None] * other
+    captions = tuple(f"{100 * share:.3g} %" for share in shares)
+    keys = tuple(f"towards={share:.4g}" for share in shares)
+    return Variation("towards", codes.astype(np.float32), captions, keys, steps)
+
+
+def random_identities(code: NDArray[np.float32], knobs: AngleLatents, count: int, seed: int) -> Variation:
+    """Give `code` (Z,) `count` other identities: the latents that no angle has are drawn, those of the angles kept.
+
+    They are drawn about those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of
+    little use: it says nothing of where the codes of images lie.
+    """
+    drawn = np.random.default_rng(seed).standard_normal((count, len(knobs.rest)))
+    codes = set_latent(code, knobs.rest, code[knobs.rest] + drawn)
+    keys = tuple(f"random={number}" for number in range(1, count + 1))
+    return Variation("random", codes, tuple(map(str, range(1, count + 1))), keys, count)
+
+
+def _joined(sign: str, *words: str) -> str:
+    return sign.join(word for word in words if word)
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A slider of a page: a range, and what it does to a code.
+
+    name, label  azimuth; direction-1, which is labelled intrinsic 1
+    unit         ° or σ, standard deviations
+    low, high    the ends of its range, in steps of `step`
+    latents      positions in the code that it moves, W of them
+    knots        ascending slider values, and for each the W `values` there; linear between them
+    relative     whether these values are added to the code of the image, or take the place of what is there
+    circular     whether low and high are the same
+    """
+
+    name: str
+    label: str
+    unit: str
+    low: float
+    high: float
+    step: float
+    latents: tuple[int, ...]
+    knots: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]
+    relative: bool
+    circular: bool
+
+
+def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
+    """Return a slider for each calibrated angle of the run, then one for each leading direction of identity."""
+    knobs = curves.knobs(run.layout)
+    found = []
+    for name, latents in knobs.groups.items():
+        if name in curves.curves:
+            curve = curves.curves[name]
+            values = np.asarray(curve.latent, np.float64).reshape(len(curve.degrees), -1)
+            found.append(
+                Slider(
+                    name, name, "°", *curve.range, 1.0, _numbers(latents), curve.degrees, _rows(values), False,
+                    curve.circular,
+                )
+            )  # fmt: skip
+    for number, direction in enumerate(curves.directions_of(run.layout), 1):
+        latents = np.flatnonzero(direction)
+        ends = np.outer((-REACH, REACH), direction[latents])
+        found.append(
+            Slider(
+                f"direction-{number}", f"intrinsic {number}", "σ", -REACH, REACH, 0.1, _numbers(latents),
+                (-REACH, REACH), _rows(ends), True, False,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def apply_sliders(
+    code: NDArray[np.floating], sliders: Sequence[Slider], settings: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """Return `code` (Z,) with the sliders at `settings`, name -> value; what is not in `settings` stays as it is.
+
+    The values must lie within the ranges. KeyError for a slider that there is not.
+    """
+    known = {slider.name: slider for slider in sliders}
+    moved = np.array(code, np.float32)
+    for slider, value in sorted(
+        ((known[name], value) for name, value in settings.items()), key=lambda p: p[0].relative
+    ):
+        values = [np.interp(value, slider.knots, column) for column in np.asarray(slider.values).T]
+        places = np.asarray(slider.latents)
+        moved[places] = moved[places] * np.float32(slider.relative) + np.asarray(values, np.float32)
+    return moved
+
+
+def sliders_to_json(sliders: Sequence[Slider]) -> list[dict[str, Any]]:
+    """Return plain JSON, with the names of the fields."""
+    return [asdict(slider) for slider in sliders]
+
+
+def _numbers(latents: NDArray[np.integer]) -> tuple[int, ...]:
+    return tuple(map(int, latents))
+
+
+def _rows(values: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, values.tolist()))

@@ -1,0 +1,105 @@
+"""One pass over a data set: every image encoded once, its mean kept; pixels only pass through sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.engine.codes import decode, encode
+from dcign.errors import RunError, ShardError
+from dcign.metrics.image_quality import ReconstructionSums
+from dcign.runs.run import Run
+from render.shards import DataSet
+
+AT_ONCE = 20  # images; a mini-batch's worth
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The result of the pass: M images of the whole set, Z latents.
+
+    codes      (M, Z) float32, means of Q(z | x)
+    degrees    factor -> (M,) float32, the true angles
+    identity   (M,) int64
+    minibatch  (M,) int64, running number of the mini-batch of each image
+    kinds      (M,) str, the factor that varies in it
+    errors     (M,) float64, mean squared error of each image decoded from its mean, grey values in [0, 1]
+    sums       sums of pixels and squared errors (`dcign.metrics.image_quality`)
+    """
+
+    codes: NDArray[np.float32]
+    degrees: dict[str, NDArray[np.float32]]
+    identity: NDArray[np.int64]
+    minibatch: NDArray[np.int64]
+    kinds: NDArray[np.str_]
+    errors: NDArray[np.float64]
+    sums: ReconstructionSums
+
+
+def check_match(run: Run, data: DataSet) -> None:
+    """RunError unless the run was trained for images of this size and kind of object."""
+    if run.size != data.size:
+        raise RunError(
+            f"{run.folder} was trained on {run.size} x {run.size} images, but {data.folder} holds "
+            f"{data.size} x {data.size}; render shards with --size {run.size}"
+        )
+    if run.object != data.object:
+        raise RunError(
+            f"{run.folder} was trained on {run.object}s, but {data.folder} holds {data.object}s; "
+            f"render shards with --object {run.object}"
+        )
+
+
+def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Encoding:
+    """Encode every image of `data` and decode it from its mean, mini-batch by mini-batch.
+
+    `advance` is told how many images each mini-batch has added. RunError when run and data set do not fit each other or
+    the run gives numbers that are not finite; ShardError for angles that are not finite.
+    """
+    check_match(run, data)
+    run.model.eval()
+    sums = ReconstructionSums()
+    codes, identity, numbers, kinds, errors = [], [], [], [], []
+    degrees: dict[str, list[NDArray[np.float32]]] = {name: [] for name in data.ranges}
+    for number, minibatch in enumerate(data.minibatches()):
+        count = len(minibatch.images)
+        means = encode(run, minibatch.images.astype(np.float32) / 255.0)
+        reconstructions = decode(run, means)
+        if not np.isfinite(reconstructions).all():
+            raise RunError(f"{run.folder}: the decoder gives pixels that are not finite numbers; the training diverged")
+        errors.append(sums.add(np.asarray(minibatch.images), reconstructions))
+        for name, values in minibatch.values.items():
+            angles = np.array(values, dtype=np.float32)
+            if not np.isfinite(angles).all():
+                raise ShardError(f"{minibatch.shard}: expected finite angles of {name}, found some that are not")
+            degrees[name].append(angles)
+        codes.append(means)
+        identity.append(np.array(minibatch.identity, dtype=np.int64))
+        numbers.append(np.full(count, number, dtype=np.int64))
+        kinds.append(np.full(count, minibatch.factor))
+        advance(count)
+    return Encoding(
+        np.concatenate(codes),
+        {name: np.concatenate(parts) for name, parts in degrees.items()},
+        np.concatenate(identity),
+        np.concatenate(numbers),
+        np.concatenate(kinds),
+        np.concatenate(errors),
+        sums,
+    )
+
+
+def encode_images(
+    run: Run, images: NDArray[np.uint8], advance: Callable[[int], object] = lambda images: None
+) -> NDArray[np.float32]:
+    """Encode `images` (M, H, W), a few at a time: means of the codes, (M, Z) float32. RunError if not finite."""
+    run.model.eval()
+    codes = np.empty((len(images), run.layout.latents), np.float32)
+    for first in range(0, len(images), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        codes[some] = encode(run, images[some].astype(np.float32) / 255.0)
+        advance(len(images[some]))
+    return codes

@@ -1,0 +1,95 @@
+"""The data that kinds of evidence take and give: encoded images and sweeps in; tables, figures and sections out.
+
+A section is plain data: `dcign.report.pages` sets it in HTML, and report.json keeps its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.metrics.bootstrap import Estimate
+
+Cell = str | float | int | None | Estimate
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture. `name` is that of its PNG file, `broad` lets it be wider than a phone."""
+
+    name: str
+    png: bytes
+    caption: str
+    broad: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells; the first of each row names it. None shows as 'not defined', an Estimate with its interval."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One heading of the report: a line or two on what is shown and what it should look like, then the parts."""
+
+    title: str
+    text: str
+    parts: Sequence[Figure | Table]
+    warnings: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One kind of evidence: numbers for report.json, and a section that shows them.
+
+    Where it could not be had, `measures` is {"skipped": reason}, and there is no section.
+    """
+
+    measures: dict[str, Any]
+    section: Section | None
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """M images.
+
+    images        (M, H, W) uint8
+    codes         (M, Z) float32, means of Q(z | x)
+    degrees       extrinsic factor -> (M,) float32
+    identity      (M,) int64
+    coefficients  (M, K) float32 of the morphable model, in standard deviations; None where there is none
+    """
+
+    images: NDArray[np.uint8]
+    codes: NDArray[np.float32]
+    degrees: Mapping[str, NDArray[np.float32]]
+    identity: NDArray[np.int64]
+    coefficients: NDArray[np.float32] | None = None
+
+    def rows(self, chosen: NDArray[np.integer]) -> Coded:
+        """Return these images only, in this order."""
+        degrees = {name: values[chosen] for name, values in self.degrees.items()}
+        coefficients = None if self.coefficients is None else self.coefficients[chosen]
+        return Coded(self.images[chosen], self.codes[chosen], degrees, self.identity[chosen], coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """True images of O objects, each turned through S angles of one factor while all else of it holds still.
+
+    angles  (S,) float64, degrees
+    images  (O, S, H, W) uint8
+    codes   (O, S, Z) float32
+    """
+
+    angles: NDArray[np.float64]
+    images: NDArray[np.uint8]
+    codes: NDArray[np.float32]

@@ -1,6 +1,0 @@
-"""What a run has learnt, one kind of evidence a file: `measure` gives plain data for report.json, `section` shows it.
-
-Each takes arrays that are encoded already; `compared` and `comparison` take the reports of several runs. What cannot be
-measured is None, with a warning that says why.
-Letters in shapes: M images, Z latents, K coefficients, S steps of a sweep, O objects.
-"""

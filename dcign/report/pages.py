@@ -1,0 +1,246 @@
+"""report.html of one run and compare.html of several: self-contained pages for phone and desktop, light and dark.
+
+No script, and nothing from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from dcign.evaluation.evidence.types import Section
+from dcign.metrics.bootstrap import Estimate
+from dcign.report.comparison import shown
+from dcign.report.headline import Headline
+from dcign.report.html import Chapter, Td, captioned, cell, chapter, command_block, figure, page, table, warning_list
+from dcign.report.saved import SavedReport
+from render.factors import EXTRINSIC
+
+SEEN = {  # by `seen_in_training` of report.json
+    "no": "unseen identities",
+    "some": "some of them trained on",
+    "possibly": "identities that may have been trained on",
+    "images": "the training images themselves",
+}
+BETTER = {"higher": "higher is better", "lower": "lower is better", "": ""}
+
+
+def report_page(
+    document: dict[str, Any],
+    lines: Sequence[Headline],
+    pictures: dict[str, bytes],
+    sections: Sequence[Section],
+    command: str,
+) -> str:
+    """Set report.html from report.json's content `document`; `pictures` name -> PNG file (sweeps, scatter, spearman).
+
+    `sections` follow these pictures in their order. `command`, the command line that makes them, stands below each.
+    """
+    run, data = document["run"], document["data_set"]
+    subtitle = (
+        f"{data['images']:,} images of {data['identities']:,} {run['object']}s, {SEEN[data['seen_in_training']]}, "
+        f"{run['size']} x {run['size']}; {run['step']:,} training steps; {document['made']['time']}"
+    )
+    return page(
+        f"DC-IGN: {Path(run['folder']).name or run['folder']} on {data['split']} images",
+        subtitle,
+        document["warnings"],
+        [
+            Chapter("What it reached", _headline_table(lines)),
+            *_chapters(document, pictures, command),
+            *(chapter(section, command) for section in sections),
+            *_skipped(document["evidence"]),
+        ],
+        command_block(command) + _facts(document),
+    )
+
+
+def _chapters(document: dict[str, Any], pictures: dict[str, bytes], command: str) -> list[Chapter]:
+    """Set the chapters that every report has, in order, before the sections of evidence."""
+    caption = (
+        "For a few objects: the input with its true angle, its reconstruction with the angle read from the code, "
+        "then the same code with the latents of one angle set, through the calibration, to what is over each "
+        "image. All other latents are untouched. Objects are taken at even steps through the set, not by taste."
+    )
+    parts = [Chapter("Turning one knob at a time", figure(pictures["sweeps"], caption, command, broad=True))]
+    if "scatter" in pictures:
+        caption = (
+            "Every image of the set, all else varying too (compare Figure 6 of the paper). The line is the "
+            "calibration: what `dcign rerender` uses to turn degrees into latent values."
+        )
+        if document["groups"]:
+            caption += (
+                " An angle with a group of latents is read back as that of the nearest point of its line, and shown "
+                "against the true one."
+            )
+        curves = document["calibration"]
+        shown = figure(pictures["scatter"], caption, command, broad=len(curves) > 1) + _calibration_table(curves)
+        parts.append(Chapter("Inferred latents against true angles", shown))
+    if "spearman" in pictures:
+        caption = (
+            "|Spearman| of each extrinsic latent with each true factor, over all images. What is dark away from a "
+            "latent's own factor is leakage."
+        )
+        parts.append(Chapter("Who knows what", figure(pictures["spearman"], caption, command)))
+    parts.append(Chapter("Do the other latents hold still?", _invariance_table(document["invariance"])))
+    return parts
+
+
+def _skipped(evidence: Mapping[str, Any]) -> list[Chapter]:
+    """List the evidence that other reports have and this one has not, and why."""
+    reasons = {name: found["skipped"] for name, found in evidence.items() if "skipped" in found}
+    if not reasons:
+        return []
+    rows = [(name.replace("_", " "), [cell(reason)]) for name, reason in reasons.items()]
+    return [Chapter("Not measured", table(("evidence", "why"), rows, "named"))]
+
+
+def _headline_table(lines: Sequence[Headline]) -> str:
+    rows = []
+    for line in lines:
+        verdict = {None: "", True: "reached", False: "missed"}[line.reached]
+        mark = f' <span class="{"good" if line.reached else "bad"}">{verdict}</span>' if verdict else ""
+        value = cell(Estimate(value=line.value, low=line.low, high=line.high))
+        cells = [value, Td(escape(line.aim) + mark), cell(line.meaning, "soft")]
+        rows.append((line.name, cells))
+    return table(("measure", "value", "aim", "what it says"), rows, "headline")
+
+
+def _calibration_table(curves: dict[str, Any]) -> str:
+    rows = []
+    for name, curve in curves.items():
+        if curve is None:
+            rows.append((name, [cell("none"), cell("", "number"), cell("", "number")]))
+            continue
+        low, high = curve["degrees"][0], curve["degrees"][-1]
+        error = "no way back on a circle" if curve["residual_degrees"] is None else f"{curve['residual_degrees']:.1f}°"
+        share = f"{curve['explained']:.0%}"
+        rows.append((name, [cell(f"{low:g}° to {high:g}°"), cell(error, "number"), cell(share, "number")]))
+    head = ("factor", "calibrated range", "error of the angle read back (RMS)", "variance of the latents explained")
+    return table(head, rows, "named")
+
+
+def _invariance_table(holding: dict[str, Any]) -> str:
+    rows = [
+        (
+            name,
+            [
+                *(cell(entry[key], "number") for key in ("within", "total", "ratio")),
+                cell(f"{entry['latents']} latents, {entry['minibatches']} mini-batches"),
+            ],
+        )
+        for name, entry in holding.items()
+    ]
+    head = ("mini-batches of", "variance within", "over the whole set", "ratio", "mean over")
+    caption = (
+        "While one factor varies within a mini-batch, the latents that it must not move should stay where they are. "
+        "Variance within such mini-batches, beside the variance of the same latents over the whole set; the ratio is 0 "
+        "for a perfect code and near 1 for one that ignores the rule."
+    )
+    return captioned(table(head, rows, "named"), caption)
+
+
+def _facts(document: dict[str, Any]) -> str:
+    data, made = document["data_set"], document["made"]
+    counts = ", ".join(f"{count} {name}" for name, count in data["minibatches"].items())
+    ranges = ", ".join(f"{name} {low:g}° to {high:g}°" for name, (low, high) in data["ranges"].items())
+    facts = {
+        "run": f"{document['run']['folder']}, step {document['run']['step']:,}",
+        "shards": f"{data['folder']}, {data['split']}, fingerprint {data['fingerprint']}",
+        "mini-batches": f"{counts}; {data['batch_size']} images each",
+        "not in these shards": ", ".join(data["missing_factors"]) or "nothing",
+        "ranges": ranges,
+        "training settings": ", ".join(f"{name} {value}" for name, value in made["config"].items()),
+        "versions": ", ".join(f"{name} {value}" for name, value in made["versions"].items()),
+        "time": made["time"],
+    }
+    return table((), [(name, [cell(value)]) for name, value in facts.items()], "facts")
+
+
+def comparison_page(comparison: Mapping[str, Any], reports: Sequence[SavedReport], command: str) -> str:
+    """Set compare.html from compare.json's content; the pictures are those beside the reports."""
+    data, names = comparison["data_set"], list(comparison["runs"])
+    subtitle = (
+        f"{shown(data.get('images'))} {data['split']} images of {shown(data.get('identities'))} {data['object']}s, the "
+        f"same for all, fingerprint {data['fingerprint'][:12]}"
+    )
+    chapters = [
+        Chapter("The runs", _settings(comparison, names)),
+        Chapter("Side by side", _measures(comparison, names)),
+        *_views(reports),
+    ]
+    own = [_own_warnings(name, entry["warnings"]) for name, entry in comparison["runs"].items()]
+    if any(own):
+        chapters.append(Chapter("What the reports say of themselves", "\n".join(own)))
+    files = [(name, [cell(entry["report"]), cell(entry["folder"])]) for name, entry in comparison["runs"].items()]
+    footer = command_block(command) + table(("run", "report", "folder when measured"), files, "facts")
+    return page(f"DC-IGN: {len(names)} runs side by side", subtitle, comparison["warnings"], chapters, footer)
+
+
+def _settings(comparison: Mapping[str, Any], names: Sequence[str]) -> str:
+    rows = [
+        (row["label"], [cell(shown(row["values"][name]), "differs" if row["differs"] else "") for name in names])
+        for row in comparison["settings"]
+    ]
+    caption = "How the runs were trained. In bold what differs; all other settings are the same."
+    return captioned(table(("setting", *names), rows, "named"), caption)
+
+
+def _measures(comparison: Mapping[str, Any], names: Sequence[str]) -> str:
+    rows: list[tuple[str, list[Td]]] = []
+    group = None
+    for row in comparison["measures"]:
+        if row["group"] != group:
+            group = row["group"]
+            rows.append((group, []))
+        cells = [_value(row["values"][name], row["best"] == name) for name in names]
+        says = " ".join(filter(None, (f"{BETTER[row['better']]}." if row["better"] else "", row["says"])))
+        rows.append((row["label"], [*cells, cell(says[:1].upper() + says[1:], "soft says")]))
+    caption = (
+        "Values with 95 % intervals by bootstrap. Bold and marked ▲: the best of its row, where its interval lies "
+        "apart from that of every other; no mark where intervals touch or are missing."
+    )
+    shown_table = captioned(table(("measure", *names, "what it says"), rows, "named"), caption)
+    return shown_table + _not_measured(comparison)
+
+
+def _value(entry: Mapping[str, Any], is_best: bool) -> Td:
+    if entry["value"] is None:
+        return Td("not measured", "number soft")
+    found = cell({"value": entry["value"], "low": entry["low"], "high": entry["high"]}, "best" if is_best else "")
+    return Td(f"▲ {found.html}", found.kind) if is_best else found
+
+
+def _not_measured(comparison: Mapping[str, Any]) -> str:
+    """List why values are missing: those of one run, then those that no run has."""
+    lines: dict[str, list[str]] = {}
+    for row in comparison["measures"]:
+        for name, entry in row["values"].items():
+            if entry["value"] is None:
+                lines.setdefault(f"{name}: {entry['why']}", []).append(row["label"])
+    for row in comparison["not_measured"]:
+        lines.setdefault(f"all runs: {row['why']}", []).append(row["label"])
+    rows = [(why, [cell("; ".join(labels))]) for why, labels in lines.items()]
+    return table(("why not measured", "what"), rows, "named") if rows else ""
+
+
+def _views(reports: Sequence[SavedReport]) -> list[Chapter]:
+    """The strips of each angle of all runs, under each other."""
+    chapters = []
+    for factor in EXTRINSIC:
+        strips = []
+        for report in reports:
+            picture = report.picture(f"novel-views-{factor}")
+            if picture is not None:
+                command = str(report.document["made"].get("command", ""))
+                caption = f"{report.name}: {factor} asked for, decoded, true, and the difference."
+                strips.append(figure(picture, caption, command, broad=True))
+        if strips:
+            chapters.append(Chapter(f"Novel views: {factor}", "\n".join(strips)))
+    return chapters
+
+
+def _own_warnings(name: str, lines: Sequence[str]) -> str:
+    return warning_list([f"{name}: {line}" for line in lines])

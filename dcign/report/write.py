@@ -1,0 +1,144 @@
+"""The report of `dcign evaluate`: report.json for machines, report.html for people, and the pictures in it as PNGs."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dcign.engine.codes import decode, sweep
+from dcign.engine.curves import Curve, GroupCurve
+from dcign.evaluation import charts
+from dcign.evaluation.encoding import Encoding
+from dcign.evaluation.evidence.types import Evidence, Figure
+from dcign.evaluation.measures import Evaluation
+from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
+from dcign.report.headline import headlines
+from dcign.report.pages import report_page
+from dcign.runs.run import Run
+from render.files import write_file
+from render.shards import DataSet
+
+OBJECTS, FRAMES = 4, 9  # of the sweeps
+
+
+def write_report(
+    run: Run, data: DataSet, evaluation: Evaluation, evidence: Mapping[str, Evidence], folder: Path, command: str
+) -> Path:
+    """Write report.json, report.html, sweeps.png, scatter.png, spearman.png and the figures of `evidence` into
+    `folder`, each atomically.
+
+    A code without latents of an angle's own has no scatter.png, one without single ones no spearman.png.
+    `command` is the command line to show. Returns the path of the page. Failure when the disk refuses.
+    """
+    measures = evaluation.measures
+    codes, degrees = evaluation.encoding.codes, evaluation.encoding.degrees
+    latents = {name: evaluation.knobs.own(codes, name) for name in evaluation.knobs.groups if name in degrees}
+    pictures = {"sweeps": png(draw_examples(run, data, evaluation))}
+    if latents:
+        pictures["scatter"] = charts.scatter(degrees, latents, evaluation.calibration.curves, measures)
+    if measures["spearman"]["matrix"]:
+        pictures["spearman"] = charts.spearman_map(measures["spearman"]["matrix"])
+    lines = headlines(measures, evidence)
+    sections = [kind.section for kind in evidence.values() if kind.section is not None]
+    document = {
+        **measures,
+        "evidence": {name: kind.measures for name, kind in evidence.items()},
+        "headline": [vars(line) for line in lines],
+        "made": {
+            "command": command,
+            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "config": run.config.to_json(),
+            "training_data": run.data,
+            "versions": versions(),
+        },
+    }
+    page = report_page(
+        document, lines, pictures, sections, command
+    )  # before the first file is written: all of it or nothing
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    figures = [part for section in sections for part in section.parts if isinstance(part, Figure)]
+    for name, content in {**pictures, **{figure.name: figure.png for figure in figures}}.items():
+        write_file(folder / f"{name}.png", content)
+    write_file(folder / "report.json", text.encode())
+    write_file(folder / "report.html", page.encode())
+    return folder / "report.html"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and the packages that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("dcign", "torch", "numpy", "scipy", "pillow", "matplotlib", "scikit-learn"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
+
+
+def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:
+    """Choose rows of up to `count` images of different identities, at even steps through the mini-batches."""
+    _, firsts = np.unique(encoding.minibatch, return_index=True)
+    _, unique = np.unique(encoding.identity[firsts], return_index=True)
+    candidates = firsts[np.sort(unique)]
+    chosen = np.unique(np.linspace(0, len(candidates) - 1, count).round().astype(np.int64))
+    return candidates[chosen].astype(np.int64)
+
+
+def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Image:
+    """Draw, for a few identities, a row for each angle that has latents: input, reconstruction, sweep in degrees."""
+    encoding, knobs = evaluation.encoding, evaluation.knobs
+    rows: list[Row] = []
+    for number, place in enumerate(pick(encoding), 1):
+        image = image_of(data, encoding, int(place))
+        code = encoding.codes[place]
+        reconstruction = decode(run, code[None])[0]
+        heading = f"{run.object} {number} (identity {encoding.identity[place]})"
+        names = [name for name in knobs.groups if name in encoding.degrees]
+        if not names:
+            rows.append(Row([Tile(image, "input"), Tile(reconstruction, "decoded")], heading=heading))
+        for name in names:
+            curve = evaluation.calibration.curves.get(name)
+            inferred = "decoded"
+            if curve is not None and curve.invertible:
+                inferred = f"read {degrees_text(float(curve.to_degrees(knobs.own(code, name))))}"
+            values, captions = sweep_values(curve, knobs.own(encoding.codes, name))
+            frames = list(sweep(run, knobs, code, name, values)) if captions else []
+            tiles = [
+                Tile(image, f"true {degrees_text(encoding.degrees[name][place])}"),
+                Tile(reconstruction, inferred),
+                *(Tile(frame, caption) for frame, caption in zip(frames, captions, strict=True)),
+            ]
+            rows.append(Row(tiles, label=name, heading=heading if name == names[0] else ""))
+    return draw_rows(rows, scale=readable_scale(data.size))
+
+
+def sweep_values(curve: Curve | GroupCurve | None, own: NDArray[np.floating]) -> tuple[NDArray[np.floating], list[str]]:
+    """Return values of an angle's latents, (S,) or (S, W), and captions of a sweep over the calibrated range.
+
+    Without a calibration, over 90 % of a single latent `own` (M,), and none of a group (M, W), which has no order.
+    """
+    if curve is not None:
+        angles = np.linspace(*curve.range, FRAMES)
+        return curve.to_latent(angles), [degrees_text(angle) for angle in angles]
+    if own.ndim > 1:
+        return own[:0], []
+    low, high = (float(np.quantile(own, share)) for share in (0.05, 0.95))
+    values = np.linspace(low, high, FRAMES)
+    return values, [f"z = {value:.2g}" for value in values]
+
+
+def image_of(data: DataSet, encoding: Encoding, place: int) -> NDArray[np.float32]:
+    """Read the image (H, W) in [0, 1] behind row `place` of the encoding again from its shard."""
+    number, factor = encoding.minibatch[place], str(encoding.kinds[place])
+    numbers = np.unique(encoding.minibatch[encoding.kinds == factor])
+    index = int(np.searchsorted(numbers, number))
+    position = place - int(np.flatnonzero(encoding.minibatch == number)[0])
+    return np.asarray(data.minibatch(factor, index).images[position], dtype=np.float32) / 255.0

@@ -1,0 +1,141 @@
+"""The folder of a training run: whose it is, what it was asked to do, and its log.
+
+config.json                         settings, graphics code and training data of the run
+stats.jsonl                         one line of measurements every few steps
+checkpoint-<step>.safetensors       see `dcign.runs.checkpoint`; best.safetensors too
+progress.png                        see `dcign.training.monitor`
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dcign.config import TrainConfig, setting_text
+from dcign.errors import ArgumentError, Failure, RunError
+from dcign.runs.checkpoint import Header, newest_checkpoint
+from render.files import write_file
+
+CONFIG, STATS = "config.json", "stats.jsonl"
+# Settings that a resumed run may be given anew
+MAY_CHANGE = ("steps", "checkpoint_every", "keep", "picture_every", "device")
+
+
+def claim_folder(folder: Path, asked: Header) -> None:
+    """Make the folder a run's, or check that it is that of `asked` already; RunError changes nothing."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"-o {folder}: expected a folder for the run, found a file")
+    started = read_header(folder)
+    if started is not None:
+        check_same_run(folder, started, asked)
+    elif folder.is_dir() and any(not path.name.endswith(".tmp") for path in folder.iterdir()):
+        raise RunError(
+            f"-o {folder}: expected a training run or an empty folder, found other files; name another folder"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"-o {folder}: the folder cannot be made: {error.strerror}") from None
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Keep a run's folder to this process until the end, which a `kill -9` is too; RunError if another one has it.
+
+    Removes what an interrupted write has left. Where the file system knows no locks, nobody is kept out.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"-o {folder}: another process is training this run; wait for it, or stop it") from None
+        except OSError:
+            pass
+        for stale in folder.glob(".*.tmp"):
+            stale.unlink()
+        yield
+    finally:
+        os.close(handle)
+
+
+def read_header(folder: Path) -> Header | None:
+    """Read what the run was asked to do, from `config.json` or else its newest checkpoint; None if it is no run."""
+    path = folder / CONFIG
+    if path.is_file():
+        try:
+            value = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise RunError(f"{path}: expected the settings of a training run as JSON, found {error}") from None
+        return Header.from_json(value, path)
+    found = newest_checkpoint(folder) if folder.is_dir() else None
+    return found[0].header if found else None
+
+
+def write_header(folder: Path, header: Header) -> None:
+    """Write `config.json`, atomically."""
+    value = dataclasses.replace(header, step=0).to_json()
+    write_file(folder / CONFIG, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def check_same_run(folder: Path, started: Header, asked: Header) -> None:
+    """RunError naming the first setting in which a run and a request to resume it differ."""
+    for field in dataclasses.fields(TrainConfig):
+        if field.name in MAY_CHANGE:
+            continue
+        if field.name == "precision" and started.config.precision == "auto":  # of runs before this was settled
+            continue
+        was, wanted = getattr(started.config, field.name), getattr(asked.config, field.name)
+        if was != wanted:
+            then, now = setting_text(field.name, was), setting_text(field.name, wanted)
+            raise ArgumentError(
+                field.name,
+                f"the run in {folder} has {then}, this command asks for {now}; resume with {then} or in another folder",
+            )
+    counts, found_counts = started.data.get("counts") or {}, asked.data.get("counts") or {}
+    for factor, count in counts.items():
+        if found_counts.get(factor, 0) < count:
+            raise RunError(
+                f"{asked.data.get('folder')}: expected the {count} mini-batches of {factor} that {folder} is trained "
+                f"on, found {found_counts.get(factor, 0)}; others would be held out now"
+            )
+    was, found = started.data.get("fingerprint"), asked.data.get("fingerprint")
+    if was != found:
+        raise RunError(
+            f"{folder}: the run is trained on another data set: expected fingerprint {str(was)[:12]} (then in "
+            f"{started.data.get('folder')}), found {str(found)[:12]} in {asked.data.get('folder')}; name another -o"
+        )
+    if started.layout != asked.layout:
+        raise RunError(f"{folder}: the run's graphics code is {started.layout}, these shards ask for {asked.layout}")
+
+
+def rewind_stats(folder: Path, step: int) -> None:
+    """Drop the lines of `stats.jsonl` beyond `step`, and a half-written one: a resumed run writes them again."""
+    path = folder / STATS
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+        try:
+            good = line.endswith("\n") and json.loads(line)["step"] <= step
+        except (ValueError, KeyError, TypeError):
+            good = False
+        if good:
+            kept.append(line)
+    write_file(path, "".join(kept).encode())
+
+
+def append_stats(folder: Path, line: dict[str, Any]) -> None:
+    """Add one line to `stats.jsonl`; Failure naming it if the disk refuses."""
+    path = folder / STATS
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise Failure(f"{path}: cannot be written: {error.strerror}") from None

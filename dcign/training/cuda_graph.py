@@ -1,0 +1,81 @@
+"""Steps 3 to 8 captured once as a CUDA graph and replayed: one launch instead of some hundred.
+
+The shapes of a run never change, nothing in the step asks the device for a value, and gradients stay where they are
+(`Optimiser.zero_grad`), which is what a graph needs. The first calls run as they are, so that cuDNN has chosen its
+algorithms before the capture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dcign.config import TrainConfig
+from dcign.model.interface import DCIGN
+from dcign.model.step import gradients
+from dcign.training.order import to_float
+
+# images (N, H, W) uint8, active (Z,) bool, noise (N, Z) -> the (3,) terms of `dcign.model.step.gradients`
+Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+WARM_UP = 3  # steps before the capture
+
+
+def plain_step(model: DCIGN, config: TrainConfig, precision: str, weights: Tensor | None = None) -> Step:
+    """Return the step as it is written; `weights` (Z,) are factors on the latents' divergence."""
+
+    def run(images: Tensor, active: Tensor, noise: Tensor) -> Tensor:
+        return gradients(model, to_float(images), active, noise, config, precision, weights)
+
+    return run
+
+
+class GraphedStep:
+    """The same step as a CUDA graph; it must be given tensors of one shape. The terms are valid until the next call."""
+
+    def __init__(self, step: Step, images: Tensor, active: Tensor, noise: Tensor) -> None:
+        self.inputs = [torch.empty_like(value) for value in (images, active, noise)]
+        self._fill(images, active, noise)
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(WARM_UP):
+                step(*self.inputs)
+        torch.cuda.current_stream().wait_stream(aside)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.terms = step(*self.inputs)
+
+    def __call__(self, images: Tensor, active: Tensor, noise: Tensor) -> Tensor:
+        self._fill(images, active, noise)
+        self.graph.replay()
+        return self.terms
+
+    def _fill(self, *values: Tensor) -> None:
+        for place, value in zip(self.inputs, values, strict=True):
+            place.copy_(value)
+
+
+def open_step(
+    model: DCIGN, config: TrainConfig, precision: str, batch: tuple[int, int], device: torch.device,
+    say: Callable[[str], None], weights: Tensor | None = None,
+) -> Step:  # fmt: skip
+    """Return the step for mini-batches of `batch` = (N images, Z latents): captured on CUDA, plain elsewhere.
+
+    `weights` (Z,) are factors on the latents' divergence.
+
+    The gradients must be in place (`Optimiser.zero_grad`); a capture leaves numbers in them.
+    """
+    step = plain_step(model, config, precision, weights)
+    if device.type != "cuda":
+        return step
+    images = torch.zeros(batch[0], model.size, model.size, dtype=torch.uint8, device=device)
+    active = torch.zeros(batch[1], dtype=torch.bool, device=device)
+    try:
+        return GraphedStep(step, images, active, torch.zeros(batch, device=device))
+    except RuntimeError as error:
+        torch.cuda.synchronize()
+        say(f"No CUDA graph could be made ({str(error).splitlines()[0]}); every step is launched piece by piece.")
+        return step

@@ -1,0 +1,290 @@
+"""Everything that a run in training shows and keeps: sums of the objective, log, TensorBoard, pictures, checkpoints.
+
+`Status` sums the terms of the objective on the device and finds a NaN; `Board` is the log for TensorBoard, whose
+package is an extra and imported late; `Monitor` measures, writes, draws and saves, all in the run's folder.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dcign.config import TrainConfig
+from dcign.errors import ArgumentError, Failure
+from dcign.images.drawing import png
+from dcign.metrics.folds import Course, words
+from dcign.model.interface import DCIGN
+from dcign.model.optimisers import Optimiser
+from dcign.runs.checkpoint import Header, save_checkpoint
+from dcign.runs.folder import append_stats
+from dcign.training.held_out import diagnose
+from dcign.training.order import MiniBatchOrder
+from dcign.training.progress_picture import draw_progress
+from render.files import write_file
+from render.shards import DataSet
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+TERMS = ("reconstruction", "kl", "inactive_variance")  # of `dcign.model.step.gradients`, in their order
+TENSORBOARD = "tensorboard"
+COUNTS = ("step", "images", "minibatches")  # numbers that make no curve
+
+
+class Monitor:
+    """Looks after the run in `folder`, described by `header`; does nothing in a process that is not `first`.
+
+    held_out  factor -> mini-batches kept out of training
+    """
+
+    def __init__(
+        self, folder: Path, header: Header, data: DataSet, held_out: Mapping[str, int], model: DCIGN,
+        optimiser: Optimiser, device: torch.device, precision: str, tensorboard: bool, first: bool,
+    ) -> None:  # fmt: skip
+        self.folder, self.header, self.data, self.held_out = folder, header, data, held_out
+        self.model, self.optimiser, self.device, self.precision = model, optimiser, device, precision
+        self.first = first
+        self.states: dict[str, str] = {}  # of the latents, as last said
+        self.saved = optimiser.updates
+        self.drawn = time.monotonic()
+        self.board = open_board(folder, tensorboard and first, optimiser.updates)
+        averaged = header.config.weight_average > 0 and first
+        self._averaged = copy.deepcopy(model).requires_grad_(False) if averaged else None
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.board.close()
+
+    @property
+    def looked_at(self) -> DCIGN:
+        """The model that the run would be used with now: the averaged weights where they are kept."""
+        if self._averaged is None:
+            return self.model
+        with torch.no_grad():
+            for mine, average in zip(self._averaged.parameters(), self.optimiser.buffers["average"], strict=True):
+                mine.copy_(average)
+        return self._averaged
+
+    def measure(self) -> dict[str, Any] | None:
+        """Measures of the mini-batches held out; None where there are none."""
+        if not self.first:
+            return None
+        config = self.header.config
+        return diagnose(
+            self.looked_at, self.header.layout, self.data, self.held_out,
+            likelihood=config.likelihood, seed=config.seed, precision=self.precision, device=self.device,
+        )  # fmt: skip
+
+    def news(self, step: int, measures: dict[str, Any] | None) -> list[str]:
+        """Say, once for each change, which latents do not follow their angle and what to try, and which do again.
+
+        Nothing is said before a tenth of the steps, when hardly any latent has been found, nor of angles that go all
+        round, which no single latent can follow.
+        """
+        if measures is None or step * 10 < self.header.config.steps:
+            return []
+        lines = []
+        for name, found in measures["course"].items():
+            low, high = self.data.ranges[name]
+            state, before = found["state"], self.states.get(name, "follows")
+            if high - low >= 360 or state == before:
+                continue
+            self.states[name] = state
+            trouble = words(name, Course(**found))
+            lines.append(f"Step {step}, mini-batches held out: {trouble or f'z_{name} now follows the {name}.'}")
+            if trouble and before == "follows":
+                lines.append(f"  More steps may mend it. Otherwise try {_remedies(self.header.config)}.")
+        return lines
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Add a line to the log."""
+        if self.first:
+            append_stats(self.folder, line)
+            self.board.scalars(line)
+
+    def save(self, step: int, measures: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint after `step` updates, unless that is the one the run was opened with."""
+        if self.first and step > self.saved:
+            header = dataclasses.replace(self.header, step=step, held_out=measures)
+            save_checkpoint(self.folder, header, self.model.state_dict(), self.optimiser.state())
+            self.saved = step
+
+    def picture(self, step: int, last: bool) -> None:
+        """Draw reconstructions and sweeps when enough minutes have passed, and at the end."""
+        minutes = self.header.config.picture_every
+        if not self.first or not minutes or not (last or time.monotonic() - self.drawn >= 60 * minutes):
+            return
+        picture = draw_progress(self.looked_at, self.header.layout, self.data, self.held_out, self.device)
+        write_file(self.folder / "progress.png", png(picture))
+        self.board.picture(step, picture)
+        self.drawn = time.monotonic()
+
+
+def _remedies(config: TrainConfig) -> str:
+    """Name settings that keep latents from folding (docs/results.md), those first that `config` has not taken."""
+    untried = [
+        *(["--front-first 1000"] if not config.front_first else []),
+        *(["--invariance-unit noise --invariance-strength 10"] if config.invariance_unit == "absolute" else []),
+        *(["--inactive-gradient shared"] if config.inactive_gradient != "shared" else []),
+    ]
+    return (
+        f"a new run with {', '.join(untried)}" if untried else "a new run with a larger --front-first or another --seed"
+    )
+
+
+class NotFinite(Failure):
+    """The objective or its gradient became NaN or infinite."""
+
+
+class Status:
+    """Terms of the steps since the last line, summed by factor, (F, 3) on the device.
+
+    accumulate  mini-batches of an update
+    """
+
+    def __init__(
+        self, folder: Path, data: DataSet, order: MiniBatchOrder, accumulate: int, device: torch.device, step: int
+    ) -> None:
+        self.folder, self.data, self.order, self.accumulate = folder, data, order, accumulate
+        self.row = {factor: number for number, factor in enumerate(data.factors)}
+        self.sums = torch.zeros(len(self.row), len(TERMS), dtype=torch.float64, device=device)
+        self.minibatches = dict.fromkeys(self.row, 0)
+        self.first_bad = torch.tensor(float("inf"), dtype=torch.float64, device=device)
+        self.step, self.now, self.waited = step, time.monotonic(), 0.0
+
+    def new_terms(self) -> Tensor:
+        """A table (F, 3) of zeros for the terms of one update."""
+        return torch.zeros(self.sums.shape, device=self.sums.device)
+
+    def add(self, step: int, terms: Tensor, gradients: list[Tensor]) -> None:
+        """Count the terms (F, 3) of the update `step`, summed over its mini-batches, and look at its gradients."""
+        self.sums += terms
+        for factor, _ in self._minibatches_of(step):
+            self.minibatches[factor] += 1
+        norms = torch.stack(list(torch._foreach_norm(gradients)))
+        good = torch.isfinite(terms).all() & torch.isfinite(norms).all()
+        bad = torch.where(good, float("inf"), float(step)).to(torch.float64)
+        self.first_bad = torch.minimum(self.first_bad, bad)
+
+    def check_finite(self) -> None:
+        """Raise NotFinite naming the first step whose objective was NaN or infinite. Waits for the device."""
+        step = float(self.first_bad)
+        if step == float("inf"):
+            return
+        where = ", ".join(
+            f"mini-batch {index} of {factor} ({self.data.minibatch(factor, index).shard})"
+            for factor, index in self._minibatches_of(int(step))
+        )
+        raise NotFinite(
+            f"the objective became NaN or infinite at step {int(step) + 1}, {where}; "
+            f"the last checkpoint in {self.folder} is as it was; try a new run with a lower --learning-rate"
+        )
+
+    def _minibatches_of(self, step: int) -> list[tuple[str, int]]:
+        return [self.order.at(place) for place in range(step * self.accumulate, (step + 1) * self.accumulate)]
+
+    def line(self, step: int, waited: float) -> dict[str, Any]:
+        """A line for `stats.jsonl` about what came since the last one, and a new start.
+
+        waited  seconds that the steps have waited for input since the run began
+        """
+        now, size = time.monotonic(), self.data.batch_size
+        factors = {}
+        for factor, count in self.minibatches.items():
+            if count:
+                error, kl, spread = (self.sums[self.row[factor]] / count).tolist()
+                factors[factor] = {
+                    "minibatches": count,
+                    "reconstruction": error / size,  # nats per image
+                    "kl": kl / size,  # nats per image
+                    "inactive_variance": spread,
+                }
+        seconds = max(now - self.now, 1e-9)
+        line = {
+            "step": step,
+            "images": step * self.accumulate * size,
+            "images_per_second": round((step - self.step) * self.accumulate * size / seconds, 2),
+            "input_wait": round((waited - self.waited) / seconds, 4),  # share of the time
+            "factors": factors,
+        }
+        self.step, self.now, self.waited = step, now, waited
+        self.sums.zero_()
+        self.minibatches = dict.fromkeys(self.row, 0)
+        return line
+
+
+def summary(line: dict[str, Any]) -> str:
+    """A few words about a line of `stats.jsonl`, for the progress bar."""
+    factors = line["factors"].values()
+    total = sum(factor["minibatches"] for factor in factors)
+    error = sum(factor["reconstruction"] * factor["minibatches"] for factor in factors) / max(total, 1)
+    bound = (line.get("held_out") or {}).get("bound")
+    return f"{error:.0f} nats/image" + ("" if bound is None else f", held-out bound {bound:.0f}")
+
+
+class Board:
+    """Write scalars and images to TensorBoard, or do nothing if it is off."""
+
+    def __init__(self, writer: SummaryWriter | None) -> None:
+        self.writer = writer
+
+    def scalars(self, line: Mapping[str, Any]) -> None:
+        """Add the numbers of one line of `stats.jsonl` at its step, under the names of `curves`."""
+        if self.writer is not None:
+            for tag, value in curves(line):
+                self.writer.add_scalar(tag, value, line["step"])
+
+    def picture(self, step: int, image: Image.Image) -> None:
+        """Add a grey picture as it was drawn after `step`."""
+        if self.writer is not None:
+            self.writer.add_image("progress", np.asarray(image), step, dataformats="HW")
+
+    def close(self) -> None:
+        """Write what is waiting and end."""
+        if self.writer is not None:
+            self.writer.close()
+
+
+def open_board(folder: Path, wanted: bool, start: int = 0) -> Board:
+    """Open the board of the run in `folder`, trained up to step `start`; one that does nothing unless `wanted`.
+
+    What an interrupted run logged beyond `start` is hidden: those steps are made again. Errors as `writer_class`.
+    """
+    return Board(writer_class()(str(folder / TENSORBOARD), purge_step=start + 1) if wanted else None)
+
+
+def writer_class() -> type[SummaryWriter]:
+    """Import the class that writes the log; ArgumentError when TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ArgumentError(
+            "tensorboard", f"expected the package tensorboard, found none ({error}); pip install 'dcign[tensorboard]'"
+        ) from None
+    return SummaryWriter
+
+
+def curves(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Tag and value of the numbers of a line of `stats.jsonl`: train/azimuth/kl, held_out/bound and so on."""
+    yield from _flat("train", {name: value for name, value in line.items() if name != "held_out"})
+    yield from _flat("held_out", line.get("held_out") or {})
+
+
+def _flat(prefix: str, numbers: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _flat(prefix if name == "factors" else f"{prefix}/{name}", value)
+        elif isinstance(value, (int, float)) and name not in COUNTS:
+            yield f"{prefix}/{name}", float(value)
