@@ -20,7 +20,7 @@ OPENING = """
 import json, re, sys, time
 from pathlib import Path
 from assets.face_catalog import FaceSampling
-from pipelines.opening import open_catalog, recognised
+from pipelines.catalogs import open_catalog, recognised
 path = Path(sys.argv[1])
 started = time.perf_counter()
 catalog = open_catalog(recognised(path), path, FaceSampling(expressions=True))
@@ -46,7 +46,7 @@ def assets(paths: tuple[Path, ...], output: Path | None) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         if not paths:
-            from pipelines.bench.full_size_models import write_full_size
+            from pipelines.bench.inputs import write_full_size
 
             click.echo("Writing synthetic Basel models of the full size.")
             paths = write_full_size(Path(folder))

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from assets.catalog import Catalog
 from assets.chair_catalog import open_chairs
 from assets.face_catalog import open_faces
+from pipelines.drawing.sheet import Row, draw_rows
 from render.errors import BadInput
 from render.factors import MAIN
 from render.job import open_renderer, shading_for
 from render.minibatch import Sampling, draw_minibatch, scenes
 from render.scene import Scene, frame_camera
-from render.sheet import Row, draw_rows
 from render.similarity import mean_difference, ssim
 from render.workers import Pool
 

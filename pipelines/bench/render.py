@@ -16,9 +16,9 @@ import click
 
 from assets.catalog import Catalog
 from assets.face_catalog import open_faces
-from pipelines.bench.naive_loops import LOOPS
-from pipelines.detail import with_detail
-from pipelines.opening import BUILT_IN, given
+from pipelines.bench.naive_render import LOOPS
+from pipelines.catalogs import BUILT_IN, given
+from pipelines.drawing.renderer import with_detail
 from render.devices import places, software_warning
 from render.errors import Failure
 from render.factors import DEFAULT_RANGES, MAIN
@@ -74,7 +74,7 @@ def render(path: Path, seconds: float, count: int, workers: int | None, full_mes
 
 def _naive(library: str, factor: str, path: Path, seconds: float) -> float:
     """Images a second of one loop, in a process of its own and with the library's own choice of threads."""
-    words = [sys.executable, "-m", "pipelines.bench.naive_loops", library, factor, str(path), str(seconds)]
+    words = [sys.executable, "-m", "pipelines.bench.naive_render", library, factor, str(path), str(seconds)]
     done = subprocess.run(words, capture_output=True, text=True, env=dict(os.environ))
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"

@@ -5,18 +5,21 @@ Each runs in a process of its own; `Setting` is all that the two processes are t
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from dcign.batches import MiniBatchOrder, noise_generator
@@ -31,13 +34,14 @@ from dcign.precision import has_native_bf16, resolve_device
 from dcign.status import Status
 from dcign.training import STATUS_EVERY
 from pipelines.bench.load_loops import NaiveShards
-from pipelines.bench.peaks import copy_bandwidth, finish, matrix_peak
-from pipelines.bench.plain_training import AuthorsRMSProp, PlainDCIGN, plain_steps
 from render.shards import open_data_set
 
 PLAIN = "plain"
 WORKERS = {"cpu": 0, "cuda": 4}  # of the plain DataLoader: with a GPU one would let some processes read
 WARM_UP = {"cpu": 2, "cuda": 10}  # steps before the clock starts
+SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices
+COPIED = 2**28  # bytes, more than any cache holds
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -203,3 +207,143 @@ def _processor() -> str:
     except OSError:
         found = None
     return found[1] if found else platform.processor()
+
+
+def matrix_peak(precision: str, device: torch.device, seconds: float = 0.5) -> float:
+    """Operations a second of the fastest of two large square matrices' product and, on a CPU, a wide convolution.
+
+    Each is tried for so many seconds: on a CPU the two go to different libraries, of which either may know it better.
+
+    precision  'fp32', 'bf16', or on CUDA 'tf32': float32 rounded on its way into the product
+    """
+    side = SIDE[device.type]
+    a, b, product = (torch.randn(side, side, device=device).to(DTYPES[precision]) for _ in range(3))
+    with _float32_products(precision == "tf32"), torch.inference_mode():
+        peak = 2 * side**3 / _fastest(lambda: torch.mm(a, b, out=product), device, seconds)
+        if device.type == "cpu":
+            image = torch.randn(8, 64, 64, 64).to(DTYPES[precision], memory_format=torch.channels_last)
+            kernels = torch.randn(64, 64, 5, 5).to(DTYPES[precision], memory_format=torch.channels_last)
+            operations = 2 * 8 * 60 * 60 * 64 * 64 * 5 * 5
+            peak = max(peak, operations / _fastest(lambda: torch.conv2d(image, kernels), device, seconds))
+    return peak
+
+
+def copy_bandwidth(device: torch.device, seconds: float = 0.5) -> float:
+    """Bytes a second, read and written together, of the fastest copy inside the memory of the device."""
+    source, target = (torch.ones(COPIED, dtype=torch.uint8, device=device) for _ in range(2))
+    return 2 * COPIED / _fastest(lambda: target.copy_(source), device, seconds)
+
+
+def _fastest(work: Callable[[], object], device: torch.device, seconds: float) -> float:
+    """Seconds that `work` takes at best; on CUDA in bundles, so that launching costs nothing."""
+    bundle = 10 if device.type == "cuda" else 1
+    work()
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end or best == float("inf"):
+        finish(device)
+        started = time.perf_counter()
+        for _ in range(bundle):
+            work()
+        finish(device)
+        best = min(best, (time.perf_counter() - started) / bundle)
+    return best
+
+
+def finish(device: torch.device) -> None:
+    """Wait for what has been asked of the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@contextmanager
+def _float32_products(tf32: bool) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+class PlainDCIGN(nn.Module):
+    """The networks of section 2; parameters in the order of `dcign.networks.DCIGN`."""
+
+    def __init__(self, widths: tuple[int, int, int], latents: int, size: int) -> None:
+        super().__init__()
+        a, b, c = widths
+        self.encoder = nn.Sequential(
+            nn.Conv2d(1, a, 5), nn.MaxPool2d(2), nn.ReLU(),
+            nn.Conv2d(a, b, 5), nn.MaxPool2d(2), nn.ReLU(),
+            nn.Conv2d(b, c, 5), nn.MaxPool2d(2), nn.ReLU(),
+            nn.Flatten(),
+        )  # fmt: skip
+        with torch.no_grad():
+            features = self.encoder(torch.zeros(1, 1, size, size)).shape[1]
+        self.mean = nn.Linear(features, latents)
+        self.logvar = nn.Linear(features, latents)
+        grid = (size + 90) // 16
+        self.decoder = nn.Sequential(
+            nn.Linear(latents, c * grid * grid), nn.ReLU(), nn.Unflatten(1, (c, grid, grid)),
+            nn.Upsample(scale_factor=2), nn.Conv2d(c, b, 7), nn.ReLU(),
+            nn.Upsample(scale_factor=2), nn.Conv2d(b, a, 7), nn.ReLU(),
+            nn.Upsample(scale_factor=2), nn.Conv2d(a, a, 7), nn.ReLU(),
+            nn.Upsample(scale_factor=2), nn.Conv2d(a, 1, 7),
+        )  # fmt: skip
+
+    def forward(self, images: Tensor, active: Tensor, noise: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+        """Bound on the mini-batch in nats, and what is to be added to it so that inactive latents are pulled together.
+
+        images (N, 1, H, W), active (Z,) bool, noise (N, Z).
+        """
+        features = self.encoder(images)
+        mean, pull_mean = clamp(self.mean(features), active, strength)
+        logvar, pull_logvar = clamp(self.logvar(features), active, strength)
+        logits = self.decoder(mean + torch.exp(0.5 * logvar) * noise)
+        error = functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
+        kl = -0.5 * ((1 + logvar - mean**2 - logvar.exp()) * active).sum()
+        return error + kl, pull_mean + pull_logvar
+
+
+def clamp(values: Tensor, active: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+    """Inactive columns replaced by their average, and the term whose gradient is (value - average) x strength."""
+    average = values.detach().mean(dim=0)
+    pull = 0.5 * strength * ((values - average) ** 2 * ~active).sum()
+    return torch.where(active, values, average), pull
+
+
+class AuthorsRMSProp(torch.optim.Optimizer):
+    """The authors' rmsprop, by the formulas in `dcign.optim`; stock Adam has epsilon outside the root."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, b1: float, b2: float) -> None:
+        super().__init__(parameters, {"lr": lr, "b1": b1, "b2": b2})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """One update."""
+        for group in self.param_groups:
+            lr, b1, b2 = group["lr"], group["b1"], group["b2"]
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if not state:
+                    state["t"], state["m"], state["v"] = 0, torch.zeros_like(parameter), torch.zeros_like(parameter)
+                state["t"] += 1
+                state["m"].mul_(1 - b1).add_(parameter.grad, alpha=b1)
+                state["v"].mul_(1 - b2).addcmul_(parameter.grad, parameter.grad, value=b2)
+                correction = math.sqrt(1 - (1 - b2) ** state["t"]) / (1 - (1 - b1) ** state["t"])
+                parameter.addcdiv_(state["m"], (state["v"] + 1e-8).sqrt(), value=-lr * correction)
+
+
+def plain_steps(
+    model: PlainDCIGN, optimiser: torch.optim.Optimizer, minibatches: Iterable[tuple[Tensor, Tensor, Tensor]],
+    strength: float, device: torch.device,
+) -> Generator[float, None, None]:  # fmt: skip
+    """Train on what `minibatches` gives, (images, active, noise) as `PlainDCIGN.forward` takes them, images perhaps
+    elsewhere; yields the bound after each step.
+    """
+    for images, active, noise in minibatches:
+        images = images.to(device, non_blocking=True)
+        optimiser.zero_grad()
+        bound, pull = model(images, active, noise, strength)
+        (bound + pull).backward()
+        optimiser.step()
+        yield bound.item()

@@ -18,29 +18,31 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ipaddress
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dcign.errors import BadInput, DcignError, Failure
 from dcign.image_files import decode_image
 from dcign.pictures import Row, Tile, draw_rows, png
 from dcign.sliders import to_json
-from pipelines.explore import sweep
-from pipelines.explore.guard import Guard
-from pipelines.explore.held import Gone, Held, Pictures, file_name
-from pipelines.explore.opened import Opened, compared, short_names
-from pipelines.explore.settings import command_line, fitted, read_integer, read_settings
-from pipelines.true_objects import TrueObjects
+from pipelines.drawing.objects import TrueObjects
+from pipelines.explore.session import Gone, Held, Opened, Pictures, compared, file_name, short_names
+from pipelines.explore.settings import STEPS, command_line, fitted, read_integer, read_settings, recording, sweeps
 
 T = TypeVar("T")
 MOST_BYTES = 64 * 2**20  # of an upload
@@ -53,6 +55,17 @@ WEB = {
     "/pixels.js": ("pixels.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
 
 
@@ -188,9 +201,9 @@ class Explorer:
         slider = next((each for each in self.opened[0].sliders if each.name == asked.get("of")), None)
         if slider is None:
             raise BadInput("of: expected the name of a slider")
-        steps = read_integer("steps", asked.get("steps", "24"), *sweep.STEPS)
-        pictures = [await self._decode(held, each) for each in sweep.sweeps(slider, steps, settings)]
-        return _bytes(await _in(self.reader, lambda: sweep.recording(slider, pictures, self.names)), "image/gif")
+        steps = read_integer("steps", asked.get("steps", "24"), *STEPS)
+        pictures = [await self._decode(held, each) for each in sweeps(slider, steps, settings)]
+        return _bytes(await _in(self.reader, lambda: recording(slider, pictures, self.names)), "image/gif")
 
     async def command(self, request: Request) -> Response:
         held, settings = self._picture(request), self._settings(request)
@@ -269,3 +282,53 @@ async def _told(_: Request, error: Exception) -> Response:
     status = next(code for kind, code in STATUS if isinstance(error, kind))
     headers = {"Connection": "close"} if status in (408, 413) else {}  # what else arrives is not read
     return PlainTextResponse(" ".join(str(error).split()), status, headers)
+
+
+class Guard:
+    """ASGI middleware. `host` is what the server was told to listen on: a name or an address."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self.app = app
+        machine = socket.gethostname().lower()
+        self.names = {"localhost", machine, f"{machine}.local", host.lower()}
+        self.everywhere = host in ("0.0.0.0", "::")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        reason = self._refusal(Headers(scope=scope), str(scope["path"]))
+        app = self.app if reason is None else PlainTextResponse(reason, 403)
+        await app(scope, receive, answer)
+
+    def _refusal(self, headers: Headers, path: str) -> str | None:
+        """Why a request is not answered, in one line; None if it is."""
+        host = headers.get("host", "")
+        if not self._own(host):
+            return f"this server does not go by the name {host[:80]!r}; use the address that it printed"
+        origin = headers.get("origin")
+        foreign = origin is not None and origin.partition("://")[2] != host  # a browser sends no path
+        # A link to the page may stand anywhere; what the page asks for comes from the page
+        if foreign or (path != "/" and headers.get("sec-fetch-site", "none") not in ("same-origin", "none")):
+            return "requests from pages of other sites are refused"
+        return None
+
+    def _own(self, host: str) -> bool:
+        """Whether a Host header names this machine. Any port will do: it may have been forwarded."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self.names:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return self.everywhere or address.is_loopback
