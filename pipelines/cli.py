@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import traceback
 
 import click
 
 from assets.errors import DcignError
+from pipelines.console import LazyGroup
 
 # name -> (module that defines `command`, one line of help)
 COMMANDS = {
@@ -29,28 +29,11 @@ COMMANDS = {
     "runs": ("pipelines.commands.runs", "List training runs with their best figures."),
     "compare": ("pipelines.commands.compare", "Set the reports of several runs side by side."),
     "doctor": ("pipelines.commands.doctor", "Say what this machine has, and what to install."),
+    "completion": ("pipelines.commands.completion", "Print what makes a shell complete commands and options."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose sub-commands are imported only when they run or show their own help."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.version_option(package_name="dcign", message="dcign %(version)s")
 def group(debug: bool) -> None:
@@ -64,7 +47,7 @@ def group(debug: bool) -> None:
 
 
 def main() -> None:
-    """Entry point: one line for an error, exit 2 for bad input and 1 for a failure, a traceback only with --debug."""
+    """Run `dcign`: an error is one line, bad input exits 2 and a failure 1, a traceback comes only with --debug."""
     debug = "--debug" in sys.argv[1:]
     arguments = [word for word in sys.argv[1:] if word != "--debug"]  # allowed before and after the sub-command
     try:

@@ -1,1 +1,1 @@
-"""What `dcign bench` measures: a file a command, beside what it needs."""
+"""The benchmarks of `dcign bench`: a file a command, beside what it needs."""

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.face_catalog import FaceCatalog
+from dcign.images import GREY_WEIGHTS
 from render.scene import Scene, Shading, camera_pose, frame_camera, model_matrix
 
 SIZE = 150
 WARM_UP = 5  # images
-GREY = np.array([0.21, 0.72, 0.07])
+GREY = np.array(GREY_WEIGHTS)
 
 Step = Callable[[float], Any]  # draws one image with another value, -1 to 1
 
@@ -112,7 +113,7 @@ LOOPS = {"pyrender": pyrender_step, "pyvista": pyvista_step}
 
 
 def _face(catalog: FaceCatalog, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Vertices and colours of a random face, without normals: the libraries compute those."""
+    """Return vertices and colours of a random face, without normals: the libraries compute those."""
     model = catalog.model
     shape = model.shape.offsets(rng.standard_normal(len(model.shape)).astype(np.float32))
     albedo = model.albedo.offsets(rng.standard_normal(len(model.albedo)).astype(np.float32))
@@ -128,7 +129,7 @@ def _eye(camera: Any, elevation: float) -> NDArray[np.float64]:
 
 
 def images_a_second(step: Step, seconds: float) -> float:
-    """How many images a second `step` draws, after a few to warm up."""
+    """Measure how many images a second `step` draws, after a few to warm up."""
     drawn = [step(k / WARM_UP) for k in range(WARM_UP)]
     assert not np.array_equal(drawn[0], drawn[-1]), "nothing changes"
     started, count = time.perf_counter(), 0
@@ -142,7 +143,7 @@ def images_a_second(step: Step, seconds: float) -> float:
 
 if __name__ == "__main__":
     from assets.face_catalog import open_faces
-    from pipelines.catalogs import given
+    from pipelines.catalogs import model_path
 
     library, factor, path, seconds = sys.argv[1:]
-    print(images_a_second(LOOPS[library](open_faces(given(Path(path))), factor), float(seconds)))
+    print(images_a_second(LOOPS[library](open_faces(model_path(Path(path))), factor), float(seconds)))

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.bench.inputs import write_discs
+from dcign.config import DEVICES
+from pipelines.bench.measuring import JSON_OUTPUT, ask, two_processes, write_json
 from pipelines.console import Numbers
-from render.errors import Failure
-from render.files import write_file
-from render.shards import DataSet, open_data_set
+
+if TYPE_CHECKING:
+    from render.shards import DataSet
 
 TURNS = 3  # of each program; the median counts
 MINIBATCHES = 50  # of each factor, without SHARDS: one shard each
@@ -32,7 +29,7 @@ GRADIENTS_ASKED, CURVES_ASKED = 1e-5, 0.01  # largest relative differences
 KERNEL, TAPS, FOLDED_TAPS = 5, 49, 64  # encoder's side; a decoder kernel on the upsampled image; its four folded ones
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(name="train", context_settings={"show_default": True})
 @click.argument("shards", required=False, type=click.Path(path_type=Path))
 @click.option("--widths", type=Numbers(3, "/"), default="96/64/32", metavar="A/B/C", help="As for `dcign train`.")
 @click.option(
@@ -44,11 +41,9 @@ KERNEL, TAPS, FOLDED_TAPS = 5, 49, 64  # encoder's side; a decoder kernel on the
     "--curve-widths", type=Numbers(3, "/"), metavar="A/B/C",
     show_default=f"{'/'.join(map(str, CURVE_WIDTHS))}; as --widths on a GPU", help="Of the network for that.",
 )  # fmt: skip
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: a CUDA GPU if there is one."
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
-def train(
+@click.option("--device", type=click.Choice(DEVICES), default="auto", help="auto: a CUDA GPU if there is one.")
+@JSON_OUTPUT
+def command(
     shards: Path | None, widths: tuple[int, int, int], steps: int | None, curve_steps: int,
     curve_widths: tuple[int, int, int] | None, device: str, output: Path | None,
 ) -> None:  # fmt: skip
@@ -78,6 +73,9 @@ def train(
       dcign bench train
       dcign bench train --device cuda -o train.json
     """
+    from pipelines.bench.inputs import write_discs
+    from render.shards import open_data_set
+
     with tempfile.TemporaryDirectory() as temporary:
         if shards is None:
             shards = Path(temporary)
@@ -85,11 +83,9 @@ def train(
         data = open_data_set(shards)
         for name in data.manifest.shards:
             (shards / name).read_bytes()  # into the page cache, for both
-        context = get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as theirs, ProcessPoolExecutor(1, mp_context=context) as ours:
+        with two_processes() as (theirs, ours):
             document = _compare(data, widths, steps, curve_steps, curve_widths, device, theirs, ours)
-    if output is not None:
-        write_file(output, (json.dumps(document, indent=1) + "\n").encode())
+    write_json(output, document)
 
 
 def _compare(
@@ -105,7 +101,7 @@ def _compare(
     for each in (widths, curve_widths or widths):
         TrainConfig(widths=each)  # refuse what cannot be trained before anything is measured
     decoder_grid(data.size)
-    machine = _ask(ours, loops.machine, device)
+    machine = ask(ours, loops.machine, device)
     cuda = machine["device"] == "cuda"
     latents = CodeLayout.for_object(data.object).latents
     floors = {
@@ -125,7 +121,7 @@ def _compare(
     for _ in range(TURNS):
         for program, measured in turns.items():
             pool = theirs if program.startswith(loops.PLAIN) else ours
-            measured.append(_ask(pool, loops.seconds_a_step, setting, program, steps))
+            measured.append(ask(pool, loops.seconds_a_step, setting, program, steps))
     plain = statistics.median(turn[0] for turn in turns[loops.PLAIN])
     rows = {
         program: {
@@ -139,14 +135,14 @@ def _compare(
     # --- agreement
     narrow = loops.Setting(data.folder, device, curve_widths or (widths if cuda else CURVE_WIDTHS))
     curves = [
-        _ask(pool, agreeing.curve, narrow, program, curve_steps)
+        ask(pool, agreeing.curve, narrow, program, curve_steps)
         for pool, program in ((theirs, loops.PLAIN), (ours, "fp32"))
     ]
     agreement = {
         "gradients": {
             "asked": GRADIENTS_ASKED,
-            **_ask(ours, agreeing.gradient_differences, setting),
-            "narrow": _ask(ours, agreeing.gradient_differences, narrow, True),
+            **ask(ours, agreeing.gradient_differences, setting),
+            "narrow": ask(ours, agreeing.gradient_differences, narrow, True),
         },
         "curves": {"asked": CURVES_ASKED, "widths": narrow.widths, **compare_curves(*curves)},
     }
@@ -157,17 +153,10 @@ def _compare(
     }  # fmt: skip
 
 
-def _ask(pool: ProcessPoolExecutor, function: Callable[..., Any], *words: Any) -> Any:
-    try:
-        return pool.submit(function, *words).result()
-    except BrokenProcessPool:
-        raise Failure(f"the process that measured {function.__name__} died; is there enough memory?") from None
-
-
 def floor(
     widths: tuple[int, int, int], latents: int, size: int, images: int, precision: str, machine: dict[str, Any]
 ) -> dict[str, float]:
-    """Operations and bytes of one step, and the seconds that it takes this machine at least in the four-phase form."""
+    """Count operations and bytes of one step, and the fewest seconds it can take here in the four-phase form."""
     ours, plain = (layers(widths, latents, size, four_phase) for four_phase in (True, False))
     bytes_ = least_bytes(ours, images, size, 2 if precision == "bf16" else 4)
     work = operations(ours, images)
@@ -183,7 +172,7 @@ def floor(
 def row(
     turns: list[tuple[float, float]], plain: float, images: int, least: dict[str, float], is_plain: bool
 ) -> dict[str, Any]:
-    """The figures of one program.
+    """Return the figures of one program.
 
     turns   (seconds a step, share of waiting) of each
     plain   seconds a step of the plain program
@@ -205,7 +194,7 @@ def row(
 
 
 def compare_curves(plain: list[float], ours: list[float]) -> dict[str, Any]:
-    """Largest relative difference of the losses of one step, and of their averages over ten."""
+    """Return the largest relative difference of the losses of one step, and of their averages over ten."""
     each = [abs(b - a) / abs(a) for a, b in zip(plain, ours, strict=True)]
     tens = [
         abs(sum(ours[k : k + 10]) - sum(plain[k : k + 10])) / abs(sum(plain[k : k + 10]))
@@ -264,6 +253,13 @@ def _show_agreement(agreement: dict[str, Any]) -> None:
     )
 
 
+# Operations and bytes of a training step, counted from the shapes; a multiply-add is two operations.
+#
+# Counted are convolutions and linear maps, forward and backward: the gradient of the weights costs as much as the way
+# forward, that of the inputs as well, except in the first layer, whose inputs are images. The four-phase form has 16
+# multiplications where the plain one has 49, and folds its kernels once a step. All else is a few operations a number.
+
+
 @dataclass(frozen=True)
 class Layer:
     """A convolution or linear map.
@@ -283,7 +279,7 @@ class Layer:
 
 
 def layers(widths: tuple[int, int, int], latents: int, size: int, four_phase: bool) -> list[Layer]:
-    """Those of `dcign.networks.DCIGN`, from the image to the logits."""
+    """List the layers of `dcign.networks.DCIGN`, from the image to the logits."""
     found: list[Layer] = []
     side = size
     for inputs, outputs in pairwise((1, *widths)):
@@ -307,12 +303,12 @@ def layers(widths: tuple[int, int, int], latents: int, size: int, four_phase: bo
 
 
 def operations(found: list[Layer], images: int) -> int:
-    """Of one step with so many images, forward and backward."""
+    """Count the operations of one step on so many images, forward and backward."""
     return sum(2 * images * layer.products * (3 if layer.inner else 2) + 4 * layer.folding for layer in found)
 
 
 def least_bytes(found: list[Layer], images: int, size: int, number: int) -> int:
-    """Bytes that one step cannot avoid to move, if everything between two layers were done on the fly.
+    """Count the bytes that one step must move even if everything between two layers is done on the fly.
 
     What a layer takes in is written once, read on the way forward and again for the gradient of the weights, and its
     own gradient written and read, in numbers of so many bytes; images are read three times as uint8. A weight (float32)
@@ -325,5 +321,5 @@ def least_bytes(found: list[Layer], images: int, size: int, number: int) -> int:
 
 
 def floor_seconds(operations: int, bytes_: int, peak: float, bandwidth: float) -> float:
-    """The shortest time for a step: peak in operations a second, bandwidth in bytes a second."""
+    """Return the shortest time for a step, s: `peak` in operations a second, `bandwidth` in bytes a second."""
     return max(operations / peak, bytes_ / bandwidth)

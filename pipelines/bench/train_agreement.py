@@ -1,4 +1,10 @@
-"""Whether the plain training and ours are one training: gradients of a step, and losses of the first steps."""
+"""Checks that the plain training and ours are one training: gradients of a step, and losses of the first steps.
+
+A ReLU passes its input or stops it, a max-pool takes one of four. Where two values nearly tie, rounding decides, and
+two programs that compute the same function part: their gradients differ by all that flows through that unit, a few
+1e-4 of the norm for one unit in millions. To compare gradients more closely, both have to choose alike: the choices of
+one program are recorded, and repeated by the other.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ from pipelines.bench.train_loops import Setting, Training
 
 
 def curve(setting: Setting, program: str, steps: int) -> list[float]:
-    """The bound of each of the first steps, in nats an image; program 'plain' or 'fp32'."""
+    """Return the bound of each of the first steps, in nats an image; program 'plain' or 'fp32'."""
     training = Training(setting)
     with exact_float32():
         if program == "plain":
@@ -29,7 +35,7 @@ def curve(setting: Setting, program: str, steps: int) -> list[float]:
 
 
 def gradient_differences(setting: Setting, exact: bool = False) -> dict[str, Any]:
-    """How far apart the gradients of the first step are, by parameter: norm of the difference / norm.
+    """Measure how far apart the gradients of the first step are, by parameter: norm of the difference / norm.
 
     'ours to plain' in fp32, with the choices of ReLUs and max-pools alike (see `RepeatChoices`); 'turned' is the number
     of choices that rounding would turn over, and 'with turned' the difference with them. With `exact` also 'plain to
@@ -80,13 +86,13 @@ def _differences(names: list[str], found: list[Tensor], expected: list[Tensor]) 
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Without TF32, which CUDA convolutions otherwise use for float32."""
+    """Turn off TF32, which CUDA convolutions otherwise use for float32."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
         yield
 
 
 class RecordChoices(TorchFunctionMode):
-    """While it is entered, notes what every ReLU and every max-pool (2 x 2) chose, in their order."""
+    """A context that notes what every ReLU and every max-pool (2 x 2) chose, in their order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +113,7 @@ class RecordChoices(TorchFunctionMode):
 
 
 class RepeatChoices(RecordChoices):
-    """While it is entered, ReLUs and max-pools choose as in `recorded`; `turned` counts where they would not have."""
+    """A context in which ReLUs and max-pools choose as in `recorded`; `turned` counts where they would not have."""
 
     def __init__(self, recorded: RecordChoices) -> None:
         super().__init__()
@@ -121,7 +127,7 @@ class RepeatChoices(RecordChoices):
 
 
 def apply(choice: Tensor, values: Tensor) -> Tensor:
-    """`values` (N, ...) through ReLUs with these choices; or (N, C, H, W) through max-pools with these."""
+    """Put `values` (N, ...) through ReLUs with these choices, or (N, C, H, W) through max-pools."""
     if choice.dtype == torch.bool:
         return values * choice
     return values.flatten(2).gather(2, choice.flatten(2)).view(choice.shape)

@@ -1,6 +1,9 @@
 """The two trainings that `dcign bench train` compares, from the same shards, weights, mini-batches and noise.
 
-Each runs in a process of its own; `Setting` is all that the two processes are told.
+Each runs in a process of its own; `Setting` is all that the two processes are told. Ours is `dcign train`; the plain
+one is DC-IGN as one would write it from the paper with stock PyTorch: eager, float32, default memory format; nearest
+upsampling and 7x7 convolutions as modules; the clamp as a formula of tensors; an optimiser that goes through its
+parameters one by one; the loss printed at every step, hence `.item()`. What the device can do at most is measured too.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from dcign.precision import has_native_bf16, resolve_device
 from dcign.status import Status
 from dcign.training import STATUS_EVERY
 from pipelines.bench.load_loops import NaiveShards
+from pipelines.bench.measuring import finish
 from render.shards import open_data_set
 
 PLAIN = "plain"
@@ -54,7 +58,7 @@ class Setting:
 
 
 class Training:
-    """What both sides start from: the mini-batches in their order, the noise, and the initial weights."""
+    """The common start of both sides: the mini-batches in their order, the noise, and the initial weights."""
 
     def __init__(self, setting: Setting) -> None:
         self.data = open_data_set(setting.shards)
@@ -69,19 +73,19 @@ class Training:
         self.waited = 0.0  # seconds spent in asking for mini-batches
 
     def noise(self, step: int) -> Tensor:
-        """(N, Z)."""
+        """Draw the noise of a step, (N, Z)."""
         generator = noise_generator(self.config.seed, step, self.device)
         return torch.randn(self.batch, generator=generator, device=self.device)
 
     def model(self) -> DCIGN:
-        """Ours with its initial weights."""
+        """Return our network with its initial weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             model = DCIGN(self.config.widths, self.batch[1], self.data.size)
         return model.to(self.device)
 
     def plain_model(self) -> PlainDCIGN:
-        """The plain one with the same weights."""
+        """Return the plain network with the same weights."""
         model = PlainDCIGN(self.config.widths, self.batch[1], self.data.size).to(self.device)
         with torch.no_grad():
             for mine, theirs in zip(model.parameters(), self.model().parameters(), strict=True):
@@ -89,8 +93,9 @@ class Training:
         return model
 
     def steps(self, precision: str, graph: bool = True) -> Generator[Tensor, None, None]:
-        """`dcign train` without progress bar, checkpoints, measures and pictures; yields the terms of each step as
-        `Status` takes them.
+        """Train as `dcign train` does, without progress bar, checkpoints, measures and pictures.
+
+        Yields the terms of each step as `Status` takes them.
 
         precision  'fp32' or 'bf16'
         graph      as a CUDA graph on CUDA
@@ -125,13 +130,13 @@ class Training:
                 yield terms
 
     def plain_steps(self) -> Generator[float, None, None]:
-        """The plain program; yields the bound of each step."""
+        """Run the plain program; yields the bound of each step."""
         model, config = self.plain_model(), self.config
         optimiser = AuthorsRMSProp(model.parameters(), config.learning_rate, config.momentum_decay, config.update_decay)
         return plain_steps(model, optimiser, self._loaded(), config.invariance_strength, self.device)
 
     def _loaded(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Mini-batches as the plain program loads them, and as the order has them."""
+        """Load mini-batches as the plain program does, in the common order."""
         shards = NaiveShards(self.data)
         row = {(path.name, number): k for k, (path, number) in enumerate(shards.places)}
         place = {
@@ -158,7 +163,7 @@ class Training:
 
 
 def seconds_a_step(setting: Setting, program: str, steps: int) -> tuple[float, float]:
-    """Seconds of one step on average over so many, and the share of them spent in waiting for input.
+    """Return the seconds of one step on average over so many, and the share of them spent waiting for input.
 
     program  'plain', 'plain without TF32', 'fp32', 'bf16', or the last two with ' without graph' behind them
     """
@@ -183,7 +188,7 @@ def seconds_a_step(setting: Setting, program: str, steps: int) -> tuple[float, f
 
 
 def machine(device: str) -> dict[str, Any]:
-    """The device, the precisions that it has, their peaks, and what the programs run on."""
+    """Describe the device: the precisions that it has, their peaks, and what the programs run on."""
     on = resolve_device(device)
     bf16 = has_native_bf16(on)
     precisions = ["fp32", *["tf32"] * (bf16 and on.type == "cuda"), *["bf16"] * bf16]
@@ -210,9 +215,9 @@ def _processor() -> str:
 
 
 def matrix_peak(precision: str, device: torch.device, seconds: float = 0.5) -> float:
-    """Operations a second of the fastest of two large square matrices' product and, on a CPU, a wide convolution.
+    """Measure the most operations a second, by the product of two large square matrices.
 
-    Each is tried for so many seconds: on a CPU the two go to different libraries, of which either may know it better.
+    On a CPU a wide convolution is tried too: the two go to different libraries, of which either may know it better.
 
     precision  'fp32', 'bf16', or on CUDA 'tf32': float32 rounded on its way into the product
     """
@@ -229,13 +234,13 @@ def matrix_peak(precision: str, device: torch.device, seconds: float = 0.5) -> f
 
 
 def copy_bandwidth(device: torch.device, seconds: float = 0.5) -> float:
-    """Bytes a second, read and written together, of the fastest copy inside the memory of the device."""
+    """Measure the fastest copy inside the memory of the device: bytes a second, read and written together."""
     source, target = (torch.ones(COPIED, dtype=torch.uint8, device=device) for _ in range(2))
     return 2 * COPIED / _fastest(lambda: target.copy_(source), device, seconds)
 
 
 def _fastest(work: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """Seconds that `work` takes at best; on CUDA in bundles, so that launching costs nothing."""
+    """Return the seconds that `work` takes at best; on CUDA in bundles, so that launching costs nothing."""
     bundle = 10 if device.type == "cuda" else 1
     work()
     best, end = float("inf"), time.perf_counter() + seconds
@@ -247,12 +252,6 @@ def _fastest(work: Callable[[], object], device: torch.device, seconds: float) -
         finish(device)
         best = min(best, (time.perf_counter() - started) / bundle)
     return best
-
-
-def finish(device: torch.device) -> None:
-    """Wait for what has been asked of the device."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 @contextmanager
@@ -291,7 +290,7 @@ class PlainDCIGN(nn.Module):
         )  # fmt: skip
 
     def forward(self, images: Tensor, active: Tensor, noise: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-        """Bound on the mini-batch in nats, and what is to be added to it so that inactive latents are pulled together.
+        """Return the bound on the mini-batch in nats, and the term to add so that inactive latents are pulled together.
 
         images (N, 1, H, W), active (Z,) bool, noise (N, Z).
         """
@@ -305,7 +304,7 @@ class PlainDCIGN(nn.Module):
 
 
 def clamp(values: Tensor, active: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-    """Inactive columns replaced by their average, and the term whose gradient is (value - average) x strength."""
+    """Replace inactive columns by their average; return them and the term of gradient (value - average) x strength."""
     average = values.detach().mean(dim=0)
     pull = 0.5 * strength * ((values - average) ** 2 * ~active).sum()
     return torch.where(active, values, average), pull
@@ -319,7 +318,7 @@ class AuthorsRMSProp(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One update."""
+        """Update the weights once."""
         for group in self.param_groups:
             lr, b1, b2 = group["lr"], group["b1"], group["b2"]
             for parameter in group["params"]:
@@ -337,8 +336,9 @@ def plain_steps(
     model: PlainDCIGN, optimiser: torch.optim.Optimizer, minibatches: Iterable[tuple[Tensor, Tensor, Tensor]],
     strength: float, device: torch.device,
 ) -> Generator[float, None, None]:  # fmt: skip
-    """Train on what `minibatches` gives, (images, active, noise) as `PlainDCIGN.forward` takes them, images perhaps
-    elsewhere; yields the bound after each step.
+    """Train on `minibatches`, (images, active, noise) as `PlainDCIGN.forward` takes them; yields each step's bound.
+
+    Images are moved to `device`.
     """
     for images, active, noise in minibatches:
         images = images.to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""`dcign assets`: what is built in, what a path holds, what it looks like, what is odd about it."""
+"""`dcign assets`: lists, shows, draws, checks and exports face models and chairs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from io import BytesIO
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from assets.chair_catalog import ChairCatalog
 from assets.errors import AssetError
-from assets.face_catalog import FaceCatalog, FaceSampling
-from assets.lint import CadCheck, check_face_model, check_parts
-from pipelines.catalogs import KIND, MATCH, PATH, faces, given, open_catalog, recognised
+from pipelines.catalogs import KIND, MATCH, PATH, faces, kind_at, model_path, open_catalog
+from pipelines.console import Group
 from render.errors import BadInput
 from render.factors import EXTRINSIC, SPLITS
 from render.files import write_file
 
+if TYPE_CHECKING:
+    from assets.lint import CadCheck
 
-@click.group(context_settings={"show_default": True})
+
+@click.group(cls=Group, context_settings={"show_default": True})
 def command() -> None:
     """Look at face models and chairs before rendering them. PATH is a file or folder, or the name built-in.
 
@@ -70,22 +72,18 @@ def show(path: Path, kind: str | None, match: str, output: Path, size: int, mode
       dcign assets show built-in -o sheet.png
       dcign assets show furniture/ --match chair -o chairs.png
     """
-    from pipelines.drawing.sheet import Gallery, chair_rows, draw_rows, face_rows
-    from render.job import shading_for
-    from render.reference import kept_renderer
+    from assets.chair_catalog import ChairCatalog
+    from assets.face_catalog import FaceCatalog, FaceSampling
+    from pipelines.drawing.sheet import Gallery, chair_rows, face_rows, save_sheet
 
-    catalog = open_catalog(kind or recognised(path), path, FaceSampling(expressions=True), match)
-    gallery = Gallery(catalog, kept_renderer(size).draw, shading_for(catalog), size)
+    catalog = open_catalog(kind or kind_at(path), path, FaceSampling(expressions=True), match)
+    gallery = Gallery(catalog, size)
     if isinstance(catalog, FaceCatalog):
         rows = list(face_rows(catalog, gallery, seed))
     else:
         assert isinstance(catalog, ChairCatalog)
         rows = list(chair_rows(catalog, gallery, models))
-    sheet = draw_rows(rows)
-    try:
-        sheet.save(output)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{output}: cannot be written as a picture: {error}") from error
+    sheet = save_sheet(rows, output)
     click.echo(f"{output}: {sheet.width} x {sheet.height} pixels.")
 
 
@@ -113,7 +111,7 @@ def draw(
     """
     from PIL import Image
 
-    from pipelines.drawing.objects import SingleViews
+    from pipelines.drawing.objects import ObjectRenderer
 
     if output.suffix.lower() != ".png":
         raise BadInput(f"-o: expected a file name ending in .png, found {output}")
@@ -123,10 +121,10 @@ def draw(
     for name, angle in zip(EXTRINSIC, asked, strict=True):
         if angle is not None and not isfinite(angle):
             raise BadInput(f"--{name}: expected degrees, found {angle}")
-    catalog = open_catalog(kind or recognised(path), path, match=match)
-    views = SingleViews(catalog, size)
-    angles = [front if angle is None else angle for angle, front in zip(asked, views.front, strict=True)]
-    image = views.image(views.object(seed, split), *angles)
+    catalog = open_catalog(kind or kind_at(path), path, match=match)
+    renderer = ObjectRenderer(catalog, size)
+    angles = [front if angle is None else angle for angle, front in zip(asked, renderer.front, strict=True)]
+    image = renderer.image(renderer.object(seed, split), *angles)
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     write_file(output, buffer.getvalue())
@@ -146,7 +144,9 @@ def check(path: Path, kind: str | None, match: str) -> None:
     Example:
       dcign assets check furniture/
     """
-    if (kind or recognised(path)) == "face":
+    if (kind or kind_at(path)) == "face":
+        from assets.lint import check_face_model
+
         findings = check_face_model(faces(path).model)
         for finding in findings:
             click.echo(f"  {'ODD' if finding.bad else 'ok':<4} {finding.what:<28} {finding.found}")
@@ -169,6 +169,7 @@ def export(path: Path, output: Path) -> None:
       dcign assets export built-in -o face.h5
     """
     from assets.basel_export import write_basel_h5
+    from assets.face_catalog import FaceSampling
 
     if output.suffix.lower() not in (".h5", ".hdf5"):
         raise BadInput(f"-o: expected a file name ending in .h5, found {output}")
@@ -179,8 +180,9 @@ def export(path: Path, output: Path) -> None:
 
 def _check_chairs(path: Path, match: str) -> None:
     from assets.cad import find_models
+    from assets.lint import check_parts
 
-    if given(path) is None:
+    if model_path(path) is None:
         raise BadInput(f"{path}: the built-in chairs have no files to check")
     models, unreadable = find_models(path, match)
     click.echo("       triangles longest side  twice   flat   rims images turned  model")

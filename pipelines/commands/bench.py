@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import click
 
-from pipelines.bench.assets import assets
-from pipelines.bench.explore import explore
-from pipelines.bench.load import load
-from pipelines.bench.parity import parity
-from pipelines.bench.render import render
-from pipelines.bench.train import train
+from pipelines.console import LazyGroup
+
+# name -> (module that defines `command`, one line of help)
+BENCHMARKS = {
+    "assets": ("pipelines.bench.assets", "Opening face models and chairs: seconds and peak memory."),
+    "render": ("pipelines.bench.render", "Rendering, beside the loops that users write."),
+    "parity": ("pipelines.bench.parity", "How far the two renderers differ, with a sheet."),
+    "load": ("pipelines.bench.load", "Loading, beside an np.load for each mini-batch."),
+    "train": ("pipelines.bench.train", "A training step, beside a plain one."),
+    "explore": ("pipelines.bench.explore", "The sliders of the pages, in a real browser."),
+}
 
 
-@click.group(context_settings={"show_default": True})
+@click.group(cls=LazyGroup, table=BENCHMARKS, context_settings={"show_default": True})
 def command() -> None:
     """Measure time and memory on this machine.
 
@@ -20,7 +25,3 @@ def command() -> None:
     Example:
       dcign bench render -o render.json
     """
-
-
-for each in (assets, render, parity, load, train, explore):
-    command.add_command(each)

@@ -1,4 +1,4 @@
-"""`dcign compare RUN RUN ...`: set the reports of several runs side by side."""
+"""`dcign compare RUN RUN ...`: sets the reports of several runs side by side."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ from typing import Any
 
 import click
 
-from dcign.comparison_page import html
-from dcign.evidence.comparison import compare, shown
-from dcign.html_parts import number
-from dcign.saved_reports import open_reports
-from pipelines.commands.runs import printable
-from pipelines.console import make_folder
+from pipelines.console import aligned, make_folder, printable
 from render.files import write_file
 
 
@@ -36,6 +31,10 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
       dcign evaluate entangled/ shards-test/
       dcign compare clamped/ entangled/ -o comparison/
     """
+    from dcign.comparison_page import html
+    from dcign.evidence.comparison import compare
+    from dcign.saved_reports import open_reports
+
     reports = open_reports(runs)
     comparison = compare(reports)
     line = shlex.join(["dcign", *sys.argv[1:]])
@@ -52,7 +51,9 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
 
 
 def table(comparison: Mapping[str, Any]) -> list[str]:
-    """The settings and the measures of each run, in columns."""
+    """Set the settings and the measures of each run in columns."""
+    from dcign.evidence.comparison import shown
+
     names = list(comparison["runs"])
     rows = [["", *map(printable, names)]]
     for row in comparison["settings"]:
@@ -63,11 +64,12 @@ def table(comparison: Mapping[str, Any]) -> list[str]:
             group = row["group"]
             rows.append([group])
         rows.append([f"  {row['label']}", *(_value(row["values"][name], row["best"] == name) for name in names)])
-    widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(len(names) + 1)]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+    return aligned(rows)
 
 
 def _value(entry: Mapping[str, Any], is_best: bool) -> str:
+    from dcign.html_parts import number
+
     if entry["value"] is None:
         return "not measured"
     return number(entry["value"]) + (" *" if is_best else "")

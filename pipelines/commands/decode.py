@@ -1,4 +1,4 @@
-"""`dcign decode RUN CODES -o pictures/`: the images of graphics codes."""
+"""`dcign decode RUN CODES -o pictures/`: turns graphics codes into images."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import io
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from dcign.code_files import CodeFile, read_codes
 from dcign.config import DEVICES
-from dcign.engine import AT_ONCE, Engine, load
 from dcign.errors import BadInput
-from dcign.pictures import Row, Tile, draw_rows, png, to_uint8
 from pipelines.console import make_folder, progress_bar
 from render.files import write_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dcign.code_files import CodeFile
+    from dcign.engine import Engine
 
 MOST_IN_STRIP, IN_A_ROW = 1000, 10
 LONGEST_NAME, LONGEST_CAPTION = 50, 20  # letters
@@ -47,6 +48,9 @@ def command(run: Path, codes: Path, output: Path, device: str) -> None:
       dcign decode run/ codes.csv -o decoded/
       dcign decode run/ codes.csv -o strip.png
     """
+    from dcign.code_files import read_codes
+    from dcign.engine import load
+
     suffix = output.suffix.lower()
     strip = suffix == ".png"
     if suffix in OTHER_PICTURES:
@@ -66,7 +70,7 @@ def command(run: Path, codes: Path, output: Path, device: str) -> None:
 
 
 def warn_of_another_run(path: Path, file: CodeFile, engine: Engine) -> None:
-    """Says on standard error when codes are of other weights: latents of one name need not mean the same there."""
+    """Warn on standard error of codes of other weights: latents of one name need not mean the same there."""
     if file.fingerprint not in (None, engine.fingerprint):
         click.echo(
             f"Warning: {path} was encoded by a run on other training data; its codes may mean little here.", err=True
@@ -80,7 +84,7 @@ def warn_of_another_run(path: Path, file: CodeFile, engine: Engine) -> None:
 
 
 def safe_names(images: Iterable[str]) -> list[str]:
-    """Names of files without their ends, all different, from the untrusted names of images.
+    """Turn the untrusted names of images into names of files, without their ends and all different.
 
     'a/b/Ann 1.jpg' becomes 'Ann 1'. No folders, no hidden files; other than letters, digits and - . ( ) or a space
     becomes '_'.
@@ -100,7 +104,9 @@ def safe_names(images: Iterable[str]) -> list[str]:
 
 
 def draw_strip(engine: Engine, codes: NDArray[np.float32], names: list[str]) -> bytes:
-    """A PNG of all images side by side, ten in a row, each under its name."""
+    """Decode all images into one PNG, side by side, ten in a row, each under its name."""
+    from dcign.pictures import Row, Tile, draw_rows, png
+
     if len(codes) > MOST_IN_STRIP:
         raise BadInput(f"a strip holds at most {MOST_IN_STRIP} images, found {len(codes)} codes; give -o a folder")
     tiles = [Tile(image, _caption(name)) for image, name in zip(engine.decode(codes), names, strict=True)]
@@ -108,7 +114,9 @@ def draw_strip(engine: Engine, codes: NDArray[np.float32], names: list[str]) -> 
 
 
 def write_folder(engine: Engine, codes: NDArray[np.float32], names: list[str], folder: Path) -> None:
-    """A PNG of each code in `folder`. BadInput, before any is written, where a file of another origin is in the way."""
+    """Write a PNG of each code to `folder`. BadInput, before any is written, if a foreign file is in the way."""
+    from dcign.engine import AT_ONCE
+
     paths = [folder / f"{name}.png" for name in names]
     for path in paths:
         if path.exists() and not _is_ours(path):
@@ -126,6 +134,11 @@ def _caption(name: str) -> str:
 
 
 def _signed_png(image: NDArray[np.float32]) -> bytes:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    from dcign.pictures import to_uint8
+
     text, file = PngInfo(), io.BytesIO()
     text.add_text("Software", WRITTEN_BY)
     Image.fromarray(to_uint8(image)).save(file, "PNG", optimize=True, pnginfo=text)
@@ -133,6 +146,8 @@ def _signed_png(image: NDArray[np.float32]) -> bytes:
 
 
 def _is_ours(path: Path) -> bool:
+    from PIL import Image
+
     if not path.is_file():
         return False
     try:

@@ -1,4 +1,4 @@
-"""`dcign doctor`: what this machine has, whether rendering and training can run on it, and what to install if not."""
+"""`dcign doctor`: says what this machine has, if rendering and training can run on it, and what to install if not."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def command(context: click.Context, as_json: bool) -> None:
 
 
 def examine() -> dict[str, Any]:
-    """Everything found, as plain data. What could not be found out is {"error": why}."""
+    """Gather all that is found, as plain data. What cannot be found out is {"error": why}."""
     here = Path.cwd()
     return {
         "python": {"version": platform.python_version(), "executable": sys.executable},
@@ -74,7 +74,7 @@ def examine() -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str | None]:
-    """Installed version of each unconditional dependency of dcign, and of PyOpenGL; None where it is missing."""
+    """Find the installed version of each unconditional dependency of dcign, and of PyOpenGL; None if it is missing."""
     required = [line for line in importlib.metadata.requires("dcign") or [] if ";" not in line]
     versions: dict[str, str | None] = {}
     for name in [*re.findall(r"^[\w.-]+", "\n".join(required), re.MULTILINE), "PyOpenGL"]:
@@ -86,34 +86,26 @@ def package_versions() -> dict[str, str | None]:
 
 
 def torch_facts() -> dict[str, Any]:
-    """torch's version, CUDA devices and threads, and whether bf16 is computed natively. Imports torch."""
+    """Find torch's version, CUDA devices and threads, and if bf16 is computed natively. Imports torch."""
     import torch
+
+    from dcign.precision import has_native_bf16
 
     devices = []
     for index in range(torch.cuda.device_count()):
         found = torch.cuda.get_device_properties(index)
         devices.append({"name": found.name, "memory_gib": round(found.total_memory / GIB, 1)})
-    native = torch.cuda.is_bf16_supported(including_emulation=False) if devices else bool(cpu_bf16())
     return {
         "version": torch.__version__,
         "cuda": torch.version.cuda,
         "devices": devices,
         "threads": torch.get_num_threads(),
-        "native_bf16": native,
+        "native_bf16": has_native_bf16(torch.device("cuda" if devices else "cpu")),
     }
 
 
-def cpu_bf16() -> list[str]:
-    """The processor's instruction sets for bf16 (x86: avx512_bf16, amx_bf16; Arm: bf16), as Linux names them."""
-    try:
-        words = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return []
-    return sorted(words & {"avx512_bf16", "amx_bf16", "bf16"})
-
-
 def gl_facts() -> dict[str, str]:
-    """Vendor, renderer and version of a context like the one that `dcign render` draws in."""
+    """Find vendor, renderer and version of a context like the one that `dcign render` draws in."""
     from render.context import gl_info
     from render.errors import Failure
 
@@ -124,8 +116,8 @@ def gl_facts() -> dict[str, str]:
 
 
 def in_own_process(function: str, timeout: float = 120) -> Any:
-    """What a function of this module returns, called in a fresh Python; {"error": why} when it raises or crashes."""
-    code = f"import json; from pipelines import doctor; print('\\n' + json.dumps(doctor.{function}()))"
+    """Call a function of this module in a fresh Python; returns its answer, or {"error": why} if that fails."""
+    code = f"import json; from pipelines.commands import doctor; print('\\n' + json.dumps(doctor.{function}()))"
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -139,7 +131,7 @@ def in_own_process(function: str, timeout: float = 120) -> Any:
 
 
 def find_problems(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is wrong and what to do: fatal where rendering or training cannot run."""
+    """List what is wrong and what to do: fatal where rendering or training cannot run."""
     problems: list[dict[str, Any]] = []
 
     def add(fatal: bool, what: str, remedy: str) -> None:
@@ -169,7 +161,7 @@ def find_problems(facts: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def table(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """The facts as (topic, text) rows."""
+    """Set the facts in (topic, text) rows."""
     rows = [
         ("Python", f"{facts['python']['version']}, {facts['python']['executable']}"),
         ("Platform", facts["platform"]["system"]),

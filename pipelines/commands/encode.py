@@ -1,16 +1,12 @@
-"""`dcign encode RUN IMAGE... -o codes.json`: the graphics codes of images."""
+"""`dcign encode RUN IMAGE... -o codes.json`: turns images into graphics codes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
-import numpy as np
 
-from dcign.code_files import CodeFile, check_suffix, write_codes
 from dcign.config import DEVICES
-from dcign.engine import AT_ONCE, load
-from dcign.image_files import find_images
 from pipelines.console import NAME, STDIN, check_once, piped_image, progress_bar
 from render.errors import BadInput
 
@@ -34,6 +30,12 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
       dcign encode run/ ann.png bob.jpg -o codes.json
       dcign encode run/ faces/ -o codes.csv
     """
+    import numpy as np
+
+    from dcign.code_files import CodeFile, check_suffix, write_codes
+    from dcign.engine import AT_ONCE, load
+    from dcign.image_files import find_images
+
     check_suffix(output)
     if not output.parent.is_dir():
         raise BadInput(f"-o {output}: there is no folder {output.parent}; make it first")

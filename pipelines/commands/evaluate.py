@@ -1,4 +1,4 @@
-"""`dcign evaluate RUN SHARDS`: measure a run, calibrate it in degrees, write the report."""
+"""`dcign evaluate RUN SHARDS`: measures a run, calibrates it in degrees, writes the report."""
 
 from __future__ import annotations
 
@@ -6,25 +6,18 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dcign import calibration
-from dcign.calibration import Calibration
 from dcign.config import DEVICES
-from dcign.cpu import prepare_cpu
-from dcign.encoding import check_match
 from dcign.errors import RunError
-from dcign.evaluation import evaluate
-from dcign.headline import Headline, headlines
-from dcign.precision import resolve_device
-from dcign.report import write_report
-from dcign.run import load_run
-from dcign.shipped import shipped_name
 from pipelines.console import make_folder, progress_bar
-from pipelines.drawing.evidence import gather, studio_of
 from render.factors import SPLITS
-from render.shards import open_data_set
+
+if TYPE_CHECKING:
+    from dcign.calibration import Calibration
+    from dcign.headline import Headline
 
 
 @click.command(name="evaluate", context_settings={"show_default": True})
@@ -68,6 +61,18 @@ def command(
       dcign evaluate faces shards-test/ -o faces-report/
       dcign evaluate run/ ict-test/ --assets FaceXModel/ -o ict-report/
     """
+    from dcign import calibration
+    from dcign.cpu import prepare_cpu
+    from dcign.encoding import check_match
+    from dcign.evaluation import evaluate
+    from dcign.headline import headlines
+    from dcign.precision import resolve_device
+    from dcign.report import write_report
+    from dcign.run import load_run
+    from dcign.shipped import shipped_name
+    from pipelines.drawing.evidence import gather, renderer_or_reason
+    from render.shards import open_data_set
+
     place = resolve_device(device)
     if place.type == "cpu":
         prepare_cpu()
@@ -76,24 +81,26 @@ def command(
     check_match(model, data)  # before anything is written
     images = data.batch_size * sum(data.count(factor) for factor in data.factors)
     name = shipped_name(model.folder)
-    with studio_of(data, assets, identities) as studio:
+    with renderer_or_reason(data, assets, identities) as renderer:
         folder = make_folder(output or (Path(f"{name}-report") if name else model.folder))
         with progress_bar("evaluate", images, "image") as bar:
             evaluation = evaluate(model, data, bar.update)
-        evidence = gather(model, data, evaluation, studio, identities, simulations)
+        evidence = gather(model, data, evaluation, renderer, identities, simulations)
     home = folder if name else model.folder
-    calibration.save(home, kept(home, evaluation.calibration))
-    asked = shlex.join(["dcign", *sys.argv[1:]])
-    page = write_report(model, data, evaluation, evidence, folder, asked)  # the page comes last
-    for line in headlines(evaluation.measures, evidence):
-        click.echo(summary(line))
+    calibration.save(home, with_earlier_curves(home, evaluation.calibration))
+    line = shlex.join(["dcign", *sys.argv[1:]])
+    page = write_report(model, data, evaluation, evidence, folder, line)  # the page comes last
+    for headline in headlines(evaluation.measures, evidence):
+        click.echo(summary(headline))
     for warning in evaluation.measures["warnings"]:
         click.echo(f"Note: {warning}")
     click.echo(f"Report: {page}")
 
 
-def kept(folder: Path, found: Calibration) -> Calibration:
-    """What was found, and the curves of factors that these shards could not calibrate, if the run has any already."""
+def with_earlier_curves(folder: Path, found: Calibration) -> Calibration:
+    """Return what was found, with the run's earlier curves of factors that these shards could not calibrate."""
+    from dcign import calibration
+
     try:
         before = calibration.load(folder)
     except RunError:
@@ -107,7 +114,7 @@ def kept(folder: Path, found: Calibration) -> Calibration:
 
 
 def summary(line: Headline) -> str:
-    """One headline number as a line of text."""
+    """Write one headline number as a line of text."""
     value = "not defined" if line.value is None else f"{line.value:.4g}"
     between = "" if line.low is None or line.high is None else f"{line.low:.4g} to {line.high:.4g}"
     verdict = {None: "", True: "  reached", False: "  missed"}[line.reached]

@@ -1,13 +1,4 @@
-"""`dcign explore RUN [OTHER]`: a local web page with a run's sliders, the decoded image live. A file an idea.
-
-opened.py        runs with their sliders
-settings.py      sliders at values, from a request; the same as a command line
-held.py          the pictures that visitors brought, in memory
-sweep.py         a slider recorded
-app.py           addresses and what they answer
-guard.py         who may ask
-serve.py         the socket, the loop, the end
-"""
+"""`dcign explore RUN [OTHER]`: shows a local web page with a run's sliders, the decoded image live."""
 
 from __future__ import annotations
 

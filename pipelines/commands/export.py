@@ -1,4 +1,4 @@
-"""`dcign export RUN -o DIR`: a run as ONNX files, with a page that runs them in the browser, and a model card."""
+"""`dcign export RUN -o DIR`: writes a run as ONNX files, with a page that runs them in a browser, and a model card."""
 
 from __future__ import annotations
 
@@ -6,22 +6,14 @@ from pathlib import Path
 
 import click
 
-from dcign import calibration
-from dcign.calibration import CALIBRATION_FILE, Calibration
 from dcign.errors import BadInput
-from dcign.export.limits import limits
-from dcign.export.model_card import model_card
-from dcign.export.onnx_files import DECODER, ENCODER, check_files, decoder_file, encoder_file, one_thread
-from dcign.export.run_report import find_report
-from dcign.export.usage import rounded, usage
-from dcign.rendering import rendering_of
-from dcign.run import Run, load_run
-from dcign.sliders import sliders_of
-from pipelines.export.folder import check_output, write_folder
-from pipelines.export.page import ENGINE, INDEX, engine_json, index_html, open_starts, pictures, scripts
 
 CARD = "README.md"
 NO_DEGREES = "This run was not calibrated, so there are no sliders in degrees."
+NOT_CALIBRATED = (
+    "Note: {folder} has no calibration, so the page will have no sliders in degrees; `dcign evaluate RUN SHARDS` "
+    "stores one."
+)
 
 
 @click.command(name="export", context_settings={"show_default": True})
@@ -49,14 +41,28 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
     \b
     Example:
       dcign export run/ -o site/
-      dcign export run/ -o site/ --image ann.png --image bob.jpg --name "Faces, 20,000 steps"
+      dcign export run/ -o site/ --image ann.png --name "Faces, 20,000 steps"
     """
+    from dcign.export.limits import limits
+    from dcign.export.model_card import model_card
+    from dcign.export.onnx_files import DECODER, ENCODER, check_files, decoder_file, encoder_file, one_thread
+    from dcign.export.run_report import find_report
+    from dcign.export.usage import rounded, usage
+    from dcign.rendering import rendering_of
+    from dcign.run import load_run
+    from dcign.sliders import sliders_of
+    from pipelines.calibration import load_calibration
+    from pipelines.export.folder import check_output, write_folder
+    from pipelines.export.page import ENGINE, INDEX, engine_json, index_html, open_starts, pictures, scripts
+
     check_output(output)
     if name is not None and any("\ud800" <= letter <= "\udfff" for letter in name):  # what Python could not decode
         raise BadInput(f"--name: expected text in UTF-8, found {name!r}")
     model = load_run(run)
     name = name or f"{model.object}s".capitalize()
     curves, report = load_calibration(model), find_report(model)
+    if curves is None:
+        click.echo(NOT_CALIBRATED.format(folder=model.folder), err=True)
     known = rendering_of(model)
     with one_thread():
         encoder, decoder = encoder_file(model), decoder_file(model)
@@ -75,18 +81,3 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
     click.echo(f"Largest difference from PyTorch: {shown}")
     click.echo(f"{output}: {len(files)} files, {sum(map(len, files.values())) / 1e6:.1f} MB")
     click.echo(f"Look: python -m http.server -d {output}, then http://localhost:8000/")
-
-
-def load_calibration(run: Run) -> Calibration | None:
-    """That of the run, None where there is none; says what is missing or out of date."""
-    if not (run.folder / CALIBRATION_FILE).exists():
-        click.echo(
-            f"Note: {run.folder} has no calibration, so the page will have no sliders in degrees; "
-            "`dcign evaluate RUN SHARDS` stores one.",
-            err=True,
-        )
-        return None
-    curves = calibration.load(run.folder)
-    if warning := curves.out_of_date(str(run.folder), run.step):
-        click.echo(f"Warning: {warning}.", err=True)
-    return curves

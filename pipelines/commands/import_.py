@@ -1,22 +1,24 @@
-"""`dcign import`: images that were rendered elsewhere in, shards of single-factor mini-batches out."""
+"""`dcign import`: turns images that were rendered elsewhere into shards of single-factor mini-batches."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from tqdm import tqdm
 
-from pipelines.console import progress_bar
-from render.chair_import import ChairImport, Tally, import_chairs, open_import
-from render.job import locked
-from render.rendered_chairs import open_rendered_chairs
+from pipelines.console import Group, progress_bar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from render.chair_import import Tally
 
 SHOWN = 10  # lines about images left out; more are only counted
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Turn images that were rendered elsewhere into shards, as `dcign render` writes them.
 
@@ -48,6 +50,10 @@ def rendered_chairs(
     Example:
       dcign import rendered-chairs rendered_chairs.tar -o chairs/
     """
+    from render.chair_import import ChairImport, import_chairs, open_import
+    from render.rendered_chairs import open_rendered_chairs
+    from render.store import locked
+
     job = ChairImport(open_rendered_chairs(path), train_chairs, crop, size, batch_size, seed)
     with locked(output):
         manifest, finished = open_import(output, job)

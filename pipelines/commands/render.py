@@ -1,34 +1,30 @@
-"""`dcign render`: meshes in, shards of single-factor mini-batches out."""
+"""`dcign render`: turns meshes into shards of single-factor mini-batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from assets.face_catalog import FaceSampling
-from pipelines.catalogs import only_for, open_catalog, recognised
+from pipelines.catalogs import kind_at, only_for, open_catalog
 from pipelines.console import progress_bar
-from pipelines.drawing.renderer import with_detail
-from render.devices import places, software_warning
 from render.errors import BadInput
 from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, MAIN, SPLITS, VIEWS, parse_range
-from render.job import RENDERERS, Job, Task, left_to_do, render, tasks_of
-from render.minibatch import Sampling
-from render.parts import parse_part
-from render.plan import Plan
-from render.remote_store import open_store
-from render.store import locked
-from render.workers import Pool, Workers
+from render.job import RENDERERS
+
+if TYPE_CHECKING:
+    from render.job import Job, Task
+    from render.minibatch import Sampling
+    from render.workers import Workers
 
 AUTHORS_COUNT = {"train": 12000, "test": 1400}  # mini-batches over the four factors
 
 
 def range_options(command: Any) -> Any:
-    """`--azimuth-range A:B` and its like, one for each extrinsic factor."""
+    """Give a command `--azimuth-range A:B` and its like, one for each extrinsic factor."""
     for name in reversed(EXTRINSIC):
         (face, chair) = (f"{low:g}:{high:g}" for low, high in (DEFAULT_RANGES[k][name] for k in ("face", "chair")))
         shown = face if face == chair else f"{face}; chairs {chair}"
@@ -106,9 +102,18 @@ def command(
       dcign render --split test --n 80 -o test
       dcign render --part 3/8 -o /mnt/shared/shards
     """
+    from assets.face_catalog import FaceSampling
+    from pipelines.drawing.renderer import with_detail
+    from render.devices import software_warning
+    from render.job import Job, left_to_do, render
+    from render.parts import parse_part
+    from render.plan import Plan
+    from render.remote_store import open_store
+    from render.store import locked
+
     number = _number_of_workers(workers)
     chosen = parse_part(part) if part else None
-    kind = kind or recognised(assets)
+    kind = kind or kind_at(assets)
     tasks = _tasks(factor, split, count or AUTHORS_COUNT[split])
     sampling = _sampling(kind, ranges, views)
     if kind == "chair":
@@ -159,20 +164,23 @@ def _number_of_workers(text: str) -> int | None:
 
 @contextmanager
 def _workers(job: Job, number: int | None, ray: str | None, tasks: int) -> Iterator[Workers]:
-    """The processes to render on, no more than there are tasks."""
+    """Start the processes to render on, here or on a Ray cluster, no more than there are tasks."""
     if ray:
         from render.cluster import Cluster
 
         with Cluster(job, ray, number, tasks) as cluster:
             yield cluster
     else:
-        chosen = places(number)[:tasks]
-        with Pool(job, len(chosen), chosen) as pool:
+        from pipelines.drawing.renderer import drawing_pool
+
+        with drawing_pool(job, number, tasks) as pool:
             yield pool
 
 
 def _tasks(factor: str, split: str, count: int) -> list[Task]:
-    """The shards asked for; with "all", factors take turns so that an unfinished job holds some of each."""
+    """List the shards to render; with "all", factors take turns so that an unfinished job holds some of each."""
+    from render.job import tasks_of
+
     if factor != "all":
         return tasks_of(factor, split, count)
     if count < len(MAIN):
@@ -182,11 +190,14 @@ def _tasks(factor: str, split: str, count: int) -> list[Task]:
     return sorted(tasks, key=lambda task: task.index)
 
 
-def _sampling(kind: str, given: dict[str, str | None], views: str | None) -> Sampling:
+def _sampling(kind: str, options: dict[str, str | None], views: str | None) -> Sampling:
+    """Read ranges from `options` (azimuth_range -> "A:B") and the grid of --views. BadInput for both of one factor."""
+    from render.minibatch import Sampling
+
     ranges = dict(DEFAULT_RANGES[kind])
     grid = VIEWS[views] if views else {}
     for name in EXTRINSIC:
-        text, option = given[f"{name}_range".replace("-", "_")], f"--{name}-range"
+        text, option = options[f"{name}_range".replace("-", "_")], f"--{name}-range"
         if text is not None:
             ranges[name] = parse_range(text, option)
             if name in grid:

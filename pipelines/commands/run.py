@@ -1,4 +1,4 @@
-"""`dcign run RECIPE`: render, train, measure and re-render as a recipe says, by the commands that a user would type."""
+"""`dcign run RECIPE`: renders, trains, measures and re-renders as a recipe says, by commands that a user could type."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import click
-import numpy as np
-from PIL import Image
 
+from pipelines.console import aligned
 from pipelines.recipes.recipe import (
     Recipe,
     check_same,
@@ -28,8 +26,6 @@ from pipelines.recipes.recipe import (
 from render.errors import BadInput, Failure
 from render.factors import SPLITS
 from render.files import write_file
-from render.manifest import NAME as MANIFEST
-from render.shards import open_data_set
 
 RECORD = "recipe.toml"  # in the output folder: what it was begun with
 UNSEEN = "unseen.png"  # a test object, to re-render
@@ -48,7 +44,7 @@ class Stage:
     after: tuple[Path, ...] = ()  # files, and folders of runs
 
     def is_done(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Tell whether there is nothing left to do."""
         if self.makes is None or not self.makes.exists():
             return False
         sources = [file for path in self.after for file in (path.glob("*.safetensors") if path.is_dir() else [path])]
@@ -94,8 +90,6 @@ def command(ctx: click.Context, recipe: str | None, output: Path | None, listing
     for stage in planned:
         if stage.is_done():
             continue
-        if stage.words[0] == "rerender":
-            _write_unseen_object(folder / "shards", folder / UNSEEN)
         _run(ctx, stage.words, again)
     minutes = (time.monotonic() - began) / 60
     page = folder / "report.html"
@@ -103,7 +97,9 @@ def command(ctx: click.Context, recipe: str | None, output: Path | None, listing
 
 
 def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
-    """The commands of a recipe, in their order. `fp32`: whether training takes the steps meant for float32."""
+    """List the commands of a recipe in their order; `fp32`: training takes the steps meant for float32."""
+    from render.manifest import NAME as MANIFEST
+
     shards, run = folder / "shards", folder / "run"
     begun = folder / RECORD
     for split in SPLITS:
@@ -127,6 +123,9 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
     angles = recipe.options("rerender")
     turning = recipe.sections.get("rerender", {}).get("turning")
     pictures = {"rerender.png": angles, "turning.gif": {"azimuth": turning} if turning else {}}
+    if any(pictures.values()):
+        unseen = folder / UNSEEN
+        yield Stage(["preview", _word(shards), "--frontal", "-o", _word(unseen)], unseen, (shards / MANIFEST,))
     for picture, sweeps in pictures.items():
         if sweeps:
             words = ["rerender", _word(run), _word(folder / UNSEEN), *option_words(sweeps)]
@@ -134,25 +133,29 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
 
 
 def _word(path: Path) -> str:
-    """A path that is not taken for an option."""
+    """Write a path so that it is not taken for an option."""
     return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _listed() -> list[str]:
-    """The shipped recipes, a line each: name, object, size, steps, time; the smallest first."""
+    """List the shipped recipes, a line each: name, object, size, the steps taken here, time; the smallest first."""
     rows = [("recipe", "object", "mini-batches", "training", "time")]
     recipes = [parse_recipe(name, text) for name, text in shipped().items()]
     for recipe in sorted(recipes, key=lambda recipe: sum(recipe.counts("train").values())):
         train, test = (sum(recipe.counts(split).values()) for split in SPLITS)
         training = recipe.sections["train"]
-        steps = f"{training['steps']:,} steps of {training['widths']}"
+        steps = f"{training[_steps(recipe)]:,} steps of {training['widths']}"
         rows.append((recipe.name, recipe.object, f"{train:,} + {test:,}", steps, recipe.time))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return aligned(rows)
+
+
+def _steps(recipe: Recipe) -> str:
+    """Return the key of the steps that this machine takes: steps or steps-fp32."""
+    return "steps-fp32" if _in_fp32(recipe) else "steps"
 
 
 def _in_fp32(recipe: Recipe) -> bool:
-    """Whether the recipe has steps of its own for float32, and this machine trains in it."""
+    """Tell whether the recipe has steps of its own for float32, and this machine trains in it."""
     options = recipe.sections.get("train", {})
     if "steps-fp32" not in options:
         return False
@@ -163,7 +166,7 @@ def _in_fp32(recipe: Recipe) -> bool:
 
 
 def _check_folder(folder: Path, asked: Recipe) -> None:
-    """BadInput unless `folder` is new, empty, or was begun with this recipe."""
+    """Raise BadInput unless `folder` is new, empty, or was begun with this recipe."""
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"-o {folder}: expected a folder, found a file")
     if (folder / RECORD).is_file():
@@ -214,14 +217,3 @@ def _run(ctx: click.Context, words: list[str], again: str) -> None:
     if code:
         kind = BadInput if code == BadInput.exit_code else Failure
         raise kind(f"stage `dcign {words[0]}` ended with exit code {code}, see above; `{again}` resumes")
-
-
-def _write_unseen_object(shards: Path, path: Path) -> None:
-    """The test object that looks most nearly straight ahead in even light, as a PNG file."""
-    data = open_data_set(shards, "test")
-    factor = "intrinsic" if "intrinsic" in data.factors else data.factors[0]
-    batches = (data.minibatch(factor, i) for i in range(data.count(factor)))
-    frontal = min(batches, key=lambda batch: sum(abs((v[0] + 180) % 360 - 180) for v in batch.values.values()))
-    buffer = BytesIO()
-    Image.fromarray(np.asarray(frontal.images[0])).save(buffer, "PNG")
-    write_file(path, buffer.getvalue())

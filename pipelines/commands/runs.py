@@ -1,14 +1,18 @@
-"""`dcign runs`: the training runs below a folder and the weights that ship, each with its best figures."""
+"""`dcign runs`: lists the training runs below a folder and the weights that ship, with their best figures."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dcign.run_list import RunSummary, ShippedSummary, find_runs, summarise, summarise_shipped
-from render.factors import EXTRINSIC
+from pipelines.console import aligned, printable
+
+if TYPE_CHECKING:
+    from dcign.run_list import RunSummary, ShippedSummary
 
 
 @click.command(name="runs", context_settings={"show_default": True})
@@ -27,6 +31,8 @@ def command(folders: tuple[Path, ...], as_json: bool) -> None:
       dcign runs
       dcign runs demo/ experiments/ --json
     """
+    from dcign.run_list import find_runs, summarise, summarise_shipped
+
     notes: list[str] = []
     found = dict.fromkeys(run for top in folders or (Path("."),) for run in find_runs(top))
     runs = [run for folder in found if (run := summarise(folder, notes.append)) is not None]
@@ -54,8 +60,8 @@ def command(folders: tuple[Path, ...], as_json: bool) -> None:
 
 
 def table(runs: list[RunSummary]) -> list[str]:
-    """A heading and a line for each run; a column of |Spearman| for each factor that any of them has."""
-    factors = [name for name in EXTRINSIC if any(name in run.spearman for run in runs)]
+    """Write a heading and a line for each run; a column of |Spearman| for each factor that any of them has."""
+    factors = ranked_factors(runs)
     heading = ["run", "object", "procedure", "widths", "steps", "images/s", "bound"]
     rows = [[*heading, *(f"|{name}|" for name in factors), "MSE", "leak"]]
     for run in runs:
@@ -66,14 +72,14 @@ def table(runs: list[RunSummary]) -> list[str]:
             run.widths,
             f"{run.step:,} / {run.steps:,}",
         ]
-        held_out = [number(run.images_per_second, ".0f"), number(run.bound, ".1f")]
-        rows.append([*known, *held_out, *measured(run, factors)])
+        while_training = [number(run.images_per_second, ".0f"), number(run.bound, ".1f")]
+        rows.append([*known, *while_training, *measured(run, factors)])
     return aligned(rows)
 
 
 def shipped_table(ours: list[ShippedSummary]) -> list[str]:
-    """The same for weights that ship, with their size."""
-    factors = [name for name in EXTRINSIC if any(name in each.spearman for each in ours)]
+    """Write the same for weights that ship, with their size."""
+    factors = ranked_factors(ours)
     heading = ["name", "object", "procedure", "widths", "steps", "size"]
     rows = [[*heading, *(f"|{name}|" for name in factors), "MSE", "leak"]]
     for each in ours:
@@ -82,23 +88,19 @@ def shipped_table(ours: list[ShippedSummary]) -> list[str]:
     return aligned(rows)
 
 
+def ranked_factors(runs: Sequence[RunSummary | ShippedSummary]) -> list[str]:
+    """List the factors of which any run has a |Spearman|, in their order."""
+    from render.factors import EXTRINSIC
+
+    return [name for name in EXTRINSIC if any(name in run.spearman for run in runs)]
+
+
 def measured(run: RunSummary | ShippedSummary, factors: list[str]) -> list[str]:
-    """|Spearman| of `factors`, MSE and leak."""
+    """Write |Spearman| of `factors`, MSE and leak."""
     ranks = [number(run.spearman.get(name), ".3f") for name in factors]
     return [*ranks, number(run.mse, ".5f"), number(run.leak, ".3f")]
 
 
-def aligned(rows: list[list[str]]) -> list[str]:
-    """A line for each of `rows`, in columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
 def number(value: float | None, form: str) -> str:
-    """'-' for what is not known."""
+    """Format a number, or '-' if it is not known."""
     return "-" if value is None else format(value, form)
-
-
-def printable(text: str) -> str:
-    """Text from file names and files, safe for a terminal."""
-    return text if text.isprintable() else repr(text)

@@ -1,137 +1,118 @@
-"""`dcign train`: shards in, a trained graphics code out."""
+"""`dcign train`: trains a graphics code on shards. Its options are the fields of `dcign.config.TrainConfig`."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import click
 
+from dcign.config import CHOICES, TrainConfig
+from dcign.errors import BadInput
+from pipelines.console import Numbers
 from render.factors import FACTORS, MAIN, TABLE
-from render.shards import open_data_set
+
+# Setting -> help, in the order of `--help`. A new setting is a field of TrainConfig and a line here.
+HELP = {
+    "steps": "Updates of the weights.",
+    "widths": "Maps of the three encoder layers; the decoder mirrors them. The authors' program has 96/48/24.",
+    "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
+    "ratio": f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
+    f"{', '.join(f'{factor.name} ({factor.share})' for factor in TABLE[4:])}.",
+    "procedure": "The paper's; its baseline without clamping; that with a stronger divergence; or inactive posteriors "
+    "multiplied over the mini-batch.",
+    "clamp": "What inactive latents become: their mini-batch mean, or, as in the authors' program, the first image's.",
+    "invariance_strength": "Factor on (value - average), the gradient of inactive latents.",
+    "inactive_gradient": "The paper's, or also the mini-batch average of the reconstruction gradient.",
+    "beta": "Factor on the divergence, for --procedure beta-vae.",
+    "extrinsic_divergence": "On the divergence of the latents of azimuth, elevation and light; 1 as the paper.",
+    "likelihood": "Of a pixel: cross-entropy, or squared error with a standard deviation of 0.1.",
+    "optimizer": "The paper's 'rmsprop' by the formulas of the authors' program, or by the words of the paper; or Muon "
+    "(2024), which learns in about half the steps (a learning rate of 0.001 suits it).",
+    "learning_rate": "Of the gradient summed over a mini-batch.",
+    "learning_rate_fall": "Last updates over which it falls to 0 in a straight line; 0: constant, as the paper. With "
+    "more --steps later it rises again first.",
+    "momentum_decay": "Share of the new gradient in its running mean. rmsprop: share of the velocity kept.",
+    "update_decay": "Share of the new squared gradient in its running mean; the authors' reading of 'weight decay "
+    "0.01'.",
+    "weight_decay": "L2, for --optimizer rmsprop.",
+    "weight_average": "Keep an average of the weights, SHARE of it at each step, for evaluate and rerender to use; 0: "
+    "none, as the paper; 0.998: about the last 500 steps.",
+    "accumulate": "Mini-batches whose gradients add up to one update.",
+    "held_out": "Last mini-batches of each factor that are measured, not trained on.",
+    "precision": "Of the convolutions; auto: bf16 where the hardware has it.",
+    "device": "auto: a CUDA GPU if there is one.",
+    "seed": "Of weights, order of mini-batches and noise.",
+    "checkpoint_every": "Steps between checkpoints, each with measures of the mini-batches held out.",
+    "keep": "Newest checkpoints to keep, beside the best.",
+    "picture_every": "Between pictures of reconstructions and sweeps, progress.png; 0: none.",
+}
+# Where the field does not say how a setting is written in a word, what to call its value, or what its default means.
+TYPES = {"widths": Numbers(3, "/"), "ratio": Numbers(4, ":", len(FACTORS))}
+METAVARS = {
+    "widths": "A/B/C", "code": "NAME:WIDTH,...", "ratio": "A:E:L:I", "extrinsic_divergence": "FACTOR",
+    "learning_rate_fall": "N", "weight_average": "SHARE", "accumulate": "N", "held_out": "N",
+    "picture_every": "MINUTES",
+}  # fmt: skip
+DEFAULTS = {
+    "code": "azimuth:1,elevation:1,light:1,intrinsic:197; chairs azimuth:1,rest:199",
+    "accumulate": "1; under torchrun one a process",
+    "held_out": "a tenth, at most 10",
+}
 
 
-class Numbers(click.ParamType):
-    """`count` whole numbers between separators, or up to `most`: 96/64/32 or 1:1:1:10."""
+def setting_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each setting, of the type, choices and default that TrainConfig has."""
+    kinds = get_type_hints(TrainConfig)
+    fields = {field.name: field for field in dataclasses.fields(TrainConfig)}
+    for name in reversed(HELP):
+        default: Any = fields[name].default
+        kind: Any
+        if name in TYPES:
+            kind, default = TYPES[name], TYPES[name].text(default)
+        elif name in CHOICES:
+            kind = click.Choice(CHOICES[name])
+        else:  # of `int | None` the int
+            kind = next((each for each in get_args(kinds[name]) if each is not NoneType), kinds[name])
+        option = click.option(
+            option_name(name), name, type=kind, default=default, is_flag=kind is bool, metavar=METAVARS.get(name),
+            show_default=DEFAULTS.get(name, True), help=HELP[name],
+        )  # fmt: skip
+        function = option(function)
+    return function
 
-    name = "numbers"
 
-    def __init__(self, count: int, separator: str, most: int = 0) -> None:
-        self.count, self.separator, self.most = count, separator, most or count
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = str(value).split(self.separator)
-        if not self.count <= len(parts) <= self.most or not all(part.isascii() and part.isdigit() for part in parts):
-            wanted = self.separator.join("N" * self.count)
-            self.fail(f"expected {self.count} whole numbers as {wanted}, found {value!r}", param, ctx)
-        return tuple(int(part) for part in parts)
+def option_name(setting: str) -> str:
+    """Write the name of a setting as its option: held_out -> --held-out."""
+    return f"--{setting.replace('_', '-')}"
 
 
-@click.command(context_settings={"show_default": True})
+class TrainCommand(click.Command):
+    """Checks the settings together as soon as they are parsed, and hands them on as one `config`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:
+            settings = {name: ctx.params.pop(name) for name in HELP}
+            try:
+                ctx.params["config"] = TrainConfig(**settings)
+            except BadInput as error:
+                name, colon, problem = str(error).partition(":")  # which a notebook reads too
+                message = f"{option_name(name)}:{problem}" if colon and name in HELP else str(error)
+                raise click.UsageError(message, ctx) from None
+        return rest
+
+
+@click.command(cls=TrainCommand, context_settings={"show_default": True})
 @click.argument("shards", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="run", help="Folder of the run.")
-@click.option("--steps", type=click.IntRange(min=1), default=12000, help="Updates of the weights.")
-@click.option(
-    "--widths", type=Numbers(3, "/"), default="96/64/32", metavar="A/B/C",
-    help="Maps of the three encoder layers; the decoder mirrors them. The authors' program has 96/48/24.",
-)  # fmt: skip
-@click.option(
-    "--code", metavar="NAME:WIDTH,...",
-    show_default="azimuth:1,elevation:1,light:1,intrinsic:197; chairs azimuth:1,rest:199",
-    help="The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
-)  # fmt: skip
-@click.option(
-    "--ratio", type=Numbers(4, ":", len(FACTORS)), default="1:1:1:10", metavar="A:E:L:I",
-    help=f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
-    f"{', '.join(f'{f.name} ({f.share})' for f in TABLE[4:])}.",
-)  # fmt: skip
-@click.option(
-    "--procedure", type=click.Choice(["clamped", "entangled", "beta-vae", "group-vae"]), default="clamped",
-    help="The paper's; its baseline without clamping; that with a stronger divergence; or inactive posteriors "
-    "multiplied over the mini-batch.",
-)  # fmt: skip
-@click.option(
-    "--clamp",
-    type=click.Choice(["mean", "first"]),
-    default="mean",
-    help="What inactive latents become: their mini-batch mean, or, as in the authors' program, the first image's.",
-)
-@click.option(
-    "--invariance-strength", type=float, default=0.01,
-    help="Factor on (value - average), the gradient of inactive latents.",
-)  # fmt: skip
-@click.option(
-    "--inactive-gradient", type=click.Choice(["invariance", "shared"]), default="invariance",
-    help="The paper's, or also the mini-batch average of the reconstruction gradient.",
-)  # fmt: skip
-@click.option("--beta", type=float, default=4.0, help="Factor on the divergence, for --procedure beta-vae.")
-@click.option(
-    "--extrinsic-divergence", type=float, default=1.0, metavar="FACTOR",
-    help="On the divergence of the latents of azimuth, elevation and light; 1 as the paper.",
-)  # fmt: skip
-@click.option(
-    "--likelihood",
-    type=click.Choice(["bernoulli", "gaussian"]),
-    default="bernoulli",
-    help="Of a pixel: cross-entropy, or squared error with a standard deviation of 0.1.",
-)
-@click.option(
-    "--optimizer",
-    type=click.Choice(["rmsprop-authors", "rmsprop", "muon"]),
-    default="rmsprop-authors",
-    help="The paper's 'rmsprop' by the formulas of the authors' program, or by the words of the paper; or Muon (2024), "
-    "which learns in about half the steps (a learning rate of 0.001 suits it).",
-)
-@click.option("--learning-rate", type=float, default=5e-4, help="Of the gradient summed over a mini-batch.")
-@click.option(
-    "--learning-rate-fall", type=click.IntRange(min=0), default=0, metavar="N",
-    help="Last updates over which it falls to 0 in a straight line; 0: constant, as the paper. With more --steps "
-    "later it rises again first.",
-)  # fmt: skip
-@click.option(
-    "--momentum-decay", type=float, default=0.1,
-    help="Share of the new gradient in its running mean. rmsprop: share of the velocity kept.",
-)  # fmt: skip
-@click.option(
-    "--update-decay", type=float, default=0.01,
-    help="Share of the new squared gradient in its running mean; the authors' reading of 'weight decay 0.01'.",
-)  # fmt: skip
-@click.option("--weight-decay", type=float, default=0.01, help="L2, for --optimizer rmsprop.")
-@click.option(
-    "--weight-average", type=float, default=0.0, metavar="SHARE",
-    help="Keep an average of the weights, SHARE of it at each step, for evaluate and rerender to use; 0: none, as the "
-    "paper; 0.998: about the last 500 steps.",
-)  # fmt: skip
-@click.option(
-    "--accumulate", type=click.IntRange(min=1), default=1, metavar="N", show_default="1; under torchrun one a process",
-    help="Mini-batches whose gradients add up to one update.",
-)  # fmt: skip
-@click.option(
-    "--held-out", type=click.IntRange(min=0), metavar="N", show_default="a tenth, at most 10",
-    help="Last mini-batches of each factor that are measured, not trained on.",
-)  # fmt: skip
-@click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto",
-    help="Of the convolutions; auto: bf16 where the hardware has it.",
-)  # fmt: skip
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: a CUDA GPU if there is one."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights, order of mini-batches and noise.")
-@click.option(
-    "--checkpoint-every", type=click.IntRange(min=1), default=500,
-    help="Steps between checkpoints, each with measures of the mini-batches held out.",
-)  # fmt: skip
-@click.option("--keep", type=click.IntRange(min=1), default=2, help="Newest checkpoints to keep, beside the best.")
-@click.option(
-    "--picture-every", type=float, default=5.0, metavar="MINUTES",
-    help="Between pictures of reconstructions and sweeps, progress.png; 0: none.",
-)  # fmt: skip
+@setting_options
 @click.option("--tensorboard", is_flag=True, help="Log to OUTPUT/tensorboard too (pip install 'dcign[tensorboard]').")
 @click.pass_context
-def command(ctx: click.Context, shards: Path, output: Path, tensorboard: bool, **settings: Any) -> None:
+def command(ctx: click.Context, shards: Path, output: Path, tensorboard: bool, config: TrainConfig) -> None:
     """Train a graphics code on the mini-batches of SHARDS (made by `dcign render`) and leave the run in OUTPUT.
 
     Any subset of the factors may be present. Stopped at any moment, the same command resumes; run to the end, it
@@ -144,10 +125,11 @@ def command(ctx: click.Context, shards: Path, output: Path, tensorboard: bool, *
       dcign train shards/ -o small --widths 24/16/8 --steps 3000
       torchrun --nproc-per-node 4 --no-python dcign train shards/
     """
-    data = open_data_set(shards)
-    from dcign.config import TrainConfig  # torch, from here on
+    from render.shards import open_data_set
+
+    data = open_data_set(shards)  # what is wrong with it is said before torch is loaded
     from dcign.training import train
 
-    outcome = train(data, output, TrainConfig(**settings), say=click.echo, tensorboard=tensorboard)
+    outcome = train(data, output, config, say=click.echo, tensorboard=tensorboard)
     if outcome.signal is not None:
         ctx.exit(128 + outcome.signal)  # so that a script does not go on with half a run

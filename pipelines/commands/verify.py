@@ -1,4 +1,4 @@
-"""`dcign verify`: rehash, recheck, name what is bad."""
+"""`dcign verify`: rehashes and rechecks shards, and names what is bad."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import click
 
 from pipelines.console import progress_bar
 from render.errors import ShardError
-from render.manifest import read_manifest
-from render.verification import strangers, verify_shard
 
 
 @click.command()
@@ -24,6 +22,9 @@ def command(shards: Path) -> None:
     Example:
       dcign verify shards/
     """
+    from render.manifest import read_manifest
+    from render.verification import strangers, verify_shard
+
     manifest = read_manifest(shards)
     faults = strangers(shards, manifest)
     with progress_bar("verify", sum(e.bytes for e in manifest.shards.values()), "B", unit_scale=True) as bar:
@@ -32,12 +33,12 @@ def command(shards: Path) -> None:
             bar.update(entry.bytes)
     for fault in faults:
         click.echo(f"BAD  {fault}")
-    held: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for entry in manifest.shards.values():
-        held[f"{entry.factor} ({entry.split})"] += entry.count
+        counts[f"{entry.factor} ({entry.split})"] += entry.count
     if faults:
         raise ShardError(f"{shards}: {len(faults)} fault{'s' * (len(faults) > 1)}; `dcign render` repairs shards")
-    if not held:
+    if not counts:
         raise ShardError(f"{shards}: expected finished shards, found none; run `dcign render` again")
-    listing = ", ".join(f"{count} {name}" for name, count in sorted(held.items()))
+    listing = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     click.echo(f"{shards}: {len(manifest.shards)} shards are good. Mini-batches: {listing}.")

@@ -1,1 +1,1 @@
-"""Everything that draws with the renderer outside `dcign render`: sheets, single objects, an evaluation's views."""
+"""All that is drawn beyond `dcign render`: sheets, single objects, and the views of an evaluation."""

@@ -1,4 +1,4 @@
-"""All evidence on a run that goes beyond its shards: what is drawn for it and encoded once, and each kind in turn."""
+"""Evidence on a run that goes beyond its shards: images are drawn for it, encoded once, and measured kind by kind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dcign.knobs import Knobs
 from dcign.run import Run
 from pipelines.console import progress_bar
 from pipelines.drawing.probes import gallery_views, probe_views, simulation_views, sweep_angles, sweep_views
-from pipelines.drawing.renderer import NoStudio, Studio, open_studio
+from pipelines.drawing.renderer import CannotDraw, DatasetRenderer, open_dataset_renderer
 from render.shards import DataSet
 from render.views import Views
 
@@ -31,13 +31,13 @@ SWEPT = 60  # identities whose true sweeps are drawn
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """P identities that training has not seen, and simulations of others.
+class EvaluationImages:
+    """Images of P identities that training has not seen, and simulations of others, each with its code.
 
     probes       P x VIEWS images in which everything varies at once
     gallery      one image of each, from in front
     inputs       the first probe of each: what is re-posed, and what is inferred
-    sweeps       angle with a knob -> the first SWEPT inputs, all else unchanged, at true angles
+    sweeps       angle with latents of its own -> the first SWEPT inputs, all else unchanged, at true angles
     simulations  other identities, each image with everything drawn anew
     parts        part of the coefficients -> how many, in their order; empty for chairs
     """
@@ -50,36 +50,38 @@ class Drawn:
     parts: Mapping[str, int]
 
 
-def draw(run: Run, data: DataSet, knobs: Knobs, studio: Studio, identities: int, simulations: int) -> Drawn:
-    """Draw all of it for `identities` of the data set's split and `simulations` others, and encode each image once.
+def draw_evaluation_images(
+    run: Run, data: DataSet, knobs: Knobs, renderer: DatasetRenderer, identities: int, simulations: int
+) -> EvaluationImages:
+    """Draw `identities` of the data set's split and `simulations` of others, and encode each image once.
 
     BadInput where there are fewer than 2 identities.
     """
     seed = data.manifest.settings["seed"]
-    probes = probe_views(studio.catalog, studio.sampling, seed, data.split, identities, VIEWS)
-    gallery = gallery_views(studio.catalog, studio.sampling, probes)
+    probes = probe_views(renderer.catalog, renderer.sampling, seed, data.split, identities, VIEWS)
+    gallery = gallery_views(renderer.catalog, renderer.sampling, probes)
     inputs = probes.rows(np.arange(0, len(probes), VIEWS))
     limits = {name: data.ranges[name] for name in knobs.groups if name in data.ranges}
     angles = {name: sweep_angles(ends) for name, ends in limits.items() if ends[0] < ends[1]}
     wanted = {"probes": probes, "gallery": gallery}
     wanted |= {name: sweep_views(inputs.rows(slice(0, SWEPT)), name, angles[name]) for name in angles}
     if simulations:
-        wanted["simulations"] = simulation_views(studio.catalog, studio.sampling, seed, simulations)
+        wanted["simulations"] = simulation_views(renderer.catalog, renderer.sampling, seed, simulations)
     total = sum(map(len, wanted.values()))
     with progress_bar("draw", total, "image") as bar:
-        images = {name: studio.draw(views, bar.update) for name, views in wanted.items()}
+        images = {name: renderer.draw(views, bar.update) for name, views in wanted.items()}
     with progress_bar("encode", total, "image") as bar:
         coded = {
             name: _coded(views, images[name], encode_images(run, images[name], bar.update))
             for name, views in wanted.items()
         }
-    return Drawn(
+    return EvaluationImages(
         coded["probes"],
         coded["gallery"],
         coded["probes"].rows(np.arange(0, len(probes), VIEWS)),
         {name: _sweep(angles[name], coded[name]) for name in angles},
         coded.get("simulations"),
-        studio.catalog.parts,
+        renderer.catalog.parts,
     )
 
 
@@ -97,29 +99,30 @@ def _sweep(angles: NDArray[np.float64], coded: Coded) -> Sweep:
 
 
 @contextmanager
-def studio_of(data: DataSet, assets: Path | None, identities: int) -> Iterator[Studio | str]:
-    """The renderer of `data`, with the models at `assets`, or why nothing is drawn. BadInput for other models."""
+def renderer_or_reason(data: DataSet, assets: Path | None, identities: int) -> Iterator[DatasetRenderer | str]:
+    """Open the renderer of `data`, with the models at `assets`, or say why none is. BadInput for other models."""
     if identities == 0:
         yield "--identities 0 asks for no images to be drawn"
         return
     try:
-        studio = open_studio(data, assets)
-    except NoStudio as reason:
+        renderer = open_dataset_renderer(data, assets)
+    except CannotDraw as reason:
         yield str(reason)
         return
-    with studio:
-        yield studio
+    with renderer:
+        yield renderer
 
 
 def gather(
-    run: Run, data: DataSet, evaluation: Evaluation, studio: Studio | str, identities: int, simulations: int
+    run: Run, data: DataSet, evaluation: Evaluation, renderer: DatasetRenderer | str, identities: int, simulations: int
 ) -> dict[str, Evidence]:
-    """Kind -> evidence, from images that `studio` draws; without one, each kind says why it was skipped."""
-    if isinstance(studio, str):
-        click.echo(f"Nothing is drawn: {studio}", err=True)
-        return _skipped(studio)
-    evaluation.measures["warnings"] += studio.warnings
-    kinds = _kinds(run, data, evaluation, draw(run, data, evaluation.knobs, studio, identities, simulations))
+    """Measure each kind of evidence on images that `renderer` draws; each says why where that is a reason instead."""
+    if isinstance(renderer, str):
+        click.echo(f"Nothing is drawn: {renderer}", err=True)
+        return _skipped(renderer)
+    evaluation.measures["warnings"] += renderer.warnings
+    images = draw_evaluation_images(run, data, evaluation.knobs, renderer, identities, simulations)
+    kinds = _kinds(run, data, evaluation, images)
     measured = {}
     with progress_bar("measure", len(kinds), "kind") as bar:
         for name, kind in kinds.items():
@@ -133,27 +136,29 @@ def _skipped(reason: str) -> dict[str, Evidence]:
     return {name: Evidence({"skipped": reason}, None) for name in KINDS}
 
 
-def _kinds(run: Run, data: DataSet, evaluation: Evaluation, drawn: Drawn) -> dict[str, Callable[[], Evidence]]:
-    """The kinds of evidence in the order of the page, each as a function that has it measured."""
+def _kinds(
+    run: Run, data: DataSet, evaluation: Evaluation, images: EvaluationImages
+) -> dict[str, Callable[[], Evidence]]:
+    """List the kinds of evidence in the order of the page, each with a function that measures it."""
     knobs, curves = evaluation.knobs, evaluation.calibration.curves
-    probes, ranges = drawn.probes, data.ranges
-    swept = drawn.inputs.rows(np.arange(min(SWEPT, len(drawn.inputs.identity))))
+    probes, ranges = images.probes, data.ranges
+    swept = images.inputs.rows(np.arange(min(SWEPT, len(images.inputs.identity))))
 
     def sweeps() -> Evidence:
-        return Evidence({}, traversals.section(run, drawn.inputs, knobs, curves, probes))
+        return Evidence({}, traversals.section(run, images.inputs, knobs, curves, probes))
 
     def novel() -> Evidence:
-        compared = views.compare(run, swept, drawn.sweeps, curves, knobs)
+        compared = views.compare(run, swept, images.sweeps, curves, knobs)
         measures = novel_views.measure(compared)
         return Evidence(measures, novel_views.section(measures, compared))
 
     def answer() -> Evidence:
-        measures = response.measure(swept, drawn.sweeps, probes, knobs, ranges)
+        measures = response.measure(swept, images.sweeps, probes, knobs, ranges)
         return Evidence(measures, response.section(measures))
 
     def recognise() -> Evidence:
-        others = drawn.simulations.images if drawn.simulations else None
-        measures = recognition.measure(drawn.gallery, probes, knobs, ranges, others)
+        others = images.simulations.images if images.simulations else None
+        measures = recognition.measure(images.gallery, probes, knobs, ranges, others)
         return Evidence(measures, recognition.section(measures))
 
     def disentangle() -> Evidence:
@@ -161,13 +166,13 @@ def _kinds(run: Run, data: DataSet, evaluation: Evaluation, drawn: Drawn) -> dic
         return Evidence(measures, disentanglement.section(measures))
 
     def group() -> Evidence:
-        measures = groups.measure(probes, knobs, ranges, drawn.parts)
+        measures = groups.measure(probes, knobs, ranges, images.parts)
         return Evidence(measures, groups.section(measures))
 
     def infer() -> Evidence:
-        if drawn.simulations is None:
+        if images.simulations is None:
             return Evidence({"skipped": "--simulations 0 asks for none"}, None)
-        measures, posteriors = inference.measure(drawn.simulations, drawn.inputs, ranges, drawn.parts)
+        measures, posteriors = inference.measure(images.simulations, images.inputs, ranges, images.parts)
         return Evidence(measures, inference.section(measures, posteriors))
 
     kinds: dict[str, Any] = dict(zip(KINDS, (sweeps, novel, answer, recognise, disentangle, group, infer), strict=True))

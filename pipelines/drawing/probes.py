@@ -1,4 +1,4 @@
-"""The views that an evaluation draws. Pure functions: the same data set gives the same views.
+"""The views that an evaluation draws, by pure functions: the same data set gives the same views.
 
 Letters in shapes: P identities, V views of each, O objects, S angles.
 """
@@ -25,39 +25,39 @@ FRONT = {"face": 0.0, "chair": 30.0}
 def probe_views(
     catalog: Catalog, sampling: Sampling, seed: int, split: str, objects: int = 100, views: int = 20
 ) -> Views:
-    """P * V views, one identity after another: `objects` identities of `split`, each with all of its factors at random.
+    """Choose P * V views, one identity after another: `objects` of `split`, each with all of its factors at random.
 
     The first few are as good a sample as all. P is smaller where there are fewer chairs. BadInput for fewer than 2.
     """
-    people = _individuals(catalog, split, objects, "probes", seed)
-    place = np.repeat(np.arange(len(people.identity)), views)
-    coefficients = None if people.coefficients is None else people.coefficients[place]
-    return Views(people.identity[place], coefficients, _values(sampling, len(place), "probes", seed, split))
+    chosen = _individuals(catalog, split, objects, "probes", seed)
+    place = np.repeat(np.arange(len(chosen.identity)), views)
+    coefficients = None if chosen.coefficients is None else chosen.coefficients[place]
+    return Views(chosen.identity[place], coefficients, _values(sampling, len(place), "probes", seed, split))
 
 
 def gallery_views(catalog: Catalog, sampling: Sampling, probes: Views) -> Views:
-    """(P,) one view of each identity of `probes`: neutral, from in front, lit from in front, or as near as can be."""
+    """Choose (P,) one view of each identity of `probes`: neutral, from in front and lit so, or as near as can be."""
     _, firsts = np.unique(probes.identity, return_index=True)
-    people = probes.rows(np.sort(firsts))
-    coefficients = people.coefficients
+    one_each = probes.rows(np.sort(firsts))
+    coefficients = one_each.coefficients
     if coefficients is not None:
         kept = sum(count for part, count in catalog.parts.items() if part in IDENTITY)  # which come first
         coefficients = np.where(np.arange(coefficients.shape[1]) < kept, coefficients, np.float32(0))
     values = {
-        name: np.full(len(people), _frontal(catalog.object, name, sampling), np.float32) for name in probes.values
+        name: np.full(len(one_each), _frontal(catalog.object, name, sampling), np.float32) for name in probes.values
     }
-    return Views(people.identity, coefficients, values)
+    return Views(one_each.identity, coefficients, values)
 
 
 def sweep_views(inputs: Views, factor: str, angles: NDArray[np.float64]) -> Views:
-    """O * S views, one input after another: each of the O `inputs` at all S `angles` of `factor`, all else as there."""
-    held = inputs.rows(np.repeat(np.arange(len(inputs)), len(angles)))
+    """Set `factor` of each of O `inputs` to all S `angles`, nothing else: O * S views, one input after another."""
+    repeated = inputs.rows(np.repeat(np.arange(len(inputs)), len(angles)))
     swept = np.tile(angles, len(inputs)).astype(np.float32)
-    return Views(held.identity, held.coefficients, {**held.values, factor: swept})
+    return Views(repeated.identity, repeated.coefficients, {**repeated.values, factor: swept})
 
 
 def sweep_angles(limits: tuple[float, float]) -> NDArray[np.float64]:
-    """(S,) degrees over a range: 12 around a full circle, else 9 from end to end, or 7 where it is narrow."""
+    """Spread (S,) degrees over a range: 12 around a full circle, else 9 from end to end, or 7 where it is narrow."""
     low, high = limits
     if high - low >= 360.0:
         return np.linspace(low, low + 360.0, 12, endpoint=False)
@@ -65,18 +65,18 @@ def sweep_angles(limits: tuple[float, float]) -> NDArray[np.float64]:
 
 
 def simulation_views(catalog: Catalog, sampling: Sampling, seed: int, count: int = 5000) -> Views:
-    """`count` views, each of another identity of the train split, all factors as in training but each at random.
+    """Choose `count` views, each of another identity of the train split, each factor at random as in training.
 
     Chairs come in random order, each as often as any other and its views one after another: reading one takes longer
     than drawing it.
     """
-    people = _individuals(catalog, "train", count, "simulations", seed, again=True)
+    chosen = _individuals(catalog, "train", count, "simulations", seed, again=True)
     values = _values(sampling, count, "simulations", seed, "train")
-    return Views(people.identity, people.coefficients, values)
+    return Views(chosen.identity, chosen.coefficients, values)
 
 
 def _individuals(catalog: Catalog, split: str, count: int, purpose: str, seed: int, again: bool = False) -> Individuals:
-    """`count` objects of `split`; of chairs all there are if that is fewer, or each several times where `again`."""
+    """Choose `count` objects of `split`; all chairs if there are fewer, or each several times where `again`."""
     if isinstance(catalog, ChairCatalog):
         found = len(catalog.splits[split])
     else:
@@ -90,19 +90,19 @@ def _individuals(catalog: Catalog, split: str, count: int, purpose: str, seed: i
         return Individuals(models[np.arange(count) * shown // count] if again else models)
     # Each alone, as one image shows it: those of one mini-batch may lie on a way from one to another
     each = [catalog.choose(split, i, (), 1, partial(generator, seed, split, purpose, i)) for i in range(count)]
-    coefficients = [person.coefficients for person in each if person.coefficients is not None]
+    coefficients = [one.coefficients for one in each if one.coefficients is not None]
     return Individuals(
-        np.concatenate([person.identity for person in each]), np.concatenate(coefficients) if coefficients else None
+        np.concatenate([one.identity for one in each]), np.concatenate(coefficients) if coefficients else None
     )
 
 
 def _values(sampling: Sampling, count: int, purpose: str, seed: int, split: str) -> dict[str, NDArray[np.float32]]:
-    """Factor -> (count,) values, each drawn by itself."""
+    """Draw factor -> (count,) values, each by itself."""
     return {name: sampling.draw(name, count, generator(seed, split, purpose, 0, name)) for name in sampling.ranges}
 
 
 def _frontal(kind: str, name: str, sampling: Sampling) -> float:
-    """The value of one factor in the picture that shows an object best, of those that can be drawn."""
+    """Return the value of one factor in the picture that shows an object best, of those that can be drawn."""
     low, high = sampling.limits(name)
     middle = (low + high) / 2
     if name == "azimuth":

@@ -1,9 +1,12 @@
-"""The renderer of a data set, opened again: draws any view of its objects with the pixels its shards have."""
+"""The renderer of a data set, opened again: it draws any view of its objects with the pixels its shards have.
+
+Also the level of detail of its meshes, which is chosen in a process of its own where it is not known yet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +19,13 @@ from assets.cad import find_models
 from assets.catalog import Catalog
 from assets.chair_catalog import ChairCatalog, open_chairs
 from assets.face_catalog import FaceCatalog, FaceSampling
-from pipelines.catalogs import faces, given, recognised
-from render.batched import BatchedRenderer
+from pipelines.catalogs import faces, kind_at, model_path
+from pipelines.console import progress_bar
 from render.devices import places
 from render.errors import BadInput, Failure
 from render.factors import DEFAULT_RANGES
 from render.job import RENDERERS, Job
-from render.lod import with_level_of_detail
+from render.lod import FACES, LADDER, with_level_of_detail
 from render.manifest import first_difference
 from render.minibatch import Sampling
 from render.scene import Scene
@@ -30,14 +33,14 @@ from render.shards import DataSet
 from render.views import Painter, Views, draw_views
 from render.workers import Pool
 
-BUILT_IN = "built-in"
+BUILT_IN = "built-in"  # the name of the models that ship
 
 
-class NoStudio(BadInput):
+class CannotDraw(BadInput):
     """Nothing can be drawn of these shards, and nobody asked for it: the message says why."""
 
 
-class Studio:
+class DatasetRenderer:
     """Draws views. A context manager: leaving it ends the processes that draw.
 
     catalog   the objects of the data set
@@ -49,9 +52,11 @@ class Studio:
     def __init__(self, job: Job, settings: dict[str, Any], pool: Pool, open_things: ExitStack) -> None:
         self._job, self._pool, self._open_things = job, pool, open_things
         self.settings = settings
-        gl, held = pool.first_info(), settings["gl"]
-        warning = f"images are drawn by {gl}, those of the shards were by {held}: their grey levels may differ a little"
-        self.warnings = [warning] if gl != held else []
+        gl, recorded = pool.first_info(), settings["gl"]
+        warning = (
+            f"images are drawn by {gl}, those of the shards were by {recorded}: their grey levels may differ a little"
+        )
+        self.warnings = [warning] if gl != recorded else []
 
     @property
     def catalog(self) -> Catalog:
@@ -59,41 +64,48 @@ class Studio:
 
     @property
     def sampling(self) -> Sampling:
-        held = self._job.sampling
-        return Sampling({name: held.ranges[name] for name in self.settings["ranges"]}, held.views)
+        whole = self._job.sampling
+        return Sampling({name: whole.ranges[name] for name in self.settings["ranges"]}, whole.views)
 
     def draw(self, views: Views, advance: Callable[[int], object] = lambda n: None) -> NDArray[np.uint8]:
-        """(n, H, W) uint8 images; calls `advance(n)` as n more are done. See `render.views.draw_views`."""
+        """Draw (n, H, W) uint8 images; calls `advance(n)` as n more are done. See `render.views.draw_views`."""
         return draw_views(self._pool, self._job, views, advance)
 
-    def __enter__(self) -> Studio:
+    def __enter__(self) -> DatasetRenderer:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open_things.close()
 
 
-def open_studio(data: DataSet, assets: Path | None = None, workers: int | None = None) -> Studio:
-    """The renderer of `data`, with the models at `assets` (the built-in ones for None), in `workers` processes.
+@contextmanager
+def drawing_pool(work: Any, workers: int | None = None, most: int | None = None) -> Iterator[Pool]:
+    """Start the processes that draw, each on its device; for None as many as `dcign render` takes, at most `most`."""
+    chosen = places(workers)[:most]
+    with Pool(work, len(chosen), chosen) as pool:
+        yield pool
 
-    NoStudio without `assets` where it takes models of the user, was imported or cannot be opened here; other BadInput
+
+def open_dataset_renderer(data: DataSet, assets: Path | None = None, workers: int | None = None) -> DatasetRenderer:
+    """Open the renderer of `data`, with the models at `assets` (the built-in ones for None), in `workers` processes.
+
+    CannotDraw without `assets` where it takes models of the user, was imported or cannot be opened here; other BadInput
     where `assets` are not the models that the shards were rendered from. Failure where OpenGL fails.
     """
     try:
-        job = _job(data, given(assets))
-        chosen = places(workers)
+        job = _job(data, model_path(assets))
         with ExitStack() as stack:
-            pool = stack.enter_context(Pool(Painter(job), len(chosen), chosen))
+            pool = stack.enter_context(drawing_pool(Painter(job), workers))
             pool.first_info()
-            return Studio(job, data.manifest.settings, pool, stack.pop_all())
+            return DatasetRenderer(job, data.manifest.settings, pool, stack.pop_all())
     except (BadInput, Failure) as error:
         if assets is not None:
             raise
-        raise NoStudio(str(error)) from error
+        raise CannotDraw(str(error)) from error
 
 
 def _job(data: DataSet, assets: Path | None) -> Job:
-    """The job that rendered `data`. BadInput where there is none, or `assets` are other models."""
+    """Rebuild the job that rendered `data`. BadInput where there is none, or `assets` are other models."""
     settings = data.manifest.settings
     if settings["renderer"] not in RENDERERS:
         raise BadInput(f"{data.folder}: holds pictures that were imported, not rendered, and cannot be drawn again")
@@ -105,16 +117,16 @@ def _job(data: DataSet, assets: Path | None) -> Job:
     if settings.get("detail"):
         catalog = with_detail(catalog, data.size)
     job = Job(catalog, sampling, settings["seed"], data.size, data.batch_size, settings["renderer"])
-    asked = job.settings("")
-    asked["ranges"] = {name: asked["ranges"][name] for name in data.ranges}  # a factor may be younger than the shards
-    if difference := first_difference(settings, asked):
+    rebuilt = job.settings("")
+    rebuilt["ranges"] = {name: rebuilt["ranges"][name] for name in data.ranges}  # a factor may be younger than shards
+    if difference := first_difference(settings, rebuilt):
         raise BadInput(f"{data.folder}: this version of dcign would draw it otherwise: {difference}")
     return job
 
 
 @dataclass(frozen=True)
 class _Recorded:
-    """What a manifest says of its models: their name, id -> sha256, and how faces are drawn from them."""
+    """The models that a manifest names: their name, id -> sha256, and how faces are drawn from them."""
 
     name: str
     models: dict[str, str]
@@ -122,21 +134,21 @@ class _Recorded:
 
 
 def _recorded(assets: dict[str, Any]) -> _Recorded:
-    """Raises as plain Python does where the manifest is damaged."""
+    """Read that from a manifest. Raises as plain Python does where it is damaged."""
     sampling = dict(assets.get("sampling", {}))
     sigma, expressions, walk = (sampling.get(key) for key in ("sigma", "expressions", "walk"))
-    people = FaceSampling(None if sigma is None else float(sigma), bool(expressions), bool(walk))
-    return _Recorded(str(assets["name"]), dict(assets["models"]), people)
+    faces_as = FaceSampling(None if sigma is None else float(sigma), bool(expressions), bool(walk))
+    return _Recorded(str(assets["name"]), dict(assets["models"]), faces_as)
 
 
 def _catalog(data: DataSet, recorded: _Recorded, assets: Path | None) -> Catalog:
-    """The models that `data` was rendered from, with all their triangles. BadInput where `assets` are others."""
+    """Open the models that `data` was rendered from, with all triangles. BadInput where `assets` are others."""
     name, models = recorded.name, recorded.models
     if assets is None and name != BUILT_IN:
         raise BadInput(f"{data.folder}: was rendered from {name}; --assets PATH names these models")
     if assets is not None and not assets.exists():
         raise BadInput(f"--assets {assets}: expected the models of {data.folder}, found nothing of that name")
-    if assets is not None and (found := recognised(assets)) != data.object:
+    if assets is not None and (found := kind_at(assets)) != data.object:
         raise BadInput(f"{assets}: expected the {data.object}s of {data.folder}, found {found}s")
     catalog: Catalog
     if data.object == "face":
@@ -150,7 +162,7 @@ def _catalog(data: DataSet, recorded: _Recorded, assets: Path | None) -> Catalog
 
 
 def _check_models(data: DataSet, assets: Path | None, wanted: dict[str, str], found: dict[str, str]) -> None:
-    """BadInput, naming the first, unless all `wanted` models (id -> sha256) were found and no others."""
+    """Raise BadInput, naming the first, unless all `wanted` models (id -> sha256) were found and no others."""
     difference = first_difference(wanted, found, "assets.models")
     if not difference:
         return
@@ -163,7 +175,7 @@ def _check_models(data: DataSet, assets: Path | None, wanted: dict[str, str], fo
 
 
 def _sampling(data: DataSet) -> Sampling:
-    """What its values were drawn from. ValueError or TypeError where the manifest is damaged."""
+    """Return the ranges and grid its values were drawn from. ValueError or TypeError where the manifest is damaged."""
     grid = {name: tuple(map(float, values)) for name, values in data.manifest.settings.get("views", {}).items()}
     numbers = [value for values in (*data.ranges.values(), *grid.values()) for value in values]
     if (
@@ -183,7 +195,7 @@ class _Unknown(Exception):
 
 @dataclass(frozen=True)
 class _Choosing:
-    """The work of one process; see `render.workers.Pool`."""
+    """The work of one process, in which OpenGL is opened; see `render.workers.Pool`."""
 
     catalog: FaceCatalog
     size: int
@@ -192,24 +204,39 @@ class _Choosing:
         return ""
 
     def run(self, task: int, tick: Callable[[int], None]) -> FaceCatalog:
-        return with_level_of_detail(self.catalog, self.size, BatchedRenderer(self.size).draw)
+        from render.batched import BatchedRenderer
+
+        renderer = BatchedRenderer(self.size)
+
+        def draw(scene: Scene) -> NDArray[np.uint8]:
+            tick(1)
+            return renderer.draw(scene)
+
+        return with_level_of_detail(self.catalog, self.size, draw)
 
 
 def with_detail(catalog: Catalog, size: int) -> Catalog:
-    """The catalog with meshes as fine as can be seen in images of `size` pixels; chairs as they are."""
+    """Return the catalog with meshes as fine as can be seen in images of `size` pixels; chairs as they are."""
     if not isinstance(catalog, FaceCatalog):
         return catalog
     try:
         chosen = with_level_of_detail(catalog, size, _refuse)
     except _Unknown:
-        click.echo("Choosing the level of detail, once for this model and size.")
-        found: list[FaceCatalog] = []
-        with Pool(_Choosing(catalog, size), 1) as pool:
-            pool.first_info()
-            pool.run([0], lambda _, result: found.append(result), lambda _: None)
-        (chosen,) = found
+        chosen = _choose(catalog, size)
     detail = chosen.detail
     click.echo(f"Level of detail: {detail['triangles']:,} of {detail['of']:,} triangles.")
+    return chosen
+
+
+def _choose(catalog: FaceCatalog, size: int) -> FaceCatalog:
+    """Choose it in a process of its own, with a bar of the images that may have to be compared."""
+    click.echo("Choosing the level of detail, once for this model and size.")
+    meshes = 1 + sum(count < len(catalog.model.triangles) for count in LADDER)
+    found: list[FaceCatalog] = []
+    with Pool(_Choosing(catalog, size), 1) as pool, progress_bar("compare", 2 * FACES * meshes, "image") as bar:
+        pool.run([0], lambda _, result: found.append(result), bar.update)
+        bar.total = bar.n  # it ends at the first mesh that is too coarse
+    (chosen,) = found
     return chosen
 
 

@@ -1,9 +1,13 @@
-"""Labelled pictures: rows of images with a title at the left and a caption under each image."""
+"""Labelled sheets: rows of images with a title at the left and a caption under each image.
+
+Of mini-batches in shards, and of what a face model or chairs look like: mean, modes, random objects, poses and lights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +18,15 @@ from assets.chair_catalog import ChairCatalog
 from assets.face_catalog import FaceCatalog
 from assets.mesh import Mesh
 from assets.morphable import BLEND_SHAPE_DEVIATION
+from render.errors import BadInput
 from render.factors import FACTORS
-from render.scene import Scene, Shading, frame_camera
+from render.job import shading_for
+from render.scene import Scene, frame_camera
 from render.shards import MiniBatch
 
 MARGIN = 190  # pixels at the left for the row's label
 LINE = 16
 DEGREE = "\N{DEGREE SIGN}"
-GreyImage = NDArray[np.uint8]
-Draw = Callable[[Scene], GreyImage]
 
 COLUMNS = 10  # of models and of random identities
 MODES = 4  # of shape and of albedo, two in a row
@@ -35,7 +39,12 @@ FRONT_LIGHT = -35.0  # a light from the side shows the relief
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """images: (h, w) uint8 grey each, all rows alike; a caption for each; lines stand below the title."""
+    """One row of a sheet.
+
+    images    (h, w) uint8 grey each, in all rows alike
+    captions  of each image, below it
+    lines     of text below the title
+    """
 
     title: str
     images: Sequence[NDArray[np.uint8]]
@@ -44,7 +53,7 @@ class Row:
 
 
 def draw_rows(rows: Sequence[Row]) -> Image.Image:
-    """An RGB sheet of the rows, as wide as the longest of them."""
+    """Draw an RGB sheet of the rows, as wide as the longest of them."""
     size = rows[0].images[0].shape[0]
     height = size + LINE + 4
     columns = max(len(row.images) for row in rows)
@@ -63,17 +72,27 @@ def draw_rows(rows: Sequence[Row]) -> Image.Image:
     return sheet
 
 
+def save_sheet(rows: Sequence[Row], path: Path) -> Image.Image:
+    """Draw a sheet of the rows into a file of any kind of picture. BadInput if it cannot be written."""
+    sheet = draw_rows(rows)
+    try:
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be written as a picture: {error}") from error
+    return sheet
+
+
 def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of `text` as fits into `width` pixels."""
+    """Cut `text` to what fits into `width` pixels."""
     while text and font.getlength(text) > width:
         text = text[:-1]
     return text
 
 
 def minibatch_row(batch: MiniBatch, columns: int) -> Row:
-    """The first `columns` images of a mini-batch, the values of its factor below, those of the others at the left."""
-    held = {name: values for name, values in batch.values.items() if name != batch.factor}
-    lines = [f"{name} {values[0]:.1f}{DEGREE}" for name, values in held.items()]
+    """Show the first `columns` images of a mini-batch: its factor's values below, those of the others at the left."""
+    fixed = {name: values for name, values in batch.values.items() if name != batch.factor}
+    lines = [f"{name} {values[0]:.1f}{DEGREE}" for name, values in fixed.items()]
     if not set(FACTORS[batch.factor].parts) - {"expression"}:
         lines.append(f"identity {_short(batch.identity[0])}")
     if batch.factor in batch.values:
@@ -89,17 +108,21 @@ def _short(identity: np.int64) -> str:
 
 
 class Gallery:
-    """Draws single objects of a catalog as `render.job` does. `draw` is a renderer's, of images of `size` pixels."""
+    """Draws single objects of a catalog as the images of shards are, `size` pixels wide and high, in this process."""
 
-    def __init__(self, catalog: Catalog, draw: Draw, shading: Shading, size: int) -> None:
+    def __init__(self, catalog: Catalog, size: int) -> None:
+        from render.reference import kept_renderer  # OpenGL, from here on
+
         self.camera = frame_camera(catalog.target, catalog.radius, size)
-        self.draw, self.shading = draw, shading
+        self.draw, self.shading = kept_renderer(size).draw, shading_for(catalog)
 
-    def image(self, mesh: Mesh, azimuth: float = 0.0, elevation: float = 0.0, light: float = FRONT_LIGHT) -> GreyImage:
+    def image(
+        self, mesh: Mesh, azimuth: float = 0.0, elevation: float = 0.0, light: float = FRONT_LIGHT
+    ) -> NDArray[np.uint8]:
         return self.draw(Scene(mesh, azimuth, elevation, light, self.camera, self.shading))
 
     def views(self, title: str, mesh: Mesh, poses: Sequence[tuple[float, float]]) -> Row:
-        """One object in some poses, then under some lights in the second of them."""
+        """Show one object in some poses, then under some lights in the second of them."""
         images = [self.image(mesh, *pose) for pose in poses]
         images += [self.image(mesh, *poses[1], light) for light in LIGHTS]
         captions = [f"azimuth {azimuth:+.0f}{DEGREE}" for azimuth, _ in poses]
@@ -107,13 +130,13 @@ class Gallery:
 
 
 def face_rows(catalog: FaceCatalog, gallery: Gallery, seed: int) -> Iterator[Row]:
-    """Mean in three poses and lights, the first modes from -2 to +2 deviations, expressions, random identities."""
+    """Show a face model: its mean in poses and lights, modes from -2 to +2 deviations, expressions, random faces."""
     model = catalog.model
     counts = model.parts
     neutral = np.zeros(counts["shape"] + counts["albedo"], np.float32)
     yield gallery.views("mean", model.mesh(neutral), POSES)
 
-    def along(position: int, value: float) -> GreyImage:
+    def along(position: int, value: float) -> NDArray[np.uint8]:
         coefficients = neutral.copy()
         coefficients[position] = value
         return gallery.image(model.mesh(coefficients))
@@ -130,7 +153,7 @@ def face_rows(catalog: FaceCatalog, gallery: Gallery, seed: int) -> Iterator[Row
 
 
 def _expression_rows(catalog: FaceCatalog, gallery: Gallery) -> Iterator[Row]:
-    """Each expression mode alone, a named one fully pressed, others at two deviations."""
+    """Show each expression mode alone, a named one fully pressed, others at two deviations."""
     model = catalog.model
     modes = model.expression
     start, shown = len(model.shape) + len(model.albedo), min(len(modes), EXPRESSIONS)
@@ -161,7 +184,7 @@ def _random_rows(catalog: FaceCatalog, gallery: Gallery, seed: int) -> Iterator[
 
 
 def chair_rows(catalog: ChairCatalog, gallery: Gallery, most: int) -> Iterator[Row]:
-    """Up to `most` models spread over the catalog, seen from above at the front; one in three poses and lights."""
+    """Show up to `most` models spread over the catalog, from above at the front; one in three poses and lights."""
     count = len(catalog.sources)
     chosen = sorted({i * count // min(most, count) for i in range(min(most, count))})
     for low in range(0, len(chosen), COLUMNS):
@@ -174,5 +197,5 @@ def chair_rows(catalog: ChairCatalog, gallery: Gallery, most: int) -> Iterator[R
 
 
 def _name(source_id: str) -> str:
-    """The last part of a model's id, short enough for a caption."""
+    """Return the last part of a model's id, short enough for a caption."""
     return source_id.rsplit("!", 1)[-1].rsplit("/", 1)[-1][:24]

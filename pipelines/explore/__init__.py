@@ -1,1 +1,7 @@
-"""The web page of `dcign explore`: its server, and the runs and pictures that it shows."""
+"""The page of `dcign explore`.
+
+session.py   the runs on the page with their sliders, and the pictures that visitors brought
+settings.py  sliders at values: from a request, as a command line, recorded end to end
+app.py       the addresses, what they answer, and who may ask
+server.py    the socket, the loop, the end
+"""

@@ -1,4 +1,4 @@
-"""Starts the explorer's server and ends it cleanly: the socket, the worker of the renderer, the signals."""
+"""The server of the explorer, started and ended cleanly: the socket, the worker of the renderer, the signals."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ import uvicorn
 from starlette.applications import Starlette
 
 from dcign.errors import BadInput
-from pipelines.drawing.objects import TrueObjects, open_true_objects
-from pipelines.drawing.renderer import NoStudio
+from pipelines.drawing.objects import UnseenObjects, open_unseen_objects
+from pipelines.drawing.renderer import CannotDraw
 from pipelines.explore.app import make_app
-from pipelines.explore.session import Opened, open_runs
+from pipelines.explore.session import OpenRun, open_runs
 
 MOST_CONNECTIONS = 200
 SECONDS_TO_END = 3  # for answers that are on their way
 
 
 def explore(run: Path, other: Path | None, assets: Path | None, port: int, host: str, show: bool, device: str) -> None:
-    """What `dcign explore` does; returns on Ctrl-C or SIGTERM."""
+    """Open the runs, print the address and serve the page; returns on Ctrl-C or SIGTERM."""
     with ExitStack() as things:
         listening = things.enter_context(listen(host, port))  # before what takes long
-        opened = open_runs([run] if other is None else [run, other], device)
-        for note in (note for each in opened for note in each.notes):
+        runs = open_runs([run] if other is None else [run, other], device)
+        for note in (note for each in runs for note in each.notes):
             click.echo(f"Note: {note}")
-        true = _true_objects(opened[0], assets)
-        if true is not None:
-            things.enter_context(true)
+        objects = _unseen_objects(runs[0], assets)
+        if objects is not None:
+            things.enter_context(objects)
         address = address_of(listening, host)
         click.echo(f"{address}  (Ctrl-C ends it)")
         if show:
             webbrowser.open(address)
-        serve(make_app(opened, true, host), listening)
+        serve(make_app(runs, objects, host), listening)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. BadInput for a host that is not this machine and for a port that is in use or forbidden."""
+    """Open a listening socket. BadInput for a host that is not this machine, and for a port in use or forbidden."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, socket.IPPROTO_TCP)[0]
     except (OSError, UnicodeError) as error:
@@ -65,20 +65,20 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket, host: str) -> str:
-    """Where a browser finds it; on all addresses of the machine, by the machine's name."""
+    """Return the address for a browser; by the machine's name if it listens on all addresses of the machine."""
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}/"
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:
-    """Answers until SIGINT or SIGTERM."""
+    """Answer until SIGINT or SIGTERM."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # the server raises them again once it has ended, which is no failure
     make_server(app).run([listening])
 
 
 def make_server(app: Starlette) -> uvicorn.Server:
-    """The server of an application, which logs failures only."""
+    """Make the server of an application, which logs failures only."""
     config = uvicorn.Config(
         app, http="h11", ws="none", lifespan="on", log_level="error", access_log=False, proxy_headers=False,
         server_header=False, limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=SECONDS_TO_END,
@@ -86,9 +86,9 @@ def make_server(app: Starlette) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _true_objects(opened: Opened, assets: Path | None) -> TrueObjects | None:
+def _unseen_objects(opened: OpenRun, assets: Path | None) -> UnseenObjects | None:
     try:
-        return open_true_objects(opened.run, assets)
-    except NoStudio as reason:
+        return open_unseen_objects(opened.run, assets)
+    except CannotDraw as reason:
         click.echo(f"Note: no test {opened.run.object}s and no true pictures: {reason}")
         return None

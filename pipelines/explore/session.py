@@ -1,4 +1,4 @@
-"""The runs that a page shows, opened: their calibration, their sliders, and what has to be said of them."""
+"""The state of a page: the runs that it shows under their sliders, and the pictures that visitors brought."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dcign import calibration
 from dcign.calibration import Calibration
 from dcign.errors import BadInput, RunError
 from dcign.images import BACKGROUND, grey_square
 from dcign.knobs import NAMING, Knobs
-from dcign.likeness import reconstruction_error, unlike_warning
-from dcign.manipulate import decode, encode
+from dcign.manipulate import decode
 from dcign.pictures import to_uint8
 from dcign.precision import resolve_device
 from dcign.run import Run, load_run
 from dcign.sliders import Slider, apply, sliders_of
+from pipelines.calibration import encode_and_judge, stored_calibration
 from render.views import Views
 
 RAW_REACH = 10.0  # of a latent without calibration; those of trained runs lie within
@@ -35,8 +34,8 @@ JOINERS = "\u200c\u200d"  # part of words in some scripts and of emoji
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
-    """A run under sliders. `word` is how the user named it, `notes` what the page should say of it."""
+class OpenRun:
+    """A run under sliders. `word` is how the user named it, `notes` are what the page should say of it."""
 
     word: str
     run: Run
@@ -45,21 +44,17 @@ class Opened:
     notes: tuple[str, ...]
 
     def read(self, image: Image.Image, name: str) -> Encoded:
-        """What the network sees of an image and makes of it. RunError for one it cannot take."""
+        """Encode an image as the network sees it. RunError for one it cannot take."""
         pixels = grey_square(image, self.run.size, BACKGROUND.get(self.run.object, 0.0), name)
-        code = encode(self.run, pixels[None])[0]
-        warning = None
-        if self.curves.reconstruction:
-            error = reconstruction_error(pixels, decode(self.run, code[None])[0])
-            warning = unlike_warning(error, self.curves.reconstruction)
+        code, warning = encode_and_judge(self.run, self.curves, pixels)
         return Encoded(to_uint8(pixels), code, warning)
 
     def picture(self, code: NDArray[np.float32], settings: Mapping[str, float]) -> NDArray[np.uint8]:
-        """(H, W), `code` (Z,) decoded with the sliders at `settings`, as `dcign rerender` writes it."""
+        """Decode `code` (Z,) with the sliders at `settings` into (H, W), as `dcign rerender` writes it."""
         return to_uint8(decode(self.run, apply(code, self.sliders, settings)[None])[0])
 
     def degrees(self, code: NDArray[np.float32]) -> dict[str, float]:
-        """The angles that a code stands for, of the sliders whose curve can be read backwards; raw latents as such."""
+        """Read the angles that a code stands for, of sliders whose curve can be read backwards; raw latents as such."""
         knobs, found = self.curves.knobs(self.run.layout), {}
         for slider in self.sliders:
             if slider.name in self.curves.curves:
@@ -80,8 +75,8 @@ class Encoded:
     warning: str | None
 
 
-def open_runs(words: Sequence[Path], device: str) -> tuple[Opened, ...]:
-    """The runs of these paths or names, one or two. BadInput for two of different objects."""
+def open_runs(words: Sequence[Path], device: str) -> tuple[OpenRun, ...]:
+    """Open the runs of these paths or names, one or two. BadInput for two of different objects."""
     place = resolve_device(device)
     opened = tuple(_open(str(word), load_run(word, place)) for word in words)
     objects = [each.run.object for each in opened]
@@ -90,8 +85,8 @@ def open_runs(words: Sequence[Path], device: str) -> tuple[Opened, ...]:
     return opened
 
 
-def short_names(opened: Sequence[Opened]) -> list[str]:
-    """As many of the last parts of each path as it takes to tell them apart."""
+def short_names(opened: Sequence[OpenRun]) -> list[str]:
+    """Shorten each path to as many of its last parts as it takes to tell them apart."""
     words = [each.word for each in opened]
     for count in range(1, max(len(Path(word).parts) for word in words) + 1):
         names = ["/".join(Path(word).parts[-count:]) or word for word in words]  # '.' has no parts
@@ -100,8 +95,8 @@ def short_names(opened: Sequence[Opened]) -> list[str]:
     return words
 
 
-def compared(opened: Sequence[Opened]) -> tuple[str, ...]:
-    """How the sliders of a second run differ from those of the first, which the page shows."""
+def compared(opened: Sequence[OpenRun]) -> tuple[str, ...]:
+    """Say how the sliders of a second run differ from those of the first, which the page shows."""
     if len(opened) < 2:
         return ()
     first, second = opened
@@ -118,26 +113,26 @@ def compared(opened: Sequence[Opened]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _open(word: str, run: Run) -> Opened:
-    known = (run.folder / calibration.CALIBRATION_FILE).exists()
-    curves = calibration.load(run.folder) if known else Calibration({}, run.step, {})
+def _open(word: str, run: Run) -> OpenRun:
+    stored = stored_calibration(run)
+    curves = stored or Calibration({}, run.step, {})
     again = f"run `dcign evaluate {word} SHARDS`"
     notes = []
-    if not known:
+    if stored is None:
         notes.append(f"{word} is not calibrated, so there are no degrees: {again}. Sliders set raw latents.")
     elif warning := curves.out_of_date(word, run.step):
         notes.append(f"{warning}.")
-    named = known or run.config.procedure in NAMING
+    named = stored is not None or run.config.procedure in NAMING
     knobs = curves.knobs(run.layout)
     raw = _raw_sliders(knobs, curves) if named else ()
     sliders = (*sliders_of(run, curves), *raw)
     if not sliders:
         notes = [f"{word} is not calibrated and its training gave no latent a meaning: {again} for sliders."]
-    return Opened(word, run, curves, sliders, tuple(notes))
+    return OpenRun(word, run, curves, sliders, tuple(notes))
 
 
 def _raw_sliders(knobs: Knobs, curves: Calibration) -> tuple[Slider, ...]:
-    """A slider for each latent of an angle without calibration."""
+    """Make a slider for each latent of an angle without calibration."""
     ends = (-RAW_REACH, RAW_REACH)
     found = []
     for name, latents in knobs.groups.items():
@@ -150,13 +145,13 @@ def _raw_sliders(knobs: Knobs, curves: Calibration) -> tuple[Slider, ...]:
     return tuple(found)
 
 
-class Gone(RunError):
+class PictureGone(RunError):
     """There is no picture of that id, or no more."""
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """A picture.
+class UploadedPicture:
+    """A picture that a visitor brought, or had drawn.
 
     name     as the client calls the file; for people and command lines only
     encoded  what each of the runs makes of it
@@ -173,32 +168,35 @@ class Held:
 
 
 class Pictures:
-    """At most `MOST` pictures; for use from any thread."""
+    """At most `MOST` pictures in memory, under ids of our own; the one unused for longest leaves first.
+
+    For use from any thread.
+    """
 
     def __init__(self) -> None:
-        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._pictures: OrderedDict[str, UploadedPicture] = OrderedDict()
         self._lock = Lock()
 
-    def add(self, picture: Held) -> str:
-        """Keeps a picture and returns its new id, which nobody can guess."""
+    def add(self, picture: UploadedPicture) -> str:
+        """Keep a picture and return its new id, which nobody can guess."""
         name = secrets.token_urlsafe(16)
         with self._lock:
-            self._held[name] = picture
-            while len(self._held) > MOST:
-                self._held.popitem(last=False)
+            self._pictures[name] = picture
+            while len(self._pictures) > MOST:
+                self._pictures.popitem(last=False)
         return name
 
-    def get(self, name: str) -> Held:
-        """The picture of an id. Gone where there is none."""
+    def get(self, name: str) -> UploadedPicture:
+        """Return the picture of an id. PictureGone where there is none."""
         with self._lock:
-            if name not in self._held:
-                raise Gone(f"this picture is no longer held (the last {MOST} in use are); load it again")
-            self._held.move_to_end(name)
-            return self._held[name]
+            if name not in self._pictures:
+                raise PictureGone(f"this picture is no longer held (the last {MOST} in use are); load it again")
+            self._pictures.move_to_end(name)
+            return self._pictures[name]
 
 
 def file_name(text: str) -> str:
-    """What a client calls its file, as one plain line: the last part of a path, without control characters."""
+    """Clean the name that a client gives its file: one line, the last part of a path, without control characters."""
     last = re.split(r"[/\\]", text)[-1]
     plain = "".join(letter for letter in last if _is_shown(letter)).strip()
     if len(plain) > LONGEST_NAME:
@@ -207,5 +205,5 @@ def file_name(text: str) -> str:
 
 
 def _is_shown(letter: str) -> bool:
-    """Whether a letter may stand in a line: what ends it or turns its direction may not, any space may."""
+    """Tell whether a letter may stand in a line: what ends it or turns its direction may not, any space may."""
     return letter.isprintable() or unicodedata.category(letter) == "Zs" or letter in JOINERS

@@ -1,1 +1,1 @@
-"""What `dcign export` writes: the static page, and a folder that appears whole."""
+"""The files that `dcign export` writes: the static page, and the folder, which appears whole."""

@@ -1,4 +1,4 @@
-"""A recipe: what to render and how to train on it, as a short TOML file. Those that are shipped lie in `recipes/`.
+"""A recipe: a short TOML file that says what to render and how to train on it. Those that ship lie beside this file.
 
     about = "..."             one line
     time = "..."              how long it takes, and on what
@@ -63,40 +63,40 @@ class Recipe:
 
     @property
     def stem(self) -> str:
-        """The name without folder and ending."""
+        """The name without folder and suffix."""
         return Path(self.name).stem
 
     @property
     def object(self) -> str:
-        """'face' or 'chair'; what `assets` hold is known only to the one who renders them."""
+        """The kind of object, 'face' or 'chair', or the path of `assets`, whose kind only rendering finds out."""
         render = self.sections["render"]
         return str(render.get("object", render.get("assets", "face")))
 
     def counts(self, split: str) -> dict[str, int]:
-        """Factor, or 'all', -> mini-batches to render."""
-        asked = self.sections["render"]["n" if split == "train" else "test-n"]
-        return dict(asked) if isinstance(asked, dict) else {"all": asked}
+        """Return the mini-batches to render: factor, or 'all', -> how many."""
+        count = self.sections["render"]["n" if split == "train" else "test-n"]
+        return dict(count) if isinstance(count, dict) else {"all": count}
 
     def options(self, section: str) -> dict[str, Value]:
-        """The options of a section's command: name without dashes -> value."""
+        """Return the options of a section's command: name without dashes -> value."""
         own = OWN.get(section, ())
         return {name: value for name, value in self.sections.get(section, {}).items() if name not in own}
 
 
 def option_words(options: Mapping[str, Value]) -> list[str]:
-    """As command-line words, one each, so that no value is taken for another option."""
-    given = {name: value for name, value in options.items() if value is not False}
-    return [f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items()]
+    """Write options as command-line words, one each, so that no value is taken for another option."""
+    set_ones = {name: value for name, value in options.items() if value is not False}
+    return [f"--{name}" if value is True else f"--{name}={value}" for name, value in set_ones.items()]
 
 
 def shipped() -> dict[str, bytes]:
-    """Name -> content of the recipes in `pipelines/recipes/`, in the order of the names."""
+    """Read the recipes in `pipelines/recipes/`: name -> content, in the order of the names."""
     files = [file for file in (resources.files("pipelines") / "recipes").iterdir() if _is_file(file.name)]
     return {Path(file.name).stem: file.read_bytes() for file in sorted(files, key=lambda file: file.name)}
 
 
 def read_recipe(name: str) -> Recipe:
-    """The recipe of a shipped `name`, or at a path that ends in .toml. BadInput names the file and what is wrong."""
+    """Read the recipe of a shipped `name`, or at a path that ends in .toml. BadInput names the file and the fault."""
     if not _is_file(name):
         known = shipped()
         if name not in known:
@@ -111,7 +111,7 @@ def read_recipe(name: str) -> Recipe:
 
 
 def parse_recipe(name: str, text: bytes) -> Recipe:
-    """The recipe in a file of this name and content; BadInput as `read_recipe`."""
+    """Read the recipe in a file of this name and content; BadInput as `read_recipe`."""
     if len(text) > LARGEST:
         raise BadInput(f"{name}: expected a recipe of at most {LARGEST} bytes, found more")
     try:
@@ -158,7 +158,7 @@ def check_stages(recipe: Recipe, stages: Iterable[list[str]]) -> None:
 
 
 def check_same(begun: Recipe, asked: Recipe, free: Iterable[str], folder: Path) -> None:
-    """BadInput naming the first setting in which the recipe that `folder` was begun with differs from that asked for.
+    """Raise BadInput, naming the setting, if `folder` was begun with a recipe that differs from the one `asked` for.
 
     There may be more steps, to go on with the training; the `free` options of `dcign train`, and how the run is
     evaluated and re-rendered, may change at any time.

@@ -1,1 +1,1 @@
-"""What `dcign rerender` makes of images: the request, the pictures, and the true ones beside them."""
+"""The parts of `dcign rerender`: the request, the plan for a run, images in, pictures out, the truth beside them."""

@@ -1,8 +1,8 @@
-"""What `dcign rerender` writes: a sheet of rows, a movie, or a folder of plain images."""
+"""The pictures of `dcign rerender`: decoded, and written as a sheet of rows, a movie, or a folder of plain images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,14 @@ from PIL import Image
 
 from dcign.errors import BadInput
 from dcign.image_files import SUFFIXES as IMAGE_SUFFIXES
+from dcign.manipulate import decode
 from dcign.movies import SUFFIXES as MOVIE_SUFFIXES
 from dcign.movies import check_movie, movie
 from dcign.pictures import PAPER, Row, Tile, draw_rows, png, to_uint8
+from dcign.run import Run
 from dcign.variations import Variation
+from pipelines.rerender.inputs import EncodedImage
+from pipelines.rerender.plan import Plan
 from render.files import write_file
 
 FRAME_MILLISECONDS = 120
@@ -33,15 +37,25 @@ class Strip:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """All that was made of one input. `before` stands left of each strip: the input and other images asked for."""
+    """All strips of one input. `before` stands left of each: the input and the other images of the request."""
 
     name: str
     before: tuple[Tile, ...]
     strips: tuple[Strip, ...]
 
 
+def rerender(run: Run, plan: Plan, image: EncodedImage, others: Mapping[str, EncodedImage]) -> Block:
+    """Decode all that is planned for one image; `others` are the images that the request names."""
+    named = {role: getattr(plan.request, role) for role in ("like", "towards")}
+    beside = {role: others[name] for role, name in named.items() if name is not None}
+    codes = {role: other.code for role, other in beside.items()}
+    strips = [Strip(each, decode(run, each.codes)) for each in plan.variations(image.code, **codes)]
+    tiles = [Tile(image.pixels, "input"), *(Tile(other.pixels, role) for role, other in beside.items())]
+    return Block(Path(image.name).name, tuple(tiles), tuple(strips))
+
+
 def check_output(path: Path) -> str:
-    """'.png', '.gif', '.webp' or '.mp4', or '' for a folder. BadInput unless `path` can become that."""
+    """Tell what `path` is to become: '.png', '.gif', '.webp', '.mp4', or '' for a folder. BadInput if it cannot."""
     suffix = path.suffix.lower()
     if path.is_dir() or suffix == "":
         if path.exists() and not path.is_dir():
@@ -56,7 +70,7 @@ def check_output(path: Path) -> str:
 
 
 def draw(blocks: Sequence[Block], suffix: str) -> bytes:
-    """The one file of all blocks: a sheet (.png), or a movie with a frame for each image, of all blocks together."""
+    """Draw all blocks into one file: a sheet (.png), or a movie with a frame for each image, of all blocks together."""
     if suffix == ".png":
         rows = [row for block in blocks for row in _sheet_rows(block, len(blocks) > 1)]
         columns = max(len(row.tiles) for row in rows)
@@ -69,7 +83,7 @@ def draw(blocks: Sequence[Block], suffix: str) -> bytes:
 
 
 def save_images(folder: Path, stem: str, block: Block) -> None:
-    """Each image by itself as folder/STEM-KEY.png, such as ann-azimuth=-60.png, a true one as STEM-true-KEY.png."""
+    """Write each image as folder/STEM-KEY.png, such as ann-azimuth=-60.png, a true one as STEM-true-KEY.png."""
     for strip in block.strips:
         for kind, images in (("", strip.images), ("true-", strip.truth)):
             for key, image in zip(strip.variation.keys, () if images is None else images, strict=images is not None):
@@ -77,7 +91,7 @@ def save_images(folder: Path, stem: str, block: Block) -> None:
 
 
 def different_stems(names: Iterable[str]) -> list[str]:
-    """A beginning for names of files from the name of each input, all different: ann.png, b/ann.jpg -> ann, ann-2."""
+    """Make from each input's name how its files begin, all different: ann.png, b/ann.jpg -> ann, ann-2."""
     stems: list[str] = []
     taken: set[str] = set()
     for name in names:
@@ -93,8 +107,10 @@ def different_stems(names: Iterable[str]) -> list[str]:
 
 
 def _sheet_rows(block: Block, named: bool) -> Iterator[Row]:
-    """The rows of a block, under its name if `named`; inputs stand in the first row of each strip, true pictures below
-    the decoded ones."""
+    """Lay a block out in rows, under its name if `named`.
+
+    Inputs stand in the first row of each strip, true pictures below the decoded ones.
+    """
     blank = [Tile(np.ones_like(tile.image)) for tile in block.before]
     for number, strip in enumerate(block.strips):
         first, *others = _rows(strip, strip.images)
@@ -106,7 +122,7 @@ def _sheet_rows(block: Block, named: bool) -> Iterator[Row]:
 
 
 def _pages(blocks: Sequence[Block]) -> Iterator[Image.Image]:
-    """A picture for each image of a block, which shows it of all blocks."""
+    """Draw a frame for each image of a block, which shows it of all blocks."""
     for strips in zip(*(block.strips for block in blocks), strict=True):
         variation = strips[0].variation
         for frame in range(len(variation.codes)):

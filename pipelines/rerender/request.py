@@ -1,34 +1,18 @@
-"""What `dcign rerender` is asked for, from the words of its options."""
+"""The request that the options of `dcign rerender` make: their words, parsed and checked without a run."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcign.calibration import Calibration
-from dcign.code import CodeLayout
 from dcign.errors import BadInput
-from dcign.images import Box
-from dcign.knobs import Knobs
-from dcign.variations import (
-    INTRINSIC,
-    LONGEST_NUMBER,
-    Setting,
-    Variation,
-    angle_setting,
-    check_grid,
-    direction_setting,
-    grid,
-    interpolate,
-    latent_setting,
-    random_identities,
-    sweep,
-    transfer,
-)
+
+if TYPE_CHECKING:
+    from dcign.images import Box
 
 MAX_STEPS = 360
 MAX_LATENT = 1000.0  # beyond what any code holds; far beyond it float32 ends
@@ -37,9 +21,10 @@ MAX_DEVIATIONS = 10.0  # standard deviations
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What to make of each image.
+    """The changes to make to each image.
 
-    angles         angle -> degrees (S,); raw latents: (name or number, values (S,))
+    angles         angle -> degrees (S,)
+    latents        (name or number of a raw latent, values (S,))
     directions     (number of a leading direction of identity, standard deviations (S,))
     grid           whether these are set all at once instead of one after another
     like, parts    an image, and which parts of its code to take before all else
@@ -59,7 +44,7 @@ class Request:
     seed: int
 
     def __post_init__(self) -> None:
-        """BadInput for options that miss what they belong to, or when nothing is asked for."""
+        """Raise BadInput for options that miss what they belong to, or when nothing is to be done."""
         if (self.like is None) != (not self.parts):
             raise BadInput("--like and --of: expected both, such as --like OTHER.png --of light")
         if len(set(self.parts)) < len(self.parts):
@@ -75,14 +60,14 @@ class Request:
 
 
 def parse_angles(text: str, option: str) -> NDArray[np.float64]:
-    """'A:B:STEPS' as STEPS angles in degrees from A to B inclusive, or 'A' as one. BadInput names `option`."""
+    """Read 'A:B:STEPS' as STEPS angles in degrees from A to B inclusive, or 'A' as one. BadInput names `option`."""
     return _values(
         text, f"{option}: expected A:B:STEPS in degrees (such as -60:60:9) or one angle, found {text!r}", option
     )
 
 
 def parse_latent(text: str) -> tuple[str, NDArray[np.float64]]:
-    """'NAME=A:B:STEPS' or 'NAME=A' -> the name or number of a latent, and its values. BadInput for anything else."""
+    """Read 'NAME=A:B:STEPS' or 'NAME=A' as the name or number of a latent and its values. BadInput otherwise."""
     problem = f"--latent: expected NAME=A:B:STEPS or NAME=A (such as 17=-2:2:5 or azimuth=-3), found {text!r}"
     name, sign, numbers = text.partition("=")
     if not (name.strip() and sign):
@@ -94,7 +79,9 @@ def parse_latent(text: str) -> tuple[str, NDArray[np.float64]]:
 
 
 def parse_direction(text: str) -> tuple[int, NDArray[np.float64]]:
-    """'K=A:B:STEPS' or 'K=A' -> the number of a direction, and standard deviations. BadInput for anything else."""
+    """Read 'K=A:B:STEPS' or 'K=A' as the number of a direction and standard deviations. BadInput otherwise."""
+    from dcign.variations import LONGEST_NUMBER
+
     problem = f"--direction: expected K=A:B:STEPS or K=A (such as 1=-3:3:7 or 2=1.5), found {text!r}"
     number, sign, numbers = text.partition("=")
     number = number.strip()
@@ -107,7 +94,7 @@ def parse_direction(text: str) -> tuple[int, NDArray[np.float64]]:
 
 
 def parse_box(text: str) -> Box:
-    """'LEFT,TOP,SIZE' in pixels. BadInput for anything else."""
+    """Read 'LEFT,TOP,SIZE' in pixels. BadInput otherwise."""
     parts = text.split(",")
     try:
         left, top, side = (int(part) for part in parts)
@@ -132,56 +119,3 @@ def _values(text: str, problem: str, option: str) -> NDArray[np.float64]:
     if len(parts) == 3 and not 2 <= steps <= MAX_STEPS:
         raise BadInput(f"{option}: expected 2 to {MAX_STEPS} steps, found {steps} in {text!r}")
     return np.linspace(ends[0], ends[-1], steps)
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A request in terms of the latents of one run."""
-
-    request: Request
-    knobs: Knobs
-    settings: tuple[Setting, ...]
-
-    @property
-    def images(self) -> int:
-        """How many images one input gives."""
-        counts = [len(setting.values) for setting in self.settings]
-        swept = math.prod(counts) if self.request.grid else sum(counts)
-        count = swept + self.request.random + (self.request.steps if self.request.towards else 0)
-        return count or 1  # of --like alone
-
-    def variations(
-        self,
-        code: NDArray[np.float32],
-        like: NDArray[np.float32] | None = None,
-        towards: NDArray[np.float32] | None = None,
-    ) -> list[Variation]:
-        """What to decode for an input of code (Z,); `like` and `towards` are the codes of the images asked for."""
-        asked, taken = self.request, None
-        if like is not None:
-            taken = transfer(code, like, self.knobs, asked.parts)
-            code = taken.codes[0]
-        if asked.grid:
-            found = [grid(code, self.settings)]
-        else:
-            found = [sweep(code, setting) for setting in self.settings]
-        if towards is not None:
-            found.append(interpolate(code, towards, asked.steps))
-        if asked.random:
-            found.append(random_identities(code, self.knobs, asked.random, asked.seed))
-        return found or [taken] if taken else found  # what was taken shows in all others
-
-
-def make_plan(request: Request, layout: CodeLayout, curves: Calibration) -> Plan:
-    """The plan of a request for a run with this code and calibration. BadInput for what the run cannot do."""
-    knobs = curves.knobs(layout)
-    angles = [angle_setting(curves, knobs, name, degrees) for name, degrees in request.angles.items()]
-    latents = [latent_setting(layout, knobs, name, values) for name, values in request.latents]
-    for part in request.parts:
-        if part != INTRINSIC:
-            knobs.latents(part)
-    directions = [direction_setting(curves, layout, number, values) for number, values in request.directions]
-    settings = (*angles, *latents, *directions)
-    if request.grid:
-        check_grid(settings)
-    return Plan(request, knobs, settings)

@@ -13,10 +13,10 @@ from assets.mesh import Mesh
 from dcign.errors import BadInput
 from dcign.run import Run
 from dcign.variations import grid, sweep
-from pipelines.catalogs import given, open_catalog, recognised
-from pipelines.drawing.objects import SingleViews
+from pipelines.catalogs import kind_at, model_path, open_catalog
+from pipelines.drawing.objects import ObjectRenderer
 from pipelines.rerender.pictures import Strip
-from pipelines.rerender.request import Plan
+from pipelines.rerender.plan import Plan
 
 POSE = ("azimuth", "elevation", "light")
 
@@ -28,45 +28,49 @@ class TrueObject:
     name: str
     pixels: NDArray[np.float32]
     mesh: Mesh
-    views: SingleViews
+    renderer: ObjectRenderer
 
     def beside(self, plan: Plan, strips: Sequence[Strip]) -> tuple[Strip, ...]:
-        """`strips`, decoded by `plan`, each in which angles alone are set with its true pictures."""
-        poses = _poses(plan, np.array(self.views.front, np.float32))
+        """Return `strips`, decoded by `plan`, with true pictures for each in which angles alone are set."""
+        poses = _poses(plan, np.array(self.renderer.front, np.float32))
         return (*(self._with_truth(*pair) for pair in zip(strips, poses, strict=False)), *strips[len(poses) :])
 
     def _with_truth(self, strip: Strip, poses: NDArray[np.float32]) -> Strip:
-        images = np.stack([self.views.image(self.mesh, *map(float, pose)) for pose in poses])
+        images = np.stack([self.renderer.image(self.mesh, *map(float, pose)) for pose in poses])
         return replace(strip, truth=images.astype(np.float32) / np.float32(255))
 
 
 def true_objects(run: Run, path: Path, first: int, count: int) -> list[TrueObject]:
-    """`count` unseen objects of the models at `path`, from number `first`. BadInput for another kind of object."""
-    found = run.object if given(path) is None else recognised(path)
+    """Draw `count` unseen objects of the models at `path`, from number `first`. BadInput for another kind of object."""
+    found = run.object if model_path(path) is None else kind_at(path)
     if found != run.object:
         raise BadInput(f"--assets {path}: expected {run.object}s as {run.folder} was trained on, found {found}s")
-    views = SingleViews(open_catalog(found, path), run.size)
+    renderer = ObjectRenderer(open_catalog(found, path), run.size)
     objects = []
     for number in range(first, first + count):
-        name, mesh = views.unseen(number, path)
-        front = views.image(mesh, *views.front).astype(np.float32) / np.float32(255)
-        objects.append(TrueObject(name, front, mesh, views))
+        name, mesh = renderer.unseen(number, path)
+        front = renderer.image(mesh, *renderer.front).astype(np.float32) / np.float32(255)
+        objects.append(TrueObject(name, front, mesh, renderer))
     return objects
 
 
 def _poses(plan: Plan, front: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """The poses (S, 3) of the first variations of a plan, as far as these set angles alone.
+    """Return the poses (S, 3) of the first variations of a plan, as far as these set angles alone.
 
     A pose is varied as a code is, so that all come in the same order.
     """
-    asked = plan.request
-    if not set(asked.angles) <= set(POSE) or asked.like or (asked.grid and (asked.latents or asked.directions)):
+    request = plan.request
+    if (
+        not set(request.angles) <= set(POSE)
+        or request.like
+        or (request.grid and (request.latents or request.directions))
+    ):
         return []
     settings = [
         replace(known, latents=np.array([POSE.index(name)]), values=degrees[:, None].astype(np.float32))
-        for (name, degrees), known in zip(asked.angles.items(), plan.settings, strict=False)  # which come first
+        for (name, degrees), known in zip(request.angles.items(), plan.settings, strict=False)  # which come first
     ]
     if not settings:
         return []
-    found = [grid(front, settings)] if asked.grid else [sweep(front, setting) for setting in settings]
+    found = [grid(front, settings)] if request.grid else [sweep(front, setting) for setting in settings]
     return [each.codes for each in found]

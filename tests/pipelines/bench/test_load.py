@@ -14,7 +14,8 @@ from shard_fixtures import write_synthetic
 
 from dcign.feeding import open_feed
 from pipelines.bench import load_loops
-from pipelines.bench.load import load, write_random
+from pipelines.bench.inputs import write_noise
+from pipelines.bench.load import command
 from render.errors import Failure, ShardError
 from render.job import MINIBATCHES_PER_SHARD
 from render.shards import open_data_set
@@ -37,7 +38,7 @@ def threads():
 
 def test_figures_ratios_and_memory_are_printed_and_written(folder, tmp_path):
     words = [str(folder), "--seconds", "0.05", "--device", "cpu", "-o", str(tmp_path / "load.json")]
-    result = CliRunner().invoke(load, words, catch_exceptions=False)
+    result = CliRunner().invoke(command, words, catch_exceptions=False)
     assert result.exit_code == 0
     document = json.loads((tmp_path / "load.json").read_text())
     rates, ratios = document["minibatches_per_second"], document["ratio_to_np_load"]
@@ -53,11 +54,11 @@ def test_figures_ratios_and_memory_are_printed_and_written(folder, tmp_path):
 
 def test_a_folder_without_shards_is_named(tmp_path):
     with pytest.raises(ShardError, match=str(tmp_path)):
-        CliRunner().invoke(load, [str(tmp_path)], catch_exceptions=False)
+        CliRunner().invoke(command, [str(tmp_path)], catch_exceptions=False)
 
 
 def test_random_shards_are_laid_out_as_rendered_ones(tmp_path):
-    write_random(tmp_path, MINIBATCHES_PER_SHARD + 1)
+    write_noise(tmp_path, MINIBATCHES_PER_SHARD + 1)
     data = open_data_set(tmp_path)
     assert {factor: data.count(factor) for factor in data.factors} == dict.fromkeys(data.factors, 51)
     assert {entry.count for entry in data.manifest.shards.values()} == {MINIBATCHES_PER_SHARD, 1}

@@ -18,7 +18,7 @@ from dcign.step import gradients
 from dcign.training import train as train_run
 from dcign.upconv import UpConv
 from pipelines.bench.inputs import write_discs
-from pipelines.bench.train import compare_curves, floor, layers, operations, train
+from pipelines.bench.train import command, compare_curves, floor, layers, operations
 from pipelines.bench.train_agreement import RecordChoices, RepeatChoices, curve, gradient_differences
 from pipelines.bench.train_loops import PlainDCIGN, Setting, Training
 from render.errors import BadInput
@@ -49,7 +49,7 @@ def document(shards, tmp_path_factory):
     """What the command writes at a tiny size."""
     path = tmp_path_factory.mktemp("document") / "train.json"
     words = [shards, "--widths", "5/4/3", "--steps", 2, "--curve-steps", 12, "--curve-widths", "3/2/2", "-o", path]
-    done = CliRunner().invoke(train, list(map(str, words)), catch_exceptions=False)
+    done = CliRunner().invoke(command, list(map(str, words)), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "ours, fp32" in done.output
     return json.loads(path.read_text())
@@ -198,6 +198,6 @@ def test_disc_shards_vary_one_factor_a_minibatch(tmp_path):
 
 def test_bad_options_are_refused_before_anything_is_measured(shards, tmp_path):
     for words in ([str(shards), "--widths", "0/3/2"], [str(shards), "--curve-widths", "3/0/2"], [str(tmp_path)]):
-        done = CliRunner().invoke(train, words)
+        done = CliRunner().invoke(command, words)
         assert isinstance(done.exception, BadInput), done.exception
         assert done.output == ""

@@ -21,8 +21,8 @@ from dcign.rendering import write_rendering
 from dcign.run import load_run
 from pipelines.commands.explore import command
 from pipelines.commands.render import command as render_command
-from pipelines.drawing.objects import open_true_objects
-from pipelines.drawing.renderer import NoStudio
+from pipelines.drawing.objects import open_unseen_objects
+from pipelines.drawing.renderer import CannotDraw
 from pipelines.explore.server import listen
 from pipelines.explore.session import open_runs, short_names
 from render.shards import open_data_set
@@ -125,8 +125,8 @@ def test_without_its_packages_the_extra_is_named(work, monkeypatch):
 
 
 def test_without_its_training_data_a_run_has_no_true_objects(work):
-    with pytest.raises(NoStudio, match="not known how its training data were drawn"):
-        open_true_objects(load_run(work / "run"), None)
+    with pytest.raises(CannotDraw, match="not known how its training data were drawn"):
+        open_unseen_objects(load_run(work / "run"), None)
 
 
 def test_runs_are_told_apart_by_as_little_of_their_paths_as_it_takes(work):

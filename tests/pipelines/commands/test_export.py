@@ -15,7 +15,6 @@ from dcign.export import onnx_files
 from dcign.images import load_grey
 from pipelines.export import folder as export_folder
 from pipelines.export import page as export_page
-from pipelines.export import page as export_starts
 from pipelines.export.page import ENGINE
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'dcign[export]'")
@@ -158,7 +157,7 @@ def test_the_first_unseen_objects_are_what_the_page_starts_from(monkeypatch, dci
         def draw(self, number, degrees):
             return np.full((54, 54), 51 * (number + 1), np.uint8)
 
-    monkeypatch.setattr(export_starts, "open_true_objects", lambda run, assets: Objects())
+    monkeypatch.setattr(export_page, "open_unseen_objects", lambda run, assets: Objects())
     code, _, err = dcign("export", "run", "-o", "objects")
     assert code == 0, err
     starts = json.loads((work / "objects" / ENGINE).read_text())["starts"]

@@ -14,7 +14,7 @@ from dcign.curves import Curve, GroupCurve
 from dcign.errors import RunError
 from dcign.images import load_grey
 from dcign.run import load_run
-from pipelines.commands.rerender import load_calibration
+from pipelines.rerender.plan import calibration_for
 from pipelines.rerender.request import Request
 from render.shards import open_data_set
 
@@ -210,9 +210,9 @@ def test_transparent_pixels_show_the_background_of_the_object_of_the_run(dcign, 
 @pytest.mark.parametrize(
     ("limit", "words", "named"),
     [
-        ("rerender.MOST_INPUTS", ["faces"], "IMAGE: expected at most 1 images at once, found 2"),
-        ("standard_input.MOST_PIPED", ["-"], "stdin: expected an image of at most 0 MiB"),
-        ("rerender_pictures.MOST_PLACES", ["face.png"], "a sheet: 1 rows of up to 2 images are too many"),
+        ("rerender.inputs.MOST_INPUTS", ["faces"], "IMAGE: expected at most 1 images at once, found 2"),
+        ("console.MOST_PIPED", ["-"], "stdin: expected an image of at most 0 MiB"),
+        ("rerender.pictures.MOST_PLACES", ["face.png"], "a sheet: 1 rows of up to 2 images are too many"),
     ],
 )
 def test_what_would_fill_the_memory_is_refused(dcign, work, monkeypatch, limit, words, named):
@@ -283,11 +283,11 @@ def test_latents_that_training_gave_no_meaning_need_a_calibration(work):
     run = load_run(work / "uncalibrated")
     entangled = replace(run, config=replace(run.config, procedure="entangled"))
     nothing = Request({}, [], [], False, None, (), "face.png", 9, 0, 0)
-    assert load_calibration(entangled, nothing).curves == {}
+    assert calibration_for(entangled, nothing).curves == {}
     for asked in ({"random": 1}, {"like": "face.png", "parts": ("light",)}, {"latents": [("azimuth", np.zeros(1))]}):
-        assert load_calibration(run, replace(nothing, **asked)).curves == {}
+        assert calibration_for(run, replace(nothing, **asked)).curves == {}
         with pytest.raises(RunError, match="no calibration here"):
-            load_calibration(entangled, replace(nothing, **asked))
+            calibration_for(entangled, replace(nothing, **asked))
 
 
 def test_knobs_that_had_to_be_found_are_used(dcign, work):

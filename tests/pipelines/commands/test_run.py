@@ -190,7 +190,7 @@ def test_recipes_are_listed_a_line_each():
 def test_a_stop_signal_lets_the_stage_save_and_says_how_to_resume(calls, tmp_path, number, whole_group):
     code = f"""if True:
         import sys
-        from pipelines import run
+        from pipelines.commands import run
         run.DCIGN = {run.DCIGN!r}
         run.command.main(["mine.toml"])
     """

@@ -9,11 +9,11 @@ from face_file_fixtures import basel_h5, basel_h5_expression, small_face, write_
 from mesh_fixtures import write_models
 from shard_fixtures import write_synthetic
 
-import pipelines.drawing.renderer as studio_module
+import pipelines.drawing.renderer as renderer_module
 import render.lod
 from assets.face_catalog import FaceSampling, open_faces
 from pipelines.commands.render import command
-from pipelines.drawing.renderer import NoStudio, open_studio
+from pipelines.drawing.renderer import CannotDraw, open_dataset_renderer
 from render.errors import BadInput, Failure
 from render.manifest import NAME
 from render.shard_file import map_shard
@@ -86,15 +86,15 @@ def all_shown(data):
 
 
 def assert_drawn_again(data, assets=None):
-    """Draws all images of `data` anew; returns the studio's warnings."""
+    """Draws all images of `data` anew; returns the renderer's warnings."""
     views, images = all_shown(data)
     done = []
-    with open_studio(data, assets, workers=1) as studio:
-        assert np.array_equal(studio.draw(views, done.append), images)
+    with open_dataset_renderer(data, assets, workers=1) as renderer:
+        assert np.array_equal(renderer.draw(views, done.append), images)
         assert sum(done) == len(images) == 4 * len(data.factors)
-        assert studio.settings == data.manifest.settings
-        assert dict(studio.sampling.ranges) == data.ranges
-        return studio.warnings
+        assert renderer.settings == data.manifest.settings
+        assert dict(renderer.sampling.ranges) == data.ranges
+        return renderer.warnings
 
 
 def test_built_in_faces_are_drawn_to_the_byte_as_in_their_shards(faces):
@@ -121,8 +121,8 @@ def test_an_identity_is_a_place_among_the_models_that_were_matched(some_chairs, 
 
 def refused(data, assets, *names, kind=BadInput):
     with pytest.raises(BadInput) as caught:
-        open_studio(data, assets)
-    assert isinstance(caught.value, NoStudio) == (kind is NoStudio)
+        open_dataset_renderer(data, assets)
+    assert isinstance(caught.value, CannotDraw) == (kind is CannotDraw)
     text = str(caught.value)
     assert "\n" not in text
     for name in names:
@@ -130,21 +130,21 @@ def refused(data, assets, *names, kind=BadInput):
     return text
 
 
-def test_without_their_models_there_is_no_studio(some_chairs, expressions):
-    refused(open_data_set(some_chairs, "test"), None, "chairs", "--assets PATH", kind=NoStudio)
-    refused(open_data_set(expressions, "test"), None, "--assets PATH", kind=NoStudio)
+def test_without_their_models_there_is_no_renderer(some_chairs, expressions):
+    refused(open_data_set(some_chairs, "test"), None, "chairs", "--assets PATH", kind=CannotDraw)
+    refused(open_data_set(expressions, "test"), None, "--assets PATH", kind=CannotDraw)
 
 
 def test_pictures_from_elsewhere_cannot_be_drawn(tmp_path, models):
     data = open_data_set(write_synthetic(tmp_path / "s", split="test"), "test")
-    refused(data, None, tmp_path / "s", "imported", kind=NoStudio)
+    refused(data, None, tmp_path / "s", "imported", kind=CannotDraw)
     refused(data, models, tmp_path / "s", "imported")
 
 
 def test_built_in_models_of_another_version_are_named(faces, tmp_path):
     assets = json.loads((faces / NAME).read_text())["settings"]["assets"]
     data = changed(faces, tmp_path, assets={**assets, "models": {"built-in": "0" * 64}})
-    refused(data, None, "assets.models.built-in", "0" * 64, "this version", kind=NoStudio)
+    refused(data, None, "assets.models.built-in", "0" * 64, "this version", kind=CannotDraw)
 
 
 def test_models_that_are_missing_or_changed_are_named(some_chairs, models, tmp_path):
@@ -182,15 +182,15 @@ def test_a_manifest_that_says_something_else_is_refused_by_name(some_chairs, mod
     refused(changed(some_chairs, tmp_path, **settings), models, tmp_path / "shards", name)
 
 
-def test_without_opengl_there_is_no_studio_unless_models_were_given(faces, some_chairs, models, monkeypatch):
-    class Dead(studio_module.Pool):
+def test_without_opengl_there_is_no_renderer_unless_models_were_given(faces, some_chairs, models, monkeypatch):
+    class Dead(renderer_module.Pool):
         def __enter__(self):
             return self
 
         def first_info(self):
             raise Failure("no OpenGL here")
 
-    monkeypatch.setattr(studio_module, "Pool", Dead)
-    refused(open_data_set(faces, "test"), None, "no OpenGL here", kind=NoStudio)
+    monkeypatch.setattr(renderer_module, "Pool", Dead)
+    refused(open_data_set(faces, "test"), None, "no OpenGL here", kind=CannotDraw)
     with pytest.raises(Failure, match="no OpenGL here"):
-        open_studio(open_data_set(some_chairs, "test"), models)
+        open_dataset_renderer(open_data_set(some_chairs, "test"), models)
