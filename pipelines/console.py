@@ -1,4 +1,4 @@
-"""What the commands share at the terminal: lazy groups, progress, the folder of `-o`, standard input, columns.
+"""The terminal side of commands: lazy groups, progress, the folder of `-o`, images from standard input, columns.
 
 Nothing heavy is imported at the top of this file or of a command's: `--help` stays quick.
 """
@@ -80,7 +80,7 @@ class LazyGroup(Group):
 
 
 class Numbers(click.ParamType):
-    """`count` whole numbers between separators, or up to `most`: 96/64/32 or 1:1:1:10."""
+    """An option of `count` whole numbers between separators, or up to `most`: 96/64/32 or 1:1:1:10."""
 
     name = "numbers"
 

@@ -61,6 +61,6 @@ def _opened(path: Path) -> dict[str, Any]:
         last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"
         raise (BadInput if "Error" in last else Failure)(f"{path}: could not be opened: {last}")
     row: dict[str, Any] = {"path": path.name, **json.loads(done.stdout.splitlines()[-1])}
-    held = ", ".join(f"{n} {part}" for part, n in row["parts"].items() if n) or f"{row['models']} models"
-    click.echo(f"{row['path']:<28} {row['seconds']:7.2f} s  {row['peak_bytes'] / 2**20:7.0f} MiB  {held}")
+    parts = ", ".join(f"{n} {part}" for part, n in row["parts"].items() if n) or f"{row['models']} models"
+    click.echo(f"{row['path']:<28} {row['seconds']:7.2f} s  {row['peak_bytes'] / 2**20:7.0f} MiB  {parts}")
     return row

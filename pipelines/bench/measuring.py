@@ -1,4 +1,4 @@
-"""How benchmarks measure and report: functions called in processes of their own, and a JSON file of what was found."""
+"""The tools of benchmarks: functions called in processes of their own, and figures written as JSON."""
 
 from __future__ import annotations
 

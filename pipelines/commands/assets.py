@@ -117,13 +117,13 @@ def draw(
         raise BadInput(f"-o: expected a file name ending in .png, found {output}")
     if not output.parent.is_dir():
         raise BadInput(f"-o {output}: there is no folder {output.parent}; make it first")
-    asked = (azimuth, elevation, light)
-    for name, angle in zip(EXTRINSIC, asked, strict=True):
+    pose = (azimuth, elevation, light)
+    for name, angle in zip(EXTRINSIC, pose, strict=True):
         if angle is not None and not isfinite(angle):
             raise BadInput(f"--{name}: expected degrees, found {angle}")
     catalog = open_catalog(kind or kind_at(path), path, match=match)
     renderer = ObjectRenderer(catalog, size)
-    angles = [front if angle is None else angle for angle, front in zip(asked, renderer.front, strict=True)]
+    angles = [front if angle is None else angle for angle, front in zip(pose, renderer.front, strict=True)]
     image = renderer.image(renderer.object(seed, split), *angles)
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG")

@@ -74,17 +74,17 @@ def command(ctx: click.Context, recipe: str | None, output: Path | None, listing
         for line in _listed():
             click.echo(line)
         return
-    asked = read_recipe(recipe)
-    folder = Path(asked.stem) if output is None else output
-    check_stages(asked, (stage.words for stage in stages(asked, folder)))
-    _check_folder(folder, asked)
-    planned = list(stages(asked, folder, _in_fp32(asked)))
+    wanted = read_recipe(recipe)
+    folder = Path(wanted.stem) if output is None else output
+    check_stages(wanted, (stage.words for stage in stages(wanted, folder)))
+    _check_folder(folder, wanted)
+    planned = list(stages(wanted, folder, _in_fp32(wanted)))
     if dry_run:
         for stage in planned:
             click.echo(shlex.join(["dcign", *stage.words]))
         return
-    _claim(folder, asked)
-    click.echo(": ".join(text for text in (asked.name, asked.about, asked.time) if text))
+    _claim(folder, wanted)
+    click.echo(": ".join(text for text in (wanted.name, wanted.about, wanted.time) if text))
     again = shlex.join(["dcign", "run", recipe, *([] if output is None else ["-o", str(output)])])
     began = time.monotonic()
     for stage in planned:
@@ -165,7 +165,7 @@ def _in_fp32(recipe: Recipe) -> bool:
     return resolve_precision(str(options.get("precision", "auto")), device) == "fp32"
 
 
-def _check_folder(folder: Path, asked: Recipe) -> None:
+def _check_folder(folder: Path, wanted: Recipe) -> None:
     """Raise BadInput unless `folder` is new, empty, or was begun with this recipe."""
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"-o {folder}: expected a folder, found a file")
@@ -173,20 +173,20 @@ def _check_folder(folder: Path, asked: Recipe) -> None:
         from dcign.run_folder import MAY_CHANGE
 
         free = {"tensorboard", *(name.replace("_", "-") for name in MAY_CHANGE)}
-        check_same(read_recipe(str(folder / RECORD)), asked, free, folder)
+        check_same(read_recipe(str(folder / RECORD)), wanted, free, folder)
     elif folder.is_dir() and any(not path.name.endswith(".tmp") for path in folder.iterdir()):
         raise BadInput(f"-o {folder}: expected an empty folder or one that `dcign run` began, found other files")
 
 
-def _claim(folder: Path, asked: Recipe) -> None:
+def _claim(folder: Path, wanted: Recipe) -> None:
     """Make the folder, and record the recipe in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"-o {folder}: cannot be made: {error.strerror}") from None
     record = folder / RECORD
-    if not record.is_file() or record.read_bytes() != asked.text:
-        write_file(record, asked.text)
+    if not record.is_file() or record.read_bytes() != wanted.text:
+        write_file(record, wanted.text)
 
 
 def _run(ctx: click.Context, words: list[str], again: str) -> None:

@@ -1,1 +1,1 @@
-"""All that is drawn beyond `dcign render`: sheets, single objects, and the views of an evaluation."""
+"""Pictures beyond those of `dcign render`: sheets, single objects, and the views of an evaluation."""

@@ -23,7 +23,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from importlib import resources
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -43,6 +42,7 @@ from dcign.sliders import to_json
 from pipelines.drawing.objects import UnseenObjects
 from pipelines.explore.session import OpenRun, PictureGone, Pictures, UploadedPicture, compared, file_name, short_names
 from pipelines.explore.settings import STEPS, command_line, fitted, read_integer, read_settings, recording, sweeps
+from pipelines.web.files import read_web_file
 
 T = TypeVar("T")
 MOST_BYTES = 64 * 2**20  # of an upload
@@ -196,12 +196,12 @@ class Explorer:
     async def sweep(self, request: Request) -> Response:
         picture = self._picture(request)
         pairs = request.query_params.multi_items()
-        asked = {name: text for name, text in pairs if name in ("of", "steps")}
-        settings = read_settings([pair for pair in pairs if pair[0] not in asked], self.runs[0].sliders)
-        slider = next((each for each in self.runs[0].sliders if each.name == asked.get("of")), None)
+        recorded = {name: text for name, text in pairs if name in ("of", "steps")}
+        settings = read_settings([pair for pair in pairs if pair[0] not in recorded], self.runs[0].sliders)
+        slider = next((each for each in self.runs[0].sliders if each.name == recorded.get("of")), None)
         if slider is None:
             raise BadInput("of: expected the name of a slider")
-        steps = read_integer("steps", asked.get("steps", "24"), *STEPS)
+        steps = read_integer("steps", recorded.get("steps", "24"), *STEPS)
         pictures = [await self._decode(picture, each) for each in sweeps(slider, steps, settings)]
         return _bytes(await _in(self.reader, lambda: recording(slider, pictures, self.names)), "image/gif")
 
@@ -265,7 +265,7 @@ async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
 
 
 def _file(name: str, kind: str) -> Callable[[Request], Any]:
-    content = resources.files("pipelines").joinpath("web", name).read_bytes()
+    content = read_web_file(name)
 
     async def answer(_: Request) -> Response:
         return Response(content, media_type=kind)

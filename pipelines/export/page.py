@@ -24,8 +24,8 @@ from dcign.saved_reports import reach
 from dcign.sliders import Slider, to_json
 from pipelines.drawing.objects import open_unseen_objects
 from pipelines.drawing.renderer import CannotDraw
+from pipelines.web.files import read_web_file
 
-WEB = Path(__file__).parents[1] / "web"
 FORMAT, VERSION = "dcign-export", 1
 ENGINE, INDEX = "engine.json", "index.html"
 SCRIPTS = ("export.js", "code.js", "controls.js", "network.js", "photo.js", "pixels.js")
@@ -54,9 +54,9 @@ class Start:
 
 def scripts() -> dict[str, bytes]:
     """Read what is the same in each export, name -> content: scripts, styles and the runtime."""
-    files = {f"page/{name}": (WEB / name).read_bytes() for name in (*SCRIPTS, *STYLES, "icon.svg")}
-    runtime = WEB / "vendor" / RUNTIME
-    return {**files, **{f"page/{RUNTIME}/{new}": (runtime / old).read_bytes() for old, new in RUNTIME_FILES.items()}}
+    files = {f"page/{name}": read_web_file(name) for name in (*SCRIPTS, *STYLES, "icon.svg")}
+    runtime = {f"page/{RUNTIME}/{new}": read_web_file(f"vendor/{RUNTIME}/{old}") for old, new in RUNTIME_FILES.items()}
+    return {**files, **runtime}
 
 
 def pictures(starts: Sequence[Start]) -> dict[str, bytes]:
@@ -108,7 +108,7 @@ def index_html(
         f"{f', measured {measured}' if measured else ''}."
     )
     loaded = sum(len(content) for path, content in files.items() if path.endswith(LOADED))
-    template = (WEB / "export.html").read_text(encoding="utf-8")
+    template = read_web_file("export.html").decode()
     return (
         Template(template)
         .substitute(

@@ -157,21 +157,21 @@ def check_stages(recipe: Recipe, stages: Iterable[list[str]]) -> None:
                 raise BadInput(f"{recipe.name}: [{command_name}] {error.format_message()}") from None
 
 
-def check_same(begun: Recipe, asked: Recipe, free: Iterable[str], folder: Path) -> None:
-    """Raise BadInput, naming the setting, if `folder` was begun with a recipe that differs from the one `asked` for.
+def check_same(begun: Recipe, now: Recipe, free: Iterable[str], folder: Path) -> None:
+    """Raise BadInput, naming the setting, if `folder` was begun with a recipe that differs from the one of `now`.
 
     There may be more steps, to go on with the training; the `free` options of `dcign train`, and how the run is
     evaluated and re-rendered, may change at any time.
     """
     for section in ("render", "train"):
-        was, wanted = begun.sections.get(section, {}), asked.sections.get(section, {})
+        was, wanted = begun.sections.get(section, {}), now.sections.get(section, {})
         for key in dict.fromkeys((*was, *wanted)):
             old, new = was.get(key), wanted.get(key)
             more = key in ("steps", "steps-fp32") and isinstance(old, int) and isinstance(new, int) and new > old
             if old != new and not more and not (section == "train" and key in free and key != "steps"):
                 raise BadInput(
                     f"-o {folder}: begun with another recipe: expected [{section}] {key} {_shown(old)} as in "
-                    f"{begun.name}, found {_shown(new)} in {asked.name}; name another -o"
+                    f"{begun.name}, found {_shown(new)} in {now.name}; name another -o"
                 )
 
 

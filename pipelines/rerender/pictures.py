@@ -37,7 +37,7 @@ class Strip:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """All strips of one input. `before` stands left of each: the input and the other images of the request."""
+    """The strips of one input. `before` stands left of each: the input and the other images of the request."""
 
     name: str
     before: tuple[Tile, ...]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -178,11 +179,26 @@ def test_a_dry_run_prints_commands_and_leaves_nothing(calls, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.toml", "stand_in.py"]
 
 
+def test_what_a_line_of_a_dry_run_reads_is_made_by_one_before(calls, tmp_path):
+    (tmp_path / "mine.toml").write_text(RECIPE)
+    lines = [shlex.split(line) for line in call("mine.toml", "--dry-run", "-o", "a b").output.splitlines()]
+    rerendered = [words[3] for words in lines if words[1] == "rerender"]
+    assert len(rerendered) == 2
+    made = [words[words.index("-o") + 1] for words in lines]
+    first = next(place for place, words in enumerate(lines) if words[1] == "rerender")
+    assert set(rerendered) <= set(made[:first])
+
+
+@pytest.mark.parametrize(("native", "steps"), [(True, "5,000"), (False, "3,000")])
+def test_the_list_has_the_steps_that_this_machine_takes(monkeypatch, native, steps):
+    monkeypatch.setattr("dcign.precision.has_native_bf16", lambda device: native)
+    assert f"{steps} steps of 24/16/8" in next(line for line in call().output.splitlines() if line.startswith("demo"))
+
+
 def test_recipes_are_listed_a_line_each():
     heading, *lines = call().output.splitlines()
     assert heading.split()[0] == "recipe"
     assert {line.split()[0] for line in lines} == set(shipped())
-    assert "5,000 steps of 24/16/8" in next(line for line in lines if line.startswith("demo"))
     assert call("demo", "--list").output == call().output
 
 
