@@ -1,1 +1,1 @@
-"""What a person runs: the `dcign` command, and its recipes."""
+"""The `dcign` command: its sub-commands, its recipes, its pages and its benchmarks."""

@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import traceback
 
 import click
 
 from assets.errors import DcignError
+from pipelines.console import LazyGroup
 
 # name -> (module that defines `command`, one line of help)
 COMMANDS = {
-    "render": ("pipelines.render", "Render single-factor mini-batches into shards."),
-    "assets": ("pipelines.assets", "List, show, check and export face models and chairs."),
-    "import": ("pipelines.import_shards", "Turn images from elsewhere into shards."),
-    "preview": ("pipelines.preview", "Draw a labelled sheet of what shards hold."),
-    "verify": ("pipelines.verify", "Rehash and recheck every shard; name what is bad."),
-    "train": ("pipelines.train", "Train a graphics code from shards with clamped SGVB."),
-    "evaluate": ("pipelines.evaluate", "Measure a run on test shards; write report.json and report.html."),
-    "rerender": ("pipelines.rerender", "Re-pose, re-light and mix the objects of images."),
-    "encode": ("pipelines.encode", "Turn images into graphics codes: JSON, CSV or NPZ."),
-    "decode": ("pipelines.decode", "Turn graphics codes back into images."),
-    "explore": ("pipelines.explore", "Turn the knobs of a run on a local web page."),
-    "export": ("pipelines.export", "Write ONNX files, a page that runs them, and a model card."),
-    "bench": ("pipelines.bench", "Measure time and memory on this machine."),
-    "run": ("pipelines.run", "Render, train and measure by a recipe, start to end."),
-    "runs": ("pipelines.runs", "List training runs with their best figures."),
-    "compare": ("pipelines.compare", "Set the reports of several runs side by side."),
-    "doctor": ("pipelines.doctor", "Say what this machine has, and what to install."),
+    "render": ("pipelines.commands.render", "Render single-factor mini-batches into shards."),
+    "assets": ("pipelines.commands.assets", "List, show, check and export face models and chairs."),
+    "import": ("pipelines.commands.import_", "Turn images from elsewhere into shards."),
+    "preview": ("pipelines.commands.preview", "Draw a labelled sheet of what shards hold."),
+    "verify": ("pipelines.commands.verify", "Rehash and recheck every shard; name what is bad."),
+    "train": ("pipelines.commands.train", "Train a graphics code from shards with clamped SGVB."),
+    "evaluate": ("pipelines.commands.evaluate", "Measure a run on test shards; write report.json and report.html."),
+    "rerender": ("pipelines.commands.rerender", "Re-pose, re-light and mix the objects of images."),
+    "encode": ("pipelines.commands.encode", "Turn images into graphics codes: JSON, CSV or NPZ."),
+    "decode": ("pipelines.commands.decode", "Turn graphics codes back into images."),
+    "explore": ("pipelines.commands.explore", "Turn the knobs of a run on a local web page."),
+    "export": ("pipelines.commands.export", "Write ONNX files, a page that runs them, and a model card."),
+    "bench": ("pipelines.commands.bench", "Measure time and memory on this machine."),
+    "run": ("pipelines.commands.run", "Render, train and measure by a recipe, start to end."),
+    "runs": ("pipelines.commands.runs", "List training runs with their best figures."),
+    "compare": ("pipelines.commands.compare", "Set the reports of several runs side by side."),
+    "doctor": ("pipelines.commands.doctor", "Say what this machine has, and what to install."),
+    "completion": ("pipelines.commands.completion", "Print what makes a shell complete commands and options."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose sub-commands are imported only when they run or show their own help."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.version_option(package_name="dcign", message="dcign %(version)s")
 def group(debug: bool) -> None:
@@ -64,7 +47,7 @@ def group(debug: bool) -> None:
 
 
 def main() -> None:
-    """Entry point: one line for an error, exit 2 for bad input and 1 for a failure, a traceback only with --debug."""
+    """Run `dcign`: an error is one line, bad input exits 2 and a failure 1, a traceback comes only with --debug."""
     debug = "--debug" in sys.argv[1:]
     arguments = [word for word in sys.argv[1:] if word != "--debug"]  # allowed before and after the sub-command
     try:

@@ -12,28 +12,29 @@ from typing import Any
 
 import click
 
+from pipelines.bench.measuring import JSON_OUTPUT, write_json
 from render.errors import BadInput, Failure
-from render.files import write_file
 
 # Run in a fresh process: opens one asset and prints what that took.
 OPENING = """
 import json, re, sys, time
 from pathlib import Path
+import assets.chair_catalog
 from assets.face_catalog import FaceSampling
-from pipelines.opening import open_catalog, recognised
+from pipelines.catalogs import kind_at, open_catalog
 path = Path(sys.argv[1])
 started = time.perf_counter()
-catalog = open_catalog(recognised(path), path, FaceSampling(expressions=True))
+catalog = open_catalog(kind_at(path), path, FaceSampling(expressions=True))
 seconds = time.perf_counter() - started
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024  # of this program alone
 print(json.dumps({"seconds": seconds, "peak_bytes": peak, "models": len(catalog.models), "parts": catalog.parts}))
 """
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(name="assets", context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
-def assets(paths: tuple[Path, ...], output: Path | None) -> None:
+@JSON_OUTPUT
+def command(paths: tuple[Path, ...], output: Path | None) -> None:
     """Time the opening of face models and chairs, checksum included, and its peak memory.
 
     PATHS are files or folders as for `dcign render --assets`. Without any, synthetic Basel models of the full size
@@ -46,14 +47,12 @@ def assets(paths: tuple[Path, ...], output: Path | None) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         if not paths:
-            from pipelines.bench.full_size_models import write_full_size
+            from pipelines.bench.inputs import write_full_size
 
             click.echo("Writing synthetic Basel models of the full size.")
             paths = write_full_size(Path(folder))
         rows = [_opened(path) for path in paths]
-    if output is not None:
-        machine = {"python": platform.python_version(), "machine": platform.platform()}
-        write_file(output, (json.dumps({"opening": rows, **machine}, indent=1) + "\n").encode())
+    write_json(output, {"opening": rows, "python": platform.python_version(), "machine": platform.platform()})
 
 
 def _opened(path: Path) -> dict[str, Any]:
@@ -62,6 +61,6 @@ def _opened(path: Path) -> dict[str, Any]:
         last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"
         raise (BadInput if "Error" in last else Failure)(f"{path}: could not be opened: {last}")
     row: dict[str, Any] = {"path": path.name, **json.loads(done.stdout.splitlines()[-1])}
-    held = ", ".join(f"{n} {part}" for part, n in row["parts"].items() if n) or f"{row['models']} models"
-    click.echo(f"{row['path']:<28} {row['seconds']:7.2f} s  {row['peak_bytes'] / 2**20:7.0f} MiB  {held}")
+    parts = ", ".join(f"{n} {part}" for part, n in row["parts"].items() if n) or f"{row['models']} models"
+    click.echo(f"{row['path']:<28} {row['seconds']:7.2f} s  {row['peak_bytes'] / 2**20:7.0f} MiB  {parts}")
     return row

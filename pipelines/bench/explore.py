@@ -3,7 +3,6 @@ explorer's page, and on the one that `dcign export` writes."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -22,7 +21,7 @@ import click
 import numpy as np
 
 from dcign.errors import BadInput, Failure
-from render.files import write_file
+from pipelines.bench.measuring import JSON_OUTPUT, write_json
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 # From the moment the browser got the key to the frame after the canvas was drawn, ms
@@ -49,13 +48,13 @@ PACES = {"explore, one after another": 0, "explore, each while the true picture 
 EXPORTED = "exported page, one after another"
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(name="explore", context_settings={"show_default": True})
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--moves", type=click.IntRange(min=10), default=40, help="Of each slider, at each pace.")
 @click.option("--assets", metavar="PATH", type=click.Path(path_type=Path), show_default="the built-in model",
               help="The models that RUN was trained on.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
-def explore(run: Path, moves: int, assets: Path | None, output: Path | None) -> None:
+@JSON_OUTPUT
+def command(run: Path, moves: int, assets: Path | None, output: Path | None) -> None:
     """Move the sliders of `dcign explore RUN` and of the page of `dcign export RUN` by keyboard, in headless Chromium,
     and time the pictures.
 
@@ -97,8 +96,7 @@ def explore(run: Path, moves: int, assets: Path | None, output: Path | None) -> 
     click.echo(f"{'':<48}{'moves':>8}{'p50 ms':>10}{'p95 ms':>10}{'most ms':>10}")
     for pace, each in found.items():
         click.echo(f"{pace:<48}{each['moves']:>8}{each['p50']:>10.1f}{each['p95']:>10.1f}{each['most']:>10.1f}")
-    if output is not None:
-        write_file(output, (json.dumps(document, indent=1) + "\n").encode())
+    write_json(output, document)
 
 
 def _opened(browser: Any, address: str) -> Any:

@@ -23,6 +23,7 @@ from dcign.batches import MiniBatchOrder, to_float
 from dcign.cpu import prepare_cpu
 from dcign.feeding import Feed, open_feed
 from dcign.precision import resolve_device
+from pipelines.bench.measuring import finish
 from render.errors import Failure
 from render.factors import FACTORS
 from render.shards import DataSet, open_data_set
@@ -49,7 +50,7 @@ class NaiveShards:
 
 
 def naive_rate(folder: Path, device: str, seconds: float) -> float:
-    """Mini-batches a second of a DataLoader over `np.load`, with the DataLoader's defaults."""
+    """Measure mini-batches a second of a DataLoader over `np.load`, with the DataLoader's defaults."""
     on = _prepare(device)
     loader: DataLoader[Tensor] = DataLoader(NaiveShards(open_data_set(folder)), batch_size=None, shuffle=True)  # type: ignore[arg-type]
 
@@ -62,14 +63,14 @@ def naive_rate(folder: Path, device: str, seconds: float) -> float:
 
 
 def our_rate(folder: Path, device: str, seconds: float, limit_bytes: int | None) -> tuple[str, float]:
-    """The kind of our feed (`dcign.feeding`) and its mini-batches a second."""
+    """Return the kind of our feed (`dcign.feeding`) and its mini-batches a second."""
     on = _prepare_ours(device)
     with _open(open_data_set(folder), on, limit_bytes) as feed:
         return feed.kind, _rate(map(to_float, feed), seconds, on)
 
 
 def conversion_rate(folder: Path, device: str, seconds: float) -> float:
-    """Conversions a second to floats of one mini-batch that lies on the device."""
+    """Measure conversions a second to floats of one mini-batch that lies on the device."""
     on = _prepare(device)
     data = open_data_set(folder)
     images = torch.from_numpy(data.minibatch(data.factors[0], 0).images.copy()).to(on)
@@ -77,7 +78,7 @@ def conversion_rate(folder: Path, device: str, seconds: float) -> float:
 
 
 def our_epochs(folder: Path, device: str, limit_bytes: int | None) -> list[dict[str, Any]]:
-    """Speed and memory of this process for each of EPOCHS epochs over the data set, by our feed."""
+    """Measure speed and memory of this process for each of EPOCHS epochs over the data set, by our feed."""
     on = _prepare_ours(device)
     data = open_data_set(folder)
     length, rows = _length(data), []
@@ -86,7 +87,7 @@ def our_epochs(folder: Path, device: str, limit_bytes: int | None) -> list[dict[
             started = time.perf_counter()
             for images in islice(feed, length):
                 to_float(images)
-            _finish(on)
+            finish(on)
             rate = length / (time.perf_counter() - started)
             rows.append({"epoch": epoch, "kind": feed.kind, "minibatches_per_second": rate, **memory()})
     return rows
@@ -112,7 +113,7 @@ def check_same(folder: Path, device: str, limit_bytes: int | None) -> None:
 
 
 def memory() -> dict[str, int]:
-    """Bytes that this process keeps in memory: of its own ('anonymous') and with those of mapped files; on Linux."""
+    """Return the bytes this process keeps in memory, its own ('anonymous') and with those of mapped files; on Linux."""
     status = Path("/proc/self/status")
     if not status.exists():
         return {}
@@ -136,7 +137,7 @@ def _prepare_ours(device: str) -> torch.device:
 
 
 def _order(data: DataSet) -> MiniBatchOrder:
-    """An order in whose every epoch each mini-batch comes once."""
+    """Return an order in whose every epoch each mini-batch comes once."""
     counts = {factor: data.count(factor) for factor in data.factors}
     common = math.gcd(*counts.values())
     return MiniBatchOrder(counts, [counts.get(factor, 0) // common for factor in FACTORS], seed=0)
@@ -160,15 +161,10 @@ def _checksum(images: Tensor) -> Tensor:
 def _rate(images: Iterator[Tensor], seconds: float, device: torch.device) -> float:
     for _ in islice(images, WARM_UP):
         pass
-    _finish(device)
+    finish(device)
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         next(images)
         done += 1
-    _finish(device)
+    finish(device)
     return done / (time.perf_counter() - started)
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.catalog import Catalog
-from assets.chair_catalog import open_chairs
-from assets.face_catalog import open_faces
-from render.errors import BadInput
 from render.factors import MAIN
-from render.job import open_renderer, shading_for
-from render.minibatch import Sampling, draw_minibatch, scenes
-from render.scene import Scene, frame_camera
-from render.sheet import Row, draw_rows
-from render.similarity import mean_difference, ssim
-from render.workers import Pool
+
+if TYPE_CHECKING:
+    from assets.catalog import Catalog
+    from pipelines.drawing.sheet import Row
+    from render.scene import Scene
+    from render.workers import Pool
 
 # Wider than by default, so that extreme poses and lights are among them
 EXTREMES = {"azimuth": (-180.0, 180.0), "elevation": (-30.0, 50.0), "light": (-90.0, 90.0)}
@@ -37,6 +33,8 @@ class _Drawing:
     kind: str
 
     def start(self) -> str:
+        from render.job import open_renderer
+
         global _opened
         _opened = open_renderer(self.renderer, self.size, self.kind)
         return ""
@@ -49,11 +47,11 @@ class _Drawing:
 _opened: Any = None
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(name="parity", context_settings={"show_default": True})
 @click.option("--size", type=click.IntRange(16, 1024), default=150, help="Image width and height in pixels.")
 @click.option("--n", "count", type=click.IntRange(min=1), default=2, help="Mini-batches of each factor and object.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="parity.png", help="Picture to write.")
-def parity(size: int, count: int, output: Path) -> None:
+def command(size: int, count: int, output: Path) -> None:
     """Draw mini-batches of built-in faces and chairs, at extreme poses and lights, by both renderers, and compare them.
 
     The sheet shows reference, batched, and ten times their difference.
@@ -62,6 +60,14 @@ def parity(size: int, count: int, output: Path) -> None:
     Example:
       dcign bench parity -o parity.png
     """
+    from assets.chair_catalog import open_chairs
+    from assets.face_catalog import open_faces
+    from pipelines.drawing.sheet import save_sheet
+    from render.job import shading_for
+    from render.minibatch import Sampling, draw_minibatch, scenes
+    from render.scene import frame_camera
+    from render.similarity import mean_difference, ssim
+
     rows = []
     catalogs: list[Catalog] = [open_faces(None), open_chairs(None)[0]]
     click.echo(f"{'':<18} {'mean difference':>16} {'largest':>9} {'SSIM, least':>12}   of 255 grey levels")
@@ -79,18 +85,16 @@ def parity(size: int, count: int, output: Path) -> None:
             title = f"{catalog.object} {factor}"
             click.echo(f"{title:<18} {np.mean(apart):>16.3f} {max(apart):>9.3f} {alike:>12.4f}")
             rows.append(_row(title, first, other))
-    sheet = draw_rows(rows)
-    try:
-        sheet.save(output)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{output}: cannot be written as a picture: {error}") from error
+    sheet = save_sheet(rows, output)
     click.echo(f"{output}: {sheet.width} x {sheet.height} pixels.")
 
 
 def _drawn(
     renderer: str, size: int, kind: str, batches: dict[str, list[tuple[Scene, ...]]]
 ) -> dict[str, NDArray[np.uint8]]:
-    """Factor -> (B * N, size, size) images, drawn in a process of its own: one OpenGL context each."""
+    """Draw factor -> (B * N, size, size) images in a process of its own: one OpenGL context each."""
+    from render.workers import Pool
+
     with Pool(_Drawing(renderer, size, kind), 1) as pool:
         pool.first_info()
         return {factor: np.concatenate(_results(pool, several)) for factor, several in batches.items()}
@@ -103,6 +107,9 @@ def _results(pool: Pool, batches: list[tuple[Scene, ...]]) -> list[NDArray[np.ui
 
 
 def _row(title: str, first: NDArray[np.uint8], other: NDArray[np.uint8]) -> Row:
+    from pipelines.drawing.sheet import Row
+    from render.similarity import mean_difference
+
     chosen = np.linspace(0, len(first) - 1, SHOWN).astype(int)
     images, captions = [], []
     for i in chosen:

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from assets.catalog import Catalog
-from assets.face_catalog import open_faces
-from pipelines.bench.naive_loops import LOOPS
-from pipelines.detail import with_detail
-from pipelines.opening import BUILT_IN, given
-from render.devices import places, software_warning
+from pipelines.bench.measuring import JSON_OUTPUT, write_json
+from pipelines.catalogs import BUILT_IN, model_path
 from render.errors import Failure
 from render.factors import DEFAULT_RANGES, MAIN
-from render.files import write_file
-from render.job import MINIBATCHES_PER_SHARD, Job, tasks_of
-from render.minibatch import Sampling
-from render.workers import Pool
+
+if TYPE_CHECKING:
+    from assets.catalog import Catalog
+    from render.job import Job
 
 SIZE, IMAGES = 150, 20
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(name="render", context_settings={"show_default": True})
 @click.option(
     "--assets", "path", type=click.Path(path_type=Path), default=BUILT_IN, help="Face model, as for `dcign render`."
 )
@@ -38,8 +33,8 @@ SIZE, IMAGES = 150, 20
 @click.option("--n", "count", type=click.IntRange(min=1), default=100, help="Mini-batches of each factor, for ours.")
 @click.option("--workers", type=click.IntRange(min=1), show_default="as `dcign render`", help="Processes, for ours.")
 @click.option("--full-mesh", is_flag=True, help="Ours without level of detail.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
-def render(path: Path, seconds: float, count: int, workers: int | None, full_mesh: bool, output: Path | None) -> None:
+@JSON_OUTPUT
+def command(path: Path, seconds: float, count: int, workers: int | None, full_mesh: bool, output: Path | None) -> None:
     """Compare rendering with the loops that users write: pyrender, and PyVista where it is installed.
 
     Each loop draws one image at a time in one process, with as many threads as its library likes; ours renders shards
@@ -49,32 +44,39 @@ def render(path: Path, seconds: float, count: int, workers: int | None, full_mes
     Example:
       dcign bench render -o render.json
     """
-    catalog: Catalog = open_faces(given(path))
+    from assets.face_catalog import open_faces
+    from pipelines.bench.naive_render import LOOPS
+    from pipelines.drawing.renderer import with_detail
+    from render.devices import software_warning
+    from render.job import Job
+    from render.minibatch import Sampling
+
+    catalog: Catalog = open_faces(model_path(path))
     if not full_mesh:
         catalog = with_detail(catalog, SIZE)
-    chosen = places(workers)
     rates: dict[str, dict[str, float]] = {}
     for library in [name for name in LOOPS if importlib.util.find_spec(name)]:
         rates[library] = {factor: _naive(library, factor, path, seconds) for factor in MAIN}
         click.echo(f"{library:<10} " + "  ".join(f"{factor} {rate:.1f}" for factor, rate in rates[library].items()))
-    ours, gl = _ours(Job(catalog, Sampling(DEFAULT_RANGES["face"]), 0, SIZE, IMAGES), chosen, count)
+    job = Job(catalog, Sampling(DEFAULT_RANGES["face"]), 0, SIZE, IMAGES)
+    ours, gl, processes = _ours(job, workers, count)
     if warning := software_warning(gl):
         click.secho(f"Warning: {warning}", fg="yellow", err=True)
-    click.echo(f"OpenGL: {gl}; {len(chosen)} workers; {catalog.name}, {getattr(catalog, 'detail', {})}")
+    click.echo(f"OpenGL: {gl}; {processes} workers; {catalog.name}, {getattr(catalog, 'detail', {})}")
     click.echo(f"\n{'images/s':<12}" + "".join(f"{name:>12}" for name in [*rates, "ours", *(f"/ {n}" for n in rates)]))
     for factor in MAIN:
-        held = [rates[name][factor] for name in rates]
-        cells = [*(f"{rate:.1f}" for rate in [*held, ours[factor]]), *(f"{ours[factor] / rate:.1f} x" for rate in held)]
+        theirs = [rates[name][factor] for name in rates]
+        cells = [f"{rate:.1f}" for rate in (*theirs, ours[factor])] + [
+            f"{ours[factor] / rate:.1f} x" for rate in theirs
+        ]
         click.echo(f"{factor:<12}" + "".join(f"{cell:>12}" for cell in cells))
-    if output is not None:
-        facts = {"gl": gl, "workers": len(chosen), "model": catalog.name, "detail": getattr(catalog, "detail", {})}
-        document = {"images_per_second": {**rates, "ours": ours}, **facts}
-        write_file(output, (json.dumps(document, indent=1) + "\n").encode())
+    facts = {"gl": gl, "workers": processes, "model": catalog.name, "detail": getattr(catalog, "detail", {})}
+    write_json(output, {"images_per_second": {**rates, "ours": ours}, **facts})
 
 
 def _naive(library: str, factor: str, path: Path, seconds: float) -> float:
-    """Images a second of one loop, in a process of its own and with the library's own choice of threads."""
-    words = [sys.executable, "-m", "pipelines.bench.naive_loops", library, factor, str(path), str(seconds)]
+    """Measure images a second of one loop, in a process of its own, with the library's own choice of threads."""
+    words = [sys.executable, "-m", "pipelines.bench.naive_render", library, factor, str(path), str(seconds)]
     done = subprocess.run(words, capture_output=True, text=True, env=dict(os.environ))
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"
@@ -82,16 +84,19 @@ def _naive(library: str, factor: str, path: Path, seconds: float) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
-def _ours(job: Job, chosen: Any, count: int) -> tuple[dict[str, float], str]:
-    """Images a second for each factor, from the first mini-batch to the last, and the OpenGL string."""
+def _ours(job: Job, workers: int | None, count: int) -> tuple[dict[str, float], str, int]:
+    """Measure images a second for each factor, first mini-batch to last; with the OpenGL string and the processes."""
+    from pipelines.drawing.renderer import drawing_pool
+    from render.job import MINIBATCHES_PER_SHARD, tasks_of
+
     rates = {}
-    with tempfile.TemporaryDirectory() as folder, Pool(job, len(chosen), chosen) as pool:
+    with tempfile.TemporaryDirectory() as folder, drawing_pool(job, workers) as pool:
         gl = pool.first_info()
         for factor in MAIN:
-            warm = tasks_of(factor, "test", MINIBATCHES_PER_SHARD * len(chosen))  # as many shards as workers
+            warm = tasks_of(factor, "test", MINIBATCHES_PER_SHARD * pool.count)  # as many shards as workers
             warm = [type(task)(task.factor, task.split, task.index, task.first, 1) for task in warm]
             pool.run([(Path(folder), task) for task in warm], lambda *_: None, lambda _: None)
             started = time.perf_counter()
             pool.run([(Path(folder), t) for t in tasks_of(factor, "train", count)], lambda *_: None, lambda _: None)
             rates[factor] = count * job.batch_size / (time.perf_counter() - started)
-    return rates, gl
+    return rates, gl, pool.count

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.bench.disc_shards import write_discs
-from pipelines.bench.operations import floor_seconds, layers, least_bytes, operations
-from pipelines.train import Numbers
-from render.errors import Failure
-from render.files import write_file
-from render.shards import DataSet, open_data_set
+from dcign.config import DEVICES
+from pipelines.bench.measuring import JSON_OUTPUT, ask, two_processes, write_json
+from pipelines.console import Numbers
+
+if TYPE_CHECKING:
+    from render.shards import DataSet
 
 TURNS = 3  # of each program; the median counts
 MINIBATCHES = 50  # of each factor, without SHARDS: one shard each
@@ -28,9 +26,10 @@ CURVE_WIDTHS = (12, 8, 6)  # on a CPU
 RUN = 12_000 * 20  # images of the paper's training
 ASKED = {("cpu", "fp32"): 2.3, ("cpu", "bf16"): 4.0, ("cuda", "bf16"): 10.0}  # times the plain step's speed
 GRADIENTS_ASKED, CURVES_ASKED = 1e-5, 0.01  # largest relative differences
+KERNEL, TAPS, FOLDED_TAPS = 5, 49, 64  # encoder's side; a decoder kernel on the upsampled image; its four folded ones
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(name="train", context_settings={"show_default": True})
 @click.argument("shards", required=False, type=click.Path(path_type=Path))
 @click.option("--widths", type=Numbers(3, "/"), default="96/64/32", metavar="A/B/C", help="As for `dcign train`.")
 @click.option(
@@ -42,11 +41,9 @@ GRADIENTS_ASKED, CURVES_ASKED = 1e-5, 0.01  # largest relative differences
     "--curve-widths", type=Numbers(3, "/"), metavar="A/B/C",
     show_default=f"{'/'.join(map(str, CURVE_WIDTHS))}; as --widths on a GPU", help="Of the network for that.",
 )  # fmt: skip
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: a CUDA GPU if there is one."
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), show_default="none", help="JSON file to write.")
-def train(
+@click.option("--device", type=click.Choice(DEVICES), default="auto", help="auto: a CUDA GPU if there is one.")
+@JSON_OUTPUT
+def command(
     shards: Path | None, widths: tuple[int, int, int], steps: int | None, curve_steps: int,
     curve_widths: tuple[int, int, int] | None, device: str, output: Path | None,
 ) -> None:  # fmt: skip
@@ -76,6 +73,9 @@ def train(
       dcign bench train
       dcign bench train --device cuda -o train.json
     """
+    from pipelines.bench.inputs import write_discs
+    from render.shards import open_data_set
+
     with tempfile.TemporaryDirectory() as temporary:
         if shards is None:
             shards = Path(temporary)
@@ -83,11 +83,9 @@ def train(
         data = open_data_set(shards)
         for name in data.manifest.shards:
             (shards / name).read_bytes()  # into the page cache, for both
-        context = get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as theirs, ProcessPoolExecutor(1, mp_context=context) as ours:
+        with two_processes() as (theirs, ours):
             document = _compare(data, widths, steps, curve_steps, curve_widths, device, theirs, ours)
-    if output is not None:
-        write_file(output, (json.dumps(document, indent=1) + "\n").encode())
+    write_json(output, document)
 
 
 def _compare(
@@ -103,7 +101,7 @@ def _compare(
     for each in (widths, curve_widths or widths):
         TrainConfig(widths=each)  # refuse what cannot be trained before anything is measured
     decoder_grid(data.size)
-    machine = _ask(ours, loops.machine, device)
+    machine = ask(ours, loops.machine, device)
     cuda = machine["device"] == "cuda"
     latents = CodeLayout.for_object(data.object).latents
     floors = {
@@ -123,7 +121,7 @@ def _compare(
     for _ in range(TURNS):
         for program, measured in turns.items():
             pool = theirs if program.startswith(loops.PLAIN) else ours
-            measured.append(_ask(pool, loops.seconds_a_step, setting, program, steps))
+            measured.append(ask(pool, loops.seconds_a_step, setting, program, steps))
     plain = statistics.median(turn[0] for turn in turns[loops.PLAIN])
     rows = {
         program: {
@@ -137,14 +135,14 @@ def _compare(
     # --- agreement
     narrow = loops.Setting(data.folder, device, curve_widths or (widths if cuda else CURVE_WIDTHS))
     curves = [
-        _ask(pool, agreeing.curve, narrow, program, curve_steps)
+        ask(pool, agreeing.curve, narrow, program, curve_steps)
         for pool, program in ((theirs, loops.PLAIN), (ours, "fp32"))
     ]
     agreement = {
         "gradients": {
             "asked": GRADIENTS_ASKED,
-            **_ask(ours, agreeing.gradient_differences, setting),
-            "narrow": _ask(ours, agreeing.gradient_differences, narrow, True),
+            **ask(ours, agreeing.gradient_differences, setting),
+            "narrow": ask(ours, agreeing.gradient_differences, narrow, True),
         },
         "curves": {"asked": CURVES_ASKED, "widths": narrow.widths, **compare_curves(*curves)},
     }
@@ -155,17 +153,10 @@ def _compare(
     }  # fmt: skip
 
 
-def _ask(pool: ProcessPoolExecutor, function: Callable[..., Any], *words: Any) -> Any:
-    try:
-        return pool.submit(function, *words).result()
-    except BrokenProcessPool:
-        raise Failure(f"the process that measured {function.__name__} died; is there enough memory?") from None
-
-
 def floor(
     widths: tuple[int, int, int], latents: int, size: int, images: int, precision: str, machine: dict[str, Any]
 ) -> dict[str, float]:
-    """Operations and bytes of one step, and the seconds that it takes this machine at least in the four-phase form."""
+    """Count operations and bytes of one step, and the fewest seconds it can take here in the four-phase form."""
     ours, plain = (layers(widths, latents, size, four_phase) for four_phase in (True, False))
     bytes_ = least_bytes(ours, images, size, 2 if precision == "bf16" else 4)
     work = operations(ours, images)
@@ -181,7 +172,7 @@ def floor(
 def row(
     turns: list[tuple[float, float]], plain: float, images: int, least: dict[str, float], is_plain: bool
 ) -> dict[str, Any]:
-    """The figures of one program.
+    """Return the figures of one program.
 
     turns   (seconds a step, share of waiting) of each
     plain   seconds a step of the plain program
@@ -203,7 +194,7 @@ def row(
 
 
 def compare_curves(plain: list[float], ours: list[float]) -> dict[str, Any]:
-    """Largest relative difference of the losses of one step, and of their averages over ten."""
+    """Return the largest relative difference of the losses of one step, and of their averages over ten."""
     each = [abs(b - a) / abs(a) for a, b in zip(plain, ours, strict=True)]
     tens = [
         abs(sum(ours[k : k + 10]) - sum(plain[k : k + 10])) / abs(sum(plain[k : k + 10]))
@@ -260,3 +251,75 @@ def _show_agreement(agreement: dict[str, Any]) -> None:
         f"apart (asked {CURVES_ASKED:.0e}), averages over ten steps {curves['largest_of_tens']:.1e}; "
         f"{curves['plain'][0]:.0f} to {curves['plain'][-1]:.0f} nats an image"
     )
+
+
+# Operations and bytes of a training step, counted from the shapes; a multiply-add is two operations.
+#
+# Counted are convolutions and linear maps, forward and backward: the gradient of the weights costs as much as the way
+# forward, that of the inputs as well, except in the first layer, whose inputs are images. The four-phase form has 16
+# multiplications where the plain one has 49, and folds its kernels once a step. All else is a few operations a number.
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or linear map.
+
+    products     multiply-adds an image, forward
+    activations  numbers an image that it takes in
+    weights      numbers, bias included
+    inner        whether the gradient goes on to its inputs
+    folding      multiply-adds a step to fold its kernels
+    """
+
+    products: int
+    activations: int
+    weights: int
+    inner: bool = True
+    folding: int = 0
+
+
+def layers(widths: tuple[int, int, int], latents: int, size: int, four_phase: bool) -> list[Layer]:
+    """List the layers of `dcign.networks.DCIGN`, from the image to the logits."""
+    found: list[Layer] = []
+    side = size
+    for inputs, outputs in pairwise((1, *widths)):
+        weights = inputs * outputs * KERNEL**2
+        after = side - KERNEL + 1
+        found.append(Layer(weights * after**2, inputs * side**2, weights + outputs, inner=len(found) > 0))
+        side = after // 2
+    features = widths[2] * side**2
+    found += [Layer(features * latents, features, (features + 1) * latents)] * 2
+    side = (size + 90) // 16
+    start = widths[2] * side**2
+    found.append(Layer(latents * start, latents, (latents + 1) * start))
+    for inputs, outputs in pairwise((*widths[::-1], widths[0], 1)):
+        kernels, after = inputs * outputs, 2 * side - 6
+        taps = FOLDED_TAPS / 4 if four_phase else TAPS
+        folding = kernels * TAPS * FOLDED_TAPS if four_phase else 0
+        products = int(kernels * taps) * after**2
+        found.append(Layer(products, inputs * side**2, kernels * TAPS + outputs, folding=folding))
+        side = after
+    return found
+
+
+def operations(found: list[Layer], images: int) -> int:
+    """Count the operations of one step on so many images, forward and backward."""
+    return sum(2 * images * layer.products * (3 if layer.inner else 2) + 4 * layer.folding for layer in found)
+
+
+def least_bytes(found: list[Layer], images: int, size: int, number: int) -> int:
+    """Count the bytes that one step must move even if everything between two layers is done on the fly.
+
+    What a layer takes in is written once, read on the way forward and again for the gradient of the weights, and its
+    own gradient written and read, in numbers of so many bytes; images are read three times as uint8. A weight (float32)
+    is read on both ways, its gradient written and read, weight and two momenta read and written by the update.
+    """
+    kept = sum(layer.activations for layer in found if layer.inner) - found[3].activations  # both heads take the same
+    logits = 2 * size**2  # and their gradient: written and read
+    weights = sum(layer.weights for layer in found)
+    return images * (number * (5 * kept + 2 * logits) + 3 * size**2) + 4 * 10 * weights
+
+
+def floor_seconds(operations: int, bytes_: int, peak: float, bandwidth: float) -> float:
+    """Return the shortest time for a step, s: `peak` in operations a second, `bandwidth` in bytes a second."""
+    return max(operations / peak, bytes_ / bandwidth)

@@ -1,23 +1,30 @@
-"""Whether the plain training and ours are one training: gradients of a step, and losses of the first steps."""
+"""Checks that the plain training and ours are one training: gradients of a step, and losses of the first steps.
+
+A ReLU passes its input or stops it, a max-pool takes one of four. Where two values nearly tie, rounding decides, and
+two programs that compute the same function part: their gradients differ by all that flows through that unit, a few
+1e-4 of the norm for one unit in millions. To compare gradients more closely, both have to choose alike: the choices of
+one program are recorded, and repeated by the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from dcign.batches import to_float
 from dcign.step import gradients
-from pipelines.bench.choices import RecordChoices, RepeatChoices
 from pipelines.bench.train_loops import Setting, Training
 
 
 def curve(setting: Setting, program: str, steps: int) -> list[float]:
-    """The bound of each of the first steps, in nats an image; program 'plain' or 'fp32'."""
+    """Return the bound of each of the first steps, in nats an image; program 'plain' or 'fp32'."""
     training = Training(setting)
     with exact_float32():
         if program == "plain":
@@ -28,11 +35,11 @@ def curve(setting: Setting, program: str, steps: int) -> list[float]:
 
 
 def gradient_differences(setting: Setting, exact: bool = False) -> dict[str, Any]:
-    """How far apart the gradients of the first step are, by parameter: norm of the difference / norm.
+    """Measure how far apart the gradients of the first step are, by parameter: norm of the difference / norm.
 
-    'ours to plain' in fp32, with the choices of ReLUs and max-pools alike (`pipelines.bench.choices`); 'turned' is the
-    number of choices that rounding would turn over, and 'with turned' the difference with them. With `exact` also
-    'plain to float64' and 'ours to float64', the rounding of either: against the plain program in float64.
+    'ours to plain' in fp32, with the choices of ReLUs and max-pools alike (see `RepeatChoices`); 'turned' is the number
+    of choices that rounding would turn over, and 'with turned' the difference with them. With `exact` also 'plain to
+    float64' and 'ours to float64', the rounding of either: against the plain program in float64.
     """
     training = Training(setting)
     factor, index = training.order.at(0)
@@ -79,6 +86,63 @@ def _differences(names: list[str], found: list[Tensor], expected: list[Tensor]) 
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Without TF32, which CUDA convolutions otherwise use for float32."""
+    """Turn off TF32, which CUDA convolutions otherwise use for float32."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
         yield
+
+
+class RecordChoices(TorchFunctionMode):
+    """A context that notes what every ReLU and every max-pool (2 x 2) chose, in their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.choices: list[Tensor] = []  # bool: passed; or int64: index into the flat image
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, arguments: Any = (), options: Any = None
+    ) -> Any:
+        kind = KINKS.get(function)
+        if kind is None:
+            return function(*arguments, **(options or {}))
+        choice = kind(arguments[0].detach())
+        return apply(self._take(choice), arguments[0])
+
+    def _take(self, choice: Tensor) -> Tensor:
+        self.choices.append(choice)
+        return choice
+
+
+class RepeatChoices(RecordChoices):
+    """A context in which ReLUs and max-pools choose as in `recorded`; `turned` counts where they would not have."""
+
+    def __init__(self, recorded: RecordChoices) -> None:
+        super().__init__()
+        self._recorded: Iterator[Tensor] = iter(recorded.choices)
+        self.turned = 0
+
+    def _take(self, choice: Tensor) -> Tensor:
+        taken = next(self._recorded).reshape(choice.shape)
+        self.turned += int((taken != choice).sum())
+        return super()._take(taken)
+
+
+def apply(choice: Tensor, values: Tensor) -> Tensor:
+    """Put `values` (N, ...) through ReLUs with these choices, or (N, C, H, W) through max-pools."""
+    if choice.dtype == torch.bool:
+        return values * choice
+    return values.flatten(2).gather(2, choice.flatten(2)).view(choice.shape)
+
+
+def _passed(values: Tensor) -> Tensor:
+    return values > 0
+
+
+def _largest(values: Tensor) -> Tensor:
+    return functional.max_pool2d(values, 2, return_indices=True)[1]
+
+
+KINKS: dict[Callable[..., Any], Callable[[Tensor], Tensor]] = {
+    functional.relu: _passed,
+    functional.max_pool2d: _largest,
+    torch.max_pool2d: _largest,  # what older versions of PyTorch call it
+}

@@ -1,22 +1,28 @@
 """The two trainings that `dcign bench train` compares, from the same shards, weights, mini-batches and noise.
 
-Each runs in a process of its own; `Setting` is all that the two processes are told.
+Each runs in a process of its own; `Setting` is all that the two processes are told. Ours is `dcign train`; the plain
+one is DC-IGN as one would write it from the paper with stock PyTorch: eager, float32, default memory format; nearest
+upsampling and 7x7 convolutions as modules; the clamp as a formula of tensors; an optimiser that goes through its
+parameters one by one; the loss printed at every step, hence `.item()`. What the device can do at most is measured too.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from dcign.batches import MiniBatchOrder, noise_generator
@@ -31,13 +37,15 @@ from dcign.precision import has_native_bf16, resolve_device
 from dcign.status import Status
 from dcign.training import STATUS_EVERY
 from pipelines.bench.load_loops import NaiveShards
-from pipelines.bench.peaks import copy_bandwidth, finish, matrix_peak
-from pipelines.bench.plain_training import AuthorsRMSProp, PlainDCIGN, plain_steps
+from pipelines.bench.measuring import finish
 from render.shards import open_data_set
 
 PLAIN = "plain"
 WORKERS = {"cpu": 0, "cuda": 4}  # of the plain DataLoader: with a GPU one would let some processes read
 WARM_UP = {"cpu": 2, "cuda": 10}  # steps before the clock starts
+SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices
+COPIED = 2**28  # bytes, more than any cache holds
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Setting:
 
 
 class Training:
-    """What both sides start from: the mini-batches in their order, the noise, and the initial weights."""
+    """The common start of both sides: the mini-batches in their order, the noise, and the initial weights."""
 
     def __init__(self, setting: Setting) -> None:
         self.data = open_data_set(setting.shards)
@@ -65,19 +73,19 @@ class Training:
         self.waited = 0.0  # seconds spent in asking for mini-batches
 
     def noise(self, step: int) -> Tensor:
-        """(N, Z)."""
+        """Draw the noise of a step, (N, Z)."""
         generator = noise_generator(self.config.seed, step, self.device)
         return torch.randn(self.batch, generator=generator, device=self.device)
 
     def model(self) -> DCIGN:
-        """Ours with its initial weights."""
+        """Return our network with its initial weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             model = DCIGN(self.config.widths, self.batch[1], self.data.size)
         return model.to(self.device)
 
     def plain_model(self) -> PlainDCIGN:
-        """The plain one with the same weights."""
+        """Return the plain network with the same weights."""
         model = PlainDCIGN(self.config.widths, self.batch[1], self.data.size).to(self.device)
         with torch.no_grad():
             for mine, theirs in zip(model.parameters(), self.model().parameters(), strict=True):
@@ -85,8 +93,9 @@ class Training:
         return model
 
     def steps(self, precision: str, graph: bool = True) -> Generator[Tensor, None, None]:
-        """`dcign train` without progress bar, checkpoints, measures and pictures; yields the terms of each step as
-        `Status` takes them.
+        """Train as `dcign train` does, without progress bar, checkpoints, measures and pictures.
+
+        Yields the terms of each step as `Status` takes them.
 
         precision  'fp32' or 'bf16'
         graph      as a CUDA graph on CUDA
@@ -121,13 +130,13 @@ class Training:
                 yield terms
 
     def plain_steps(self) -> Generator[float, None, None]:
-        """The plain program; yields the bound of each step."""
+        """Run the plain program; yields the bound of each step."""
         model, config = self.plain_model(), self.config
         optimiser = AuthorsRMSProp(model.parameters(), config.learning_rate, config.momentum_decay, config.update_decay)
         return plain_steps(model, optimiser, self._loaded(), config.invariance_strength, self.device)
 
     def _loaded(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Mini-batches as the plain program loads them, and as the order has them."""
+        """Load mini-batches as the plain program does, in the common order."""
         shards = NaiveShards(self.data)
         row = {(path.name, number): k for k, (path, number) in enumerate(shards.places)}
         place = {
@@ -154,7 +163,7 @@ class Training:
 
 
 def seconds_a_step(setting: Setting, program: str, steps: int) -> tuple[float, float]:
-    """Seconds of one step on average over so many, and the share of them spent in waiting for input.
+    """Return the seconds of one step on average over so many, and the share of them spent waiting for input.
 
     program  'plain', 'plain without TF32', 'fp32', 'bf16', or the last two with ' without graph' behind them
     """
@@ -179,7 +188,7 @@ def seconds_a_step(setting: Setting, program: str, steps: int) -> tuple[float, f
 
 
 def machine(device: str) -> dict[str, Any]:
-    """The device, the precisions that it has, their peaks, and what the programs run on."""
+    """Describe the device: the precisions that it has, their peaks, and what the programs run on."""
     on = resolve_device(device)
     bf16 = has_native_bf16(on)
     precisions = ["fp32", *["tf32"] * (bf16 and on.type == "cuda"), *["bf16"] * bf16]
@@ -203,3 +212,138 @@ def _processor() -> str:
     except OSError:
         found = None
     return found[1] if found else platform.processor()
+
+
+def matrix_peak(precision: str, device: torch.device, seconds: float = 0.5) -> float:
+    """Measure the most operations a second, by the product of two large square matrices.
+
+    On a CPU a wide convolution is tried too: the two go to different libraries, of which either may know it better.
+
+    precision  'fp32', 'bf16', or on CUDA 'tf32': float32 rounded on its way into the product
+    """
+    side = SIDE[device.type]
+    a, b, product = (torch.randn(side, side, device=device).to(DTYPES[precision]) for _ in range(3))
+    with _float32_products(precision == "tf32"), torch.inference_mode():
+        peak = 2 * side**3 / _fastest(lambda: torch.mm(a, b, out=product), device, seconds)
+        if device.type == "cpu":
+            image = torch.randn(8, 64, 64, 64).to(DTYPES[precision], memory_format=torch.channels_last)
+            kernels = torch.randn(64, 64, 5, 5).to(DTYPES[precision], memory_format=torch.channels_last)
+            operations = 2 * 8 * 60 * 60 * 64 * 64 * 5 * 5
+            peak = max(peak, operations / _fastest(lambda: torch.conv2d(image, kernels), device, seconds))
+    return peak
+
+
+def copy_bandwidth(device: torch.device, seconds: float = 0.5) -> float:
+    """Measure the fastest copy inside the memory of the device: bytes a second, read and written together."""
+    source, target = (torch.ones(COPIED, dtype=torch.uint8, device=device) for _ in range(2))
+    return 2 * COPIED / _fastest(lambda: target.copy_(source), device, seconds)
+
+
+def _fastest(work: Callable[[], object], device: torch.device, seconds: float) -> float:
+    """Return the seconds that `work` takes at best; on CUDA in bundles, so that launching costs nothing."""
+    bundle = 10 if device.type == "cuda" else 1
+    work()
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end or best == float("inf"):
+        finish(device)
+        started = time.perf_counter()
+        for _ in range(bundle):
+            work()
+        finish(device)
+        best = min(best, (time.perf_counter() - started) / bundle)
+    return best
+
+
+@contextmanager
+def _float32_products(tf32: bool) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+class PlainDCIGN(nn.Module):
+    """The networks of section 2; parameters in the order of `dcign.networks.DCIGN`."""
+
+    def __init__(self, widths: tuple[int, int, int], latents: int, size: int) -> None:
+        super().__init__()
+        a, b, c = widths
+        self.encoder = nn.Sequential(
+            nn.Conv2d(1, a, 5), nn.MaxPool2d(2), nn.ReLU(),
+            nn.Conv2d(a, b, 5), nn.MaxPool2d(2), nn.ReLU(),
+            nn.Conv2d(b, c, 5), nn.MaxPool2d(2), nn.ReLU(),
+            nn.Flatten(),
+        )  # fmt: skip
+        with torch.no_grad():
+            features = self.encoder(torch.zeros(1, 1, size, size)).shape[1]
+        self.mean = nn.Linear(features, latents)
+        self.logvar = nn.Linear(features, latents)
+        grid = (size + 90) // 16
+        self.decoder = nn.Sequential(
+            nn.Linear(latents, c * grid * grid), nn.ReLU(), nn.Unflatten(1, (c, grid, grid)),
+            nn.Upsample(scale_factor=2), nn.Conv2d(c, b, 7), nn.ReLU(),
+            nn.Upsample(scale_factor=2), nn.Conv2d(b, a, 7), nn.ReLU(),
+            nn.Upsample(scale_factor=2), nn.Conv2d(a, a, 7), nn.ReLU(),
+            nn.Upsample(scale_factor=2), nn.Conv2d(a, 1, 7),
+        )  # fmt: skip
+
+    def forward(self, images: Tensor, active: Tensor, noise: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+        """Return the bound on the mini-batch in nats, and the term to add so that inactive latents are pulled together.
+
+        images (N, 1, H, W), active (Z,) bool, noise (N, Z).
+        """
+        features = self.encoder(images)
+        mean, pull_mean = clamp(self.mean(features), active, strength)
+        logvar, pull_logvar = clamp(self.logvar(features), active, strength)
+        logits = self.decoder(mean + torch.exp(0.5 * logvar) * noise)
+        error = functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
+        kl = -0.5 * ((1 + logvar - mean**2 - logvar.exp()) * active).sum()
+        return error + kl, pull_mean + pull_logvar
+
+
+def clamp(values: Tensor, active: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+    """Replace inactive columns by their average; return them and the term of gradient (value - average) x strength."""
+    average = values.detach().mean(dim=0)
+    pull = 0.5 * strength * ((values - average) ** 2 * ~active).sum()
+    return torch.where(active, values, average), pull
+
+
+class AuthorsRMSProp(torch.optim.Optimizer):
+    """The authors' rmsprop, by the formulas in `dcign.optim`; stock Adam has epsilon outside the root."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, b1: float, b2: float) -> None:
+        super().__init__(parameters, {"lr": lr, "b1": b1, "b2": b2})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Update the weights once."""
+        for group in self.param_groups:
+            lr, b1, b2 = group["lr"], group["b1"], group["b2"]
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if not state:
+                    state["t"], state["m"], state["v"] = 0, torch.zeros_like(parameter), torch.zeros_like(parameter)
+                state["t"] += 1
+                state["m"].mul_(1 - b1).add_(parameter.grad, alpha=b1)
+                state["v"].mul_(1 - b2).addcmul_(parameter.grad, parameter.grad, value=b2)
+                correction = math.sqrt(1 - (1 - b2) ** state["t"]) / (1 - (1 - b1) ** state["t"])
+                parameter.addcdiv_(state["m"], (state["v"] + 1e-8).sqrt(), value=-lr * correction)
+
+
+def plain_steps(
+    model: PlainDCIGN, optimiser: torch.optim.Optimizer, minibatches: Iterable[tuple[Tensor, Tensor, Tensor]],
+    strength: float, device: torch.device,
+) -> Generator[float, None, None]:  # fmt: skip
+    """Train on `minibatches`, (images, active, noise) as `PlainDCIGN.forward` takes them; yields each step's bound.
+
+    Images are moved to `device`.
+    """
+    for images, active, noise in minibatches:
+        images = images.to(device, non_blocking=True)
+        optimiser.zero_grad()
+        bound, pull = model(images, active, noise, strength)
+        (bound + pull).backward()
+        optimiser.step()
+        yield bound.item()

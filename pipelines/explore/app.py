@@ -1,6 +1,6 @@
 """The addresses of the page and what they answer: pictures as raw grey bytes, the rest as JSON, errors as one line.
 
-Nothing is kept for a visitor but pictures under their ids (`held.py`): all else is in the address that is asked for.
+Nothing is kept for a visitor but pictures under their ids (`session.Pictures`): all else stands in the address.
 
     GET  /, /explore.js, ...                        the page (pipelines/web)
     GET  /api/session                               runs, sliders, notes
@@ -18,29 +18,31 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ipaddress
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from importlib import resources
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dcign.errors import BadInput, DcignError, Failure
 from dcign.image_files import decode_image
 from dcign.pictures import Row, Tile, draw_rows, png
 from dcign.sliders import to_json
-from pipelines.explore import sweep
-from pipelines.explore.guard import Guard
-from pipelines.explore.held import Gone, Held, Pictures, file_name
-from pipelines.explore.opened import Opened, compared, short_names
-from pipelines.explore.settings import command_line, fitted, read_integer, read_settings
-from pipelines.true_objects import TrueObjects
+from pipelines.drawing.objects import UnseenObjects
+from pipelines.explore.session import OpenRun, PictureGone, Pictures, UploadedPicture, compared, file_name, short_names
+from pipelines.explore.settings import STEPS, command_line, fitted, read_integer, read_settings, recording, sweeps
+from pipelines.web.files import read_web_file
 
 T = TypeVar("T")
 MOST_BYTES = 64 * 2**20  # of an upload
@@ -54,6 +56,17 @@ WEB = {
     "/page.css": ("page.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 
 class TooLarge(BadInput):
@@ -65,13 +78,13 @@ class Busy(BadInput):
 
 
 STATUS: tuple[tuple[type[DcignError], int], ...] = (
-    (TooLarge, 413), (Busy, 408), (Gone, 404), (BadInput, 400), (Failure, 500),
+    (TooLarge, 413), (Busy, 408), (PictureGone, 404), (BadInput, 400), (Failure, 500),
 )  # fmt: skip
 
 
-def make_app(opened: Sequence[Opened], true: TrueObjects | None, host: str) -> Starlette:
-    """The server's application for one or two runs, with the renderer of the first where there is one."""
-    explorer = Explorer(opened, true)
+def make_app(runs: Sequence[OpenRun], objects: UnseenObjects | None, host: str) -> Starlette:
+    """Make the server's application for one or two runs, with the renderer of the first where there is one."""
+    explorer = Explorer(runs, objects)
     routes = [
         *(Route(path, _file(*entry)) for path, entry in WEB.items()),
         Route("/api/session", explorer.session),
@@ -96,9 +109,9 @@ def make_app(opened: Sequence[Opened], true: TrueObjects | None, host: str) -> S
 class Explorer:
     """Answers requests. The network, the renderer and the reader of uploads have a thread each."""
 
-    def __init__(self, opened: Sequence[Opened], true: TrueObjects | None) -> None:
-        self.opened, self.objects, self.pictures = tuple(opened), true, Pictures()
-        self.names = short_names(opened)
+    def __init__(self, runs: Sequence[OpenRun], objects: UnseenObjects | None) -> None:
+        self.runs, self.objects, self.pictures = tuple(runs), objects, Pictures()
+        self.names = short_names(runs)
         self.network, self.renderer, self.reader = (ThreadPoolExecutor(1) for _ in range(3))
         self.uploads = asyncio.Semaphore(AT_ONCE)
 
@@ -109,17 +122,17 @@ class Explorer:
             threads.shutdown(wait=True, cancel_futures=True)
 
     async def session(self, _: Request) -> Response:
-        first = self.opened[0]
+        first = self.runs[0]
         return JSONResponse(
             {
                 "object": first.run.object,
                 "runs": [
                     {"word": each.word, "name": name, "size": each.run.size, "step": each.run.step}
-                    for each, name in zip(self.opened, self.names, strict=True)
+                    for each, name in zip(self.runs, self.names, strict=True)
                 ],
                 "sliders": to_json(first.sliders),
-                "notes": [note for each in self.opened for note in each.notes],
-                "compared": compared(self.opened),
+                "notes": [note for each in self.runs for note in each.notes],
+                "compared": compared(self.runs),
                 "objects": 0 if self.objects is None else len(self.objects),
                 "most_bytes": MOST_BYTES,
             }
@@ -135,8 +148,8 @@ class Explorer:
             except ClientDisconnect:
                 return Response(status_code=400)  # to nobody
             image = await _in(self.reader, lambda: decode_image(io.BytesIO(content), name))
-            held = await _in(self.reader, lambda: self._held(image, name))
-        return self._kept(held)
+            picture = await _in(self.reader, lambda: self._encoded(image, name))
+        return self._kept(picture)
 
     async def object(self, request: Request) -> Response:
         if self.objects is None:
@@ -145,94 +158,94 @@ class Explorer:
         number = read_integer("object", request.path_params["number"], 0, len(objects) - 1)
         views = objects.frontal(number)
         image = Image.fromarray(await _in(self.renderer, lambda: objects.draw(views, {})))
-        name = f"test-{self.opened[0].run.object}-{number + 1}.png"
-        held = await _in(self.reader, lambda: self._held(image, name))
+        name = f"test-{self.runs[0].run.object}-{number + 1}.png"
+        picture = await _in(self.reader, lambda: self._encoded(image, name))
         true = {key: float(value[0]) for key, value in views.values.items()}
-        return self._kept(Held(name, held.encoded, {**true, **held.start}, png(image), views))
+        return self._kept(UploadedPicture(name, picture.encoded, {**true, **picture.start}, png(image), views))
 
     async def input(self, request: Request) -> Response:
         return _bytes(self._picture(request).encoded[0].pixels.tobytes())
 
     async def input_file(self, request: Request) -> Response:
-        held = self._picture(request)
-        if held.png is None:
-            raise BadInput(f"{held.name}: came from a file, and is not sent back")
-        return _bytes(held.png, "image/png")
+        picture = self._picture(request)
+        if picture.png is None:
+            raise BadInput(f"{picture.name}: came from a file, and is not sent back")
+        return _bytes(picture.png, "image/png")
 
     async def decoded(self, request: Request) -> Response:
-        held, settings = self._picture(request), self._settings(request)
-        return _bytes(b"".join(image.tobytes() for image in await self._decode(held, settings)))
+        picture, settings = self._picture(request), self._settings(request)
+        return _bytes(b"".join(image.tobytes() for image in await self._decode(picture, settings)))
 
     async def decoded_file(self, request: Request) -> Response:
-        held, settings = self._picture(request), self._settings(request)
-        images = await self._decode(held, settings)
+        picture, settings = self._picture(request), self._settings(request)
+        images = await self._decode(picture, settings)
         if len(images) == 1:
             return _bytes(png(Image.fromarray(images[0])), "image/png")
         tiles = [Tile(image / 255, name) for image, name in zip(images, self.names, strict=True)]
         return _bytes(png(draw_rows([Row(tiles)])), "image/png")
 
     async def true(self, request: Request) -> Response:
-        held, settings = self._picture(request), self._settings(request)
-        objects, views = self.objects, held.views
+        picture, settings = self._picture(request), self._settings(request)
+        objects, views = self.objects, picture.views
         if objects is None or views is None:
-            raise BadInput(f"{held.name}: its true pictures are not known")
+            raise BadInput(f"{picture.name}: its true pictures are not known")
         degrees = {name: value for name, value in settings.items() if name in views.values}
         image = await _in(self.renderer, lambda: objects.draw(views, degrees))
         return _bytes(image.tobytes())
 
     async def sweep(self, request: Request) -> Response:
-        held = self._picture(request)
+        picture = self._picture(request)
         pairs = request.query_params.multi_items()
-        asked = {name: text for name, text in pairs if name in ("of", "steps")}
-        settings = read_settings([pair for pair in pairs if pair[0] not in asked], self.opened[0].sliders)
-        slider = next((each for each in self.opened[0].sliders if each.name == asked.get("of")), None)
+        recorded = {name: text for name, text in pairs if name in ("of", "steps")}
+        settings = read_settings([pair for pair in pairs if pair[0] not in recorded], self.runs[0].sliders)
+        slider = next((each for each in self.runs[0].sliders if each.name == recorded.get("of")), None)
         if slider is None:
             raise BadInput("of: expected the name of a slider")
-        steps = read_integer("steps", asked.get("steps", "24"), *sweep.STEPS)
-        pictures = [await self._decode(held, each) for each in sweep.sweeps(slider, steps, settings)]
-        return _bytes(await _in(self.reader, lambda: sweep.recording(slider, pictures, self.names)), "image/gif")
+        steps = read_integer("steps", recorded.get("steps", "24"), *STEPS)
+        pictures = [await self._decode(picture, each) for each in sweeps(slider, steps, settings)]
+        return _bytes(await _in(self.reader, lambda: recording(slider, pictures, self.names)), "image/gif")
 
     async def command(self, request: Request) -> Response:
-        held, settings = self._picture(request), self._settings(request)
-        lines = [command_line(each, held.name, settings) for each in self.opened]
+        picture, settings = self._picture(request), self._settings(request)
+        lines = [command_line(each, picture.name, settings) for each in self.runs]
         return PlainTextResponse("\n".join(filter(None, lines)))
 
-    def _picture(self, request: Request) -> Held:
+    def _picture(self, request: Request) -> UploadedPicture:
         return self.pictures.get(request.path_params["id"])
 
     def _settings(self, request: Request) -> dict[str, float]:
-        return read_settings(request.query_params.multi_items(), self.opened[0].sliders)
+        return read_settings(request.query_params.multi_items(), self.runs[0].sliders)
 
-    async def _decode(self, held: Held, settings: dict[str, float]) -> list[Any]:
-        """(H, W) uint8 of each run."""
+    async def _decode(self, picture: UploadedPicture, settings: dict[str, float]) -> list[Any]:
+        """Decode (H, W) uint8 of each run."""
 
         def decode() -> list[Any]:
-            pairs = zip(self.opened, held.encoded, strict=True)
+            pairs = zip(self.runs, picture.encoded, strict=True)
             return [each.picture(encoded.code, fitted(settings, each.sliders)) for each, encoded in pairs]
 
         return await _in(self.network, decode)
 
-    def _held(self, image: Image.Image, name: str) -> Held:
-        encoded = tuple(each.read(image, name) for each in self.opened)
-        return Held(name, encoded, self.opened[0].degrees(encoded[0].code))
+    def _encoded(self, image: Image.Image, name: str) -> UploadedPicture:
+        encoded = tuple(each.read(image, name) for each in self.runs)
+        return UploadedPicture(name, encoded, self.runs[0].degrees(encoded[0].code))
 
-    def _kept(self, held: Held) -> Response:
-        several = len(self.opened) > 1
+    def _kept(self, picture: UploadedPicture) -> Response:
+        several = len(self.runs) > 1
         warnings = [
             f"{name}: {encoded.warning}" if several else encoded.warning
-            for name, encoded in zip(self.names, held.encoded, strict=True)
+            for name, encoded in zip(self.names, picture.encoded, strict=True)
             if encoded.warning
         ]
         return JSONResponse(
             {
-                "id": self.pictures.add(held), "name": held.name, "start": held.start, "warnings": warnings,
-                "drawn": held.views is not None,
+                "id": self.pictures.add(picture), "name": picture.name, "start": picture.start, "warnings": warnings,
+                "drawn": picture.views is not None,
             }
         )  # fmt: skip
 
 
 async def _body(request: Request, name: str) -> bytes:
-    """The body of a request, of which no more is read than is allowed."""
+    """Read the body of a request, no more of it than is allowed."""
     problem = f"{name}: expected an image file of at most {MOST_BYTES // 2**20} MiB, found more"
     told = request.headers.get("content-length", "")
     if told.isascii() and told.isdigit() and int(told) > MOST_BYTES:
@@ -252,7 +265,7 @@ async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
 
 
 def _file(name: str, kind: str) -> Callable[[Request], Any]:
-    content = resources.files("pipelines").joinpath("web", name).read_bytes()
+    content = read_web_file(name)
 
     async def answer(_: Request) -> Response:
         return Response(content, media_type=kind)
@@ -269,3 +282,59 @@ async def _told(_: Request, error: Exception) -> Response:
     status = next(code for kind, code in STATUS if isinstance(error, kind))
     headers = {"Connection": "close"} if status in (408, 413) else {}  # what else arrives is not read
     return PlainTextResponse(" ".join(str(error).split()), status, headers)
+
+
+class Guard:
+    """ASGI middleware that answers pages of this server only.
+
+    A name that another site points at this machine (DNS rebinding) is refused, and so is what a page of another site
+    sends. Every answer tells the browser to load nothing from elsewhere.
+
+    host  what the server was told to listen on: a name or an address
+    """
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self.app = app
+        machine = socket.gethostname().lower()
+        self.names = {"localhost", machine, f"{machine}.local", host.lower()}
+        self.everywhere = host in ("0.0.0.0", "::")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        reason = self._refusal(Headers(scope=scope), str(scope["path"]))
+        app = self.app if reason is None else PlainTextResponse(reason, 403)
+        await app(scope, receive, answer)
+
+    def _refusal(self, headers: Headers, path: str) -> str | None:
+        """Say in one line why a request is not answered; None if it is."""
+        host = headers.get("host", "")
+        if not self._own(host):
+            return f"this server does not go by the name {host[:80]!r}; use the address that it printed"
+        origin = headers.get("origin")
+        foreign = origin is not None and origin.partition("://")[2] != host  # a browser sends no path
+        # A link to the page may stand anywhere; what the page asks for comes from the page
+        if foreign or (path != "/" and headers.get("sec-fetch-site", "none") not in ("same-origin", "none")):
+            return "requests from pages of other sites are refused"
+        return None
+
+    def _own(self, host: str) -> bool:
+        """Tell whether a Host header names this machine. Any port will do: it may have been forwarded."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self.names:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return self.everywhere or address.is_loopback

@@ -1,23 +1,31 @@
-"""Sliders at values: read from a request, fitted to a run, and written as the command line of the same picture."""
+"""Sliders at values: read from a request, fitted to a run, written as a command line, or recorded as an endless GIF."""
 
 from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcign.errors import BadInput
+from dcign.movies import movie
+from dcign.pictures import Row, Tile, degrees_text, draw_rows
 from dcign.sliders import Slider
-from pipelines.explore.opened import Opened
+from pipelines.explore.session import OpenRun
 
 OUTPUT = "rerendered"  # folder of the command line that is shown
+STEPS = (2, 72)  # fewest and most
+SCALE = 2  # pixels of the recording for one of the network
+MILLISECONDS = 80
 
 
 def read_settings(pairs: Iterable[tuple[str, str]], sliders: Iterable[Slider]) -> dict[str, float]:
-    """Slider name -> value, in the order of `sliders`. BadInput for other names, a name twice, and for other values
-    than numbers within the range of the slider."""
+    """Read slider name -> value, in the order of `sliders`.
+
+    BadInput for other names, a name twice, and values that are no numbers within the range of the slider.
+    """
     known = {slider.name: slider for slider in sliders}
     found: dict[str, float] = {}
     for name, text in pairs:
@@ -30,7 +38,7 @@ def read_settings(pairs: Iterable[tuple[str, str]], sliders: Iterable[Slider]) -
 
 
 def read_number(name: str, text: str, low: float, high: float) -> float:
-    """BadInput unless `text` is a number from `low` to `high`."""
+    """Read a number; BadInput unless it is one from `low` to `high`."""
     try:
         value = float(text)
     except ValueError:
@@ -41,7 +49,7 @@ def read_number(name: str, text: str, low: float, high: float) -> float:
 
 
 def read_integer(name: str, text: str, low: int, high: int) -> int:
-    """BadInput unless `text` is a whole number from `low` to `high`."""
+    """Read a whole number; BadInput unless it is one from `low` to `high`."""
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else low - 1
     if not low <= value <= high:
         raise BadInput(f"{name}: expected a whole number from {low} to {high}, found {text[:40]!r}")
@@ -49,7 +57,7 @@ def read_integer(name: str, text: str, low: int, high: int) -> int:
 
 
 def fitted(settings: Mapping[str, float], sliders: Iterable[Slider]) -> dict[str, float]:
-    """As much of `settings` as another run has sliders for, within their ranges."""
+    """Keep what another run has sliders for of `settings`, within their ranges."""
     return {
         slider.name: min(max(settings[slider.name], slider.low), slider.high)
         for slider in sliders
@@ -57,8 +65,8 @@ def fitted(settings: Mapping[str, float], sliders: Iterable[Slider]) -> dict[str
     }
 
 
-def command_line(opened: Opened, image: str, settings: Mapping[str, float]) -> str:
-    """The `dcign rerender` that writes the same picture of the file `image`, for a shell; '' if nothing is set."""
+def command_line(opened: OpenRun, image: str, settings: Mapping[str, float]) -> str:
+    """Write the `dcign rerender` of the same picture of the file `image`, for a shell; '' if nothing is set."""
     own = fitted(settings, opened.sliders)
     if not own:
         return ""
@@ -71,5 +79,31 @@ def command_line(opened: Opened, image: str, settings: Mapping[str, float]) -> s
 
 
 def _plain(path: str) -> str:
-    """A name that no command takes for an option."""
+    """Write a name so that no command takes it for an option."""
     return f"./{path}" if path.startswith("-") else path
+
+
+def positions(slider: Slider, steps: int) -> NDArray[np.float64]:
+    """Return (steps,) values from low to high, without the last of a full circle, which is the first again."""
+    return np.linspace(slider.low, slider.high, steps, endpoint=not slider.circular)
+
+
+def sweeps(slider: Slider, steps: int, settings: Mapping[str, float]) -> Iterator[dict[str, float]]:
+    """Give the settings of each step."""
+    return ({**settings, slider.name: float(value)} for value in positions(slider, steps))
+
+
+def recording(slider: Slider, pictures: Sequence[Sequence[NDArray[np.uint8]]], names: Sequence[str]) -> bytes:
+    """Record a GIF file: each step a frame, then back again unless it is a circle.
+
+    `pictures` are (H, W) of each run at each step; `names` of the runs stand over them where there are several.
+    """
+    frames = []
+    for value, shown in zip(positions(slider, len(pictures)), pictures, strict=True):
+        text = degrees_text(value) if slider.unit == "°" else f"{value:+.2g} {slider.unit}".strip().replace("-", "−")
+        captions = names if len(names) > 1 else [f"{slider.label} {text}"]
+        tiles = [Tile(picture / 255, caption) for picture, caption in zip(shown, captions, strict=True)]
+        heading = f"{slider.label} {text}" if len(names) > 1 else ""
+        frames.append(draw_rows([Row(tiles, heading=heading)], SCALE))
+    back = [] if slider.circular else frames[-2:0:-1]
+    return movie([*frames, *back], ".gif", MILLISECONDS)

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all, and replaces an earlier export but nothing else."""
+"""The folder of an export, which appears whole or not at all and replaces an earlier export but nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST = 2**26  # bytes of an engine.json
 
 
 def check_output(folder: Path) -> None:
-    """BadInput unless `folder` is missing, empty, or an earlier export without other files."""
+    """Raise BadInput unless `folder` is missing, empty, or an earlier export without other files."""
     if not folder.exists():
         above = next(parent for parent in folder.absolute().parents if parent.exists())
         if not above.is_dir():
@@ -88,7 +88,7 @@ def _move_in(staged: Path, target: Path, files: Iterable[str]) -> None:
 
 
 def _earlier(path: Path) -> set[str]:
-    """The files of the export that engine.json at `path` is of; none where it is something else."""
+    """List the files of the export that engine.json at `path` describes; none if it is something else."""
     try:
         with open(path, "rb") as file:
             content = json.loads(file.read(LARGEST))

@@ -1,24 +1,31 @@
-"""The static page of an export: HTML, scripts, onnxruntime-web, and engine.json, which tells them what there is."""
+"""The static page of an export: HTML, scripts, onnxruntime-web, the images to start from, and facts in engine.json."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
 
+import click
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from dcign.images import BACKGROUND
+from dcign.errors import BadInput
+from dcign.images import BACKGROUND, load_grey
+from dcign.manipulate import encode
 from dcign.pictures import png, to_uint8
 from dcign.run import Run
 from dcign.saved_reports import reach
 from dcign.sliders import Slider, to_json
-from pipelines.export.starts import Start
+from pipelines.drawing.objects import open_unseen_objects
+from pipelines.drawing.renderer import CannotDraw
+from pipelines.web.files import read_web_file
 
-WEB = Path(__file__).parents[1] / "web"
 FORMAT, VERSION = "dcign-export", 1
 ENGINE, INDEX = "engine.json", "index.html"
 SCRIPTS = ("export.js", "code.js", "controls.js", "network.js", "photo.js", "pixels.js")
@@ -32,17 +39,28 @@ RUNTIME_FILES = {
     "ThirdPartyNotices.txt": "ThirdPartyNotices.txt",
 }
 LOADED = ("ort.wasm.bundle.min.js", "ort-wasm-simd-threaded.wasm", "decoder.onnx")  # before the first picture
+MOST_STARTS = 24  # images to start from
+OBJECTS = 4  # drawn anew, where no images are named
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A code (Z,) to start from; `pixels` (H, W) in [0, 1] is the image that it is of, where there is one."""
+
+    name: str
+    pixels: NDArray[np.float32] | None
+    code: NDArray[np.float32]
 
 
 def scripts() -> dict[str, bytes]:
-    """Name in the export -> content, of what is the same in each: scripts, styles and the runtime."""
-    files = {f"page/{name}": (WEB / name).read_bytes() for name in (*SCRIPTS, *STYLES, "icon.svg")}
-    runtime = WEB / "vendor" / RUNTIME
-    return {**files, **{f"page/{RUNTIME}/{new}": (runtime / old).read_bytes() for old, new in RUNTIME_FILES.items()}}
+    """Read what is the same in each export, name -> content: scripts, styles and the runtime."""
+    files = {f"page/{name}": read_web_file(name) for name in (*SCRIPTS, *STYLES, "icon.svg")}
+    runtime = {f"page/{RUNTIME}/{new}": read_web_file(f"vendor/{RUNTIME}/{old}") for old, new in RUNTIME_FILES.items()}
+    return {**files, **runtime}
 
 
 def pictures(starts: Sequence[Start]) -> dict[str, bytes]:
-    """start-1.png, ...: the images that the page starts from."""
+    """Write the images that the page starts from: start-1.png, ..."""
     return {
         f"start-{number}.png": png(Image.fromarray(to_uint8(start.pixels)))
         for number, start in enumerate(starts, 1)
@@ -54,7 +72,7 @@ def engine_json(
     run: Run, name: str, sliders: Sequence[Slider], starts: Sequence[Start],
     report: Mapping[str, Any] | None, files: Iterable[str],
 ) -> bytes:  # fmt: skip
-    """engine.json: what the scripts need, and what else is known of the run; `files` are the others of the export."""
+    """Write engine.json: what the scripts need and what else is known of the run; `files` are the export's others."""
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -83,14 +101,14 @@ def index_html(
     run: Run, name: str, starts: Sequence[Start], report: Mapping[str, Any] | None, limits: Sequence[str], note: str,
     files: Mapping[str, bytes],
 ) -> bytes:  # fmt: skip
-    """The page itself. `note` stands out at its top, `limits` lie behind a line at its end."""
+    """Write the page itself. `note` stands out at its top, `limits` lie behind a line at its end."""
     measured = measured_on(report)
     subtitle = (
         f"{run.object}s, {run.size} × {run.size} pixels, {run.layout.latents} latents, step {run.step:,}"
         f"{f', measured {measured}' if measured else ''}."
     )
     loaded = sum(len(content) for path, content in files.items() if path.endswith(LOADED))
-    template = (WEB / "export.html").read_text(encoding="utf-8")
+    template = read_web_file("export.html").decode()
     return (
         Template(template)
         .substitute(
@@ -109,6 +127,40 @@ def index_html(
 
 
 def measured_on(report: Mapping[str, Any] | None) -> str | None:
-    """The date of the run's report, 2026-11-21; None where it is not known."""
+    """Return the date of the run's report, 2026-11-21, or None if it is not known."""
     time = reach(report, ("made", "time"))
     return time[:10] if isinstance(time, str) else None
+
+
+def open_starts(run: Run, images: Sequence[Path], assets: Path | None) -> list[Start]:
+    """Encode `images`; without any, `OBJECTS` unseen objects if they can be drawn, else start from the prior's mean.
+
+    BadInput for too many images, for files that are none, and for `assets` that are not those of the training data.
+    """
+    if images and assets is not None:
+        raise BadInput("--assets: expected without --image; it names the models to draw objects from")
+    if len(images) > MOST_STARTS:
+        raise BadInput(f"--image: expected at most {MOST_STARTS} images, found {len(images)}")
+    if images:
+        background = BACKGROUND.get(run.object, 0.0)
+        return _encoded(run, [(path.name, load_grey(path, run.size, background)) for path in images])
+    try:
+        drawn = _draw(run, assets)
+    except CannotDraw as reason:
+        click.echo(
+            f"Note: the page starts from the mean code, for no objects can be drawn ({reason}); see --image", err=True
+        )
+        return [Start("mean code", None, np.zeros(run.layout.latents, np.float32))]
+    return _encoded(run, [(f"unseen {run.object} {number}", pixels) for number, pixels in enumerate(drawn, 1)])
+
+
+def _encoded(run: Run, named: Sequence[tuple[str, NDArray[np.float32]]]) -> list[Start]:
+    return [Start(name, pixels, encode(run, pixels[None])[0]) for name, pixels in named]
+
+
+def _draw(run: Run, assets: Path | None) -> NDArray[np.float32]:
+    """Draw (`OBJECTS`, H, W) in [0, 1]: objects of the test split, from in front. CannotDraw where that cannot be."""
+    with open_unseen_objects(run, assets) as objects:
+        shown = range(min(OBJECTS, len(objects)))
+        drawn = np.stack([objects.draw(objects.frontal(number), {}) for number in shown])
+    return drawn.astype(np.float32) / np.float32(255)

@@ -11,40 +11,49 @@ import pytest
 
 from assets.errors import BadInput, Failure
 from pipelines import cli
+from pipelines.commands.bench import BENCHMARKS
 
-GRAPHICS = {"OpenGL", "pyrender", "trimesh", "pyglet"}
+HEAVY = {"torch", "sklearn", "matplotlib", "scipy.stats", "onnx", "OpenGL", "pyrender", "trimesh", "pyglet"}
 
 
-def run(*arguments):
+def run(*arguments, **variables):
     """Run `dcign` in its own process."""
     code = "from pipelines.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    environment = {**os.environ, **variables}
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
 
 
-def modules_after(*arguments):
-    """The modules in memory after a command printed its help."""
+def imported_for_help(*modules):
+    """The modules in memory after the group printed its help and these modules of commands were imported for theirs."""
     code = f"""if True:
-        import sys
+        import importlib, sys
         from pipelines.cli import group
-        group({list(arguments)!r}, standalone_mode=False)
+        group(["--help"], standalone_mode=False)
+        for name in {list(modules)!r}:
+            importlib.import_module(name)
         print("MODULES", *sys.modules)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()[1:]}
+    return set(done.stdout.splitlines()[-1].split()[1:])
 
 
 def every_command():
     """The words of each sub-command, those of a group's own sub-commands among them."""
     for name in cli.COMMANDS:
         yield (name,)
-        found = cli.group.get_command(click.Context(cli.group), name)
-        yield from ((name, below) for below in getattr(found, "commands", ()))
+        context = click.Context(cli.group)
+        found = cli.group.get_command(context, name)
+        if isinstance(found, click.Group):
+            yield from ((name, below) for below in found.list_commands(context))
 
 
 @pytest.fixture(params=every_command(), ids=" ".join)
 def command(request):
     """Each sub-command, with a context to ask it for help in."""
-    found, context = cli.group, cli.group.make_context("dcign", [*request.param], resilient_parsing=True)
+    found, context = (
+        cli.group,
+        cli.group.make_context("dcign", [*request.param], resilient_parsing=True, terminal_width=80),
+    )
     for word in request.param:
         found = found.get_command(context, word)
         context = found.make_context(word, [], parent=context, resilient_parsing=True)
@@ -67,6 +76,11 @@ def test_help_names_every_default(command):
             assert "default: " in option.get_help_record(context)[1], option.name
 
 
+def test_help_fits_80_columns(command):
+    found, context = command
+    assert not [line for line in found.get_help(context).splitlines() if len(line) > 80]
+
+
 def test_every_option_has_help(command):
     found, _ = command
     assert not [option.name for option in found.params if isinstance(option, click.Option) and not option.help]
@@ -78,21 +92,58 @@ def test_group_lists_every_command_without_loading_any():
     for name, (_, line) in cli.COMMANDS.items():
         assert name in listed.stdout
         assert line.split(",")[0].split(";")[0] in " ".join(listed.stdout.split())
-    assert not modules_after("--help") & ({"torch", "numpy"} | GRAPHICS)
+    assert not imported_for_help() & (HEAVY | {"numpy"})
 
 
-@pytest.mark.parametrize("name", ["render", "import", "preview", "verify"])
-def test_render_stage_commands_do_not_import_torch(name):
-    assert "torch" not in modules_after(name, "--help")
+def test_the_help_of_no_command_loads_what_is_heavy():
+    modules = [module for module, _ in (*cli.COMMANDS.values(), *BENCHMARKS.values())]
+    assert not imported_for_help(*modules) & HEAVY
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "rerender", "encode", "decode"])
-def test_training_stage_commands_do_not_import_opengl(name):
-    assert not modules_after(name, "--help") & GRAPHICS
+@pytest.mark.parametrize("words", [(), ("import",), ("assets",), ("bench",)])
+def test_a_group_by_itself_shows_its_help(words):
+    done = run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run(*words, "--help").stdout
 
 
-def test_doctor_loads_neither_stage():
-    assert not modules_after("doctor", "--help") & ({"torch"} | GRAPHICS)
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["rendr"], "'render'"), (["bench", "loads"], "'load'"), (["assets", "chek"], "'check'"), (["paint"], "")],
+)
+def test_a_mistyped_command_gets_a_suggestion(words, meant):
+    said = run(*words).stderr
+    assert words[-1] in said
+    assert ("Did you mean" in said) == bool(meant)
+    assert meant in said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_what_the_shell_loads(shell):
+    done = run("completion", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"_DCIGN_COMPLETE={shell}_complete" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("re", {"render", "rerender"}),
+        ("bench l", {"load"}),
+        ("train --learning", {"--learning-rate", "--learning-rate-fall"}),
+    ],
+)
+def test_the_shell_is_told_how_words_may_end(words, completed):
+    code = "import sys; sys.argv[0] = 'dcign'; from pipelines.cli import main; main()"
+    typed = ["dcign", *words.split()]
+    variables = {"_DCIGN_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **variables})
+    assert {line.split(",")[1] for line in done.stdout.splitlines()} == completed
+
+
+def test_python_m_runs_the_command():
+    done = subprocess.run([sys.executable, "-m", "dcign", "--version"], capture_output=True, text=True)
+    assert done.stdout == run("--version").stdout
 
 
 @pytest.mark.parametrize(

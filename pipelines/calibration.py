@@ -1,0 +1,50 @@
+"""The calibration of a run, as commands use it: loaded with a warning if it is out of date, and to judge images by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dcign.calibration import Calibration
+    from dcign.run import Run
+
+
+def stored_calibration(run: Run) -> Calibration | None:
+    """Return the calibration beside a run, or None if `dcign evaluate` has not been run. RunError for a damaged one."""
+    from dcign import calibration
+
+    if not (run.folder / calibration.CALIBRATION_FILE).exists():
+        return None
+    return calibration.load(run.folder)
+
+
+def load_calibration(run: Run, needed: bool = False) -> Calibration | None:
+    """Return the same, and warn on standard error if it is of other weights. RunError if it is `needed` and missing."""
+    from dcign import calibration
+
+    curves = calibration.load(run.folder) if needed else stored_calibration(run)
+    if curves is not None and (warning := curves.out_of_date(str(run.folder), run.step)):
+        click.echo(f"Warning: {warning}.", err=True)
+    return curves
+
+
+def encode_and_judge(
+    run: Run, curves: Calibration, pixels: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], str | None]:
+    """Encode an image (H, W) in [0, 1] as (Z,), with a warning if it is unlike what the run was tested on.
+
+    That is, if the run reconstructs it worse than nearly all of its test images.
+    """
+    from dcign.likeness import reconstruction_error, unlike_warning
+    from dcign.manipulate import decode, encode
+
+    code = encode(run, pixels[None])[0]
+    if not curves.reconstruction:
+        return code, None
+    error = reconstruction_error(pixels, decode(run, code[None])[0])
+    return code, unlike_warning(error, curves.reconstruction)

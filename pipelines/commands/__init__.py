@@ -1,0 +1,1 @@
+"""The sub-commands of `dcign`, a file each with a click command named `command`."""

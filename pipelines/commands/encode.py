@@ -1,0 +1,54 @@
+"""`dcign encode RUN IMAGE... -o codes.json`: turns images into graphics codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dcign.config import DEVICES
+from pipelines.console import NAME, STDIN, check_once, piped_image, progress_bar
+from render.errors import BadInput
+
+
+@click.command(name="encode", context_settings={"show_default": True})
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="codes.json, codes.csv or codes.npz."
+)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
+def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> None:
+    """Encode each IMAGE file with a trained RUN into its graphics code: one number for each latent.
+
+    IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: the centred square
+    is taken, grey and resized. RUN is a folder, of which the newest checkpoint is taken, or a checkpoint. `dcign
+    decode` turns codes back into images.
+
+    \b
+    Example:
+      dcign encode run/ ann.png bob.jpg -o codes.json
+      dcign encode run/ faces/ -o codes.csv
+    """
+    import numpy as np
+
+    from dcign.code_files import CodeFile, check_suffix, write_codes
+    from dcign.engine import AT_ONCE, load
+    from dcign.image_files import find_images
+
+    check_suffix(output)
+    if not output.parent.is_dir():
+        raise BadInput(f"-o {output}: there is no folder {output.parent}; make it first")
+    names = find_images(images)
+    check_once(names)
+    engine = load(run, device)
+    codes = np.empty((len(names), len(engine.latents)), np.float32)
+    with progress_bar("encode", len(names), "image", disable=len(names) <= AT_ONCE) as bar:
+        for start in range(0, len(names), AT_ONCE):
+            block = names[start : start + AT_ONCE]
+            codes[start : start + len(block)] = engine.encode([piped_image() if n == STDIN else n for n in block])
+            bar.update(len(block))
+    origin = (str(engine.folder), engine.step, engine.fingerprint)
+    shown = tuple(NAME if name == STDIN else name for name in names)
+    write_codes(output, CodeFile(codes, engine.latents, shown, *origin))
+    click.echo(f"{output}: {len(codes)} codes of {codes.shape[1]} latents")

@@ -1,0 +1,71 @@
+"""`dcign preview`: draws a labelled sheet of what shards hold, or takes one image out of them."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import click
+
+from render.errors import BadInput, ShardError
+from render.factors import SPLITS
+from render.files import write_file
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("shards", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="sheet.png", help="Picture to write.")
+@click.option("--rows", type=click.IntRange(1, 100), default=2, help="Mini-batches of each factor.")
+@click.option("--columns", type=click.IntRange(1, 100), default=10, help="Images of each mini-batch.")
+@click.option(
+    "--frontal", is_flag=True, help="Instead: one image as it is, of the test object seen best from in front."
+)
+def command(shards: Path, output: Path, rows: int, columns: int, frontal: bool) -> None:
+    """Draw a sheet of the folder SHARDS: one row a mini-batch, labelled with its factor and values in degrees.
+
+    With --frontal write the image of a test object that looks most nearly straight ahead in even light, to re-render.
+
+    \b
+    Examples:
+      dcign preview shards/ -o sheet.png
+      dcign preview shards/ --frontal -o unseen.png
+    """
+    if frontal:
+        _write_frontal_image(shards, output)
+        return
+    from pipelines.drawing.sheet import minibatch_row, save_sheet
+    from render.manifest import read_manifest
+    from render.shards import open_data_set
+
+    manifest = read_manifest(shards)
+    splits = [split for split in SPLITS if any(entry.split == split for entry in manifest.shards.values())]
+    if not splits:
+        raise ShardError(f"{shards}: expected finished shards, found none; run `dcign render` again")
+    chosen = []
+    for split in splits:
+        data = open_data_set(shards, split)
+        for factor in data.factors:
+            count = data.count(factor)
+            places = sorted({i * count // rows for i in range(rows)})  # spread over the data set
+            chosen += [data.minibatch(factor, place) for place in places]
+    sheet = save_sheet([minibatch_row(batch, columns) for batch in chosen], output)
+    click.echo(f"{output}: {len(chosen)} mini-batches of {', '.join(splits)}, {sheet.width} x {sheet.height} pixels.")
+
+
+def _write_frontal_image(shards: Path, path: Path) -> None:
+    """Write the first image of the mini-batch whose object looks most nearly straight ahead in even light, a PNG."""
+    import numpy as np
+    from PIL import Image
+
+    from render.shards import open_data_set
+
+    if path.suffix.lower() != ".png":
+        raise BadInput(f"-o: expected a file name ending in .png, found {path}")
+    data = open_data_set(shards, "test")
+    factor = "intrinsic" if "intrinsic" in data.factors else data.factors[0]
+    batches = (data.minibatch(factor, i) for i in range(data.count(factor)))
+    chosen = min(batches, key=lambda batch: sum(abs((v[0] + 180) % 360 - 180) for v in batch.values.values()))
+    buffer = BytesIO()
+    Image.fromarray(np.asarray(chosen.images[0])).save(buffer, "PNG")
+    write_file(path, buffer.getvalue())
+    click.echo(f"{path}: a test image of {factor}, mini-batch {chosen.index}.")

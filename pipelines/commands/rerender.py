@@ -1,0 +1,141 @@
+"""`dcign rerender RUN IMAGE...`: shows the objects of images in another pose or light, or with parts of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dcign.config import DEVICES
+from dcign.errors import BadInput
+from pipelines.console import make_folder, progress_bar
+from pipelines.rerender.request import MAX_STEPS, Request, parse_angles, parse_box, parse_direction, parse_latent
+from render.factors import EXTRINSIC
+from render.files import write_file
+
+T = TypeVar("T")
+MOST_TOGETHER = 2000  # images in one sheet or movie, or from one input: those are in memory
+PATIENCE = 3.0  # seconds before a progress bar shows
+TURNS = {"azimuth": "Turn the object", "elevation": "Raise the camera", "light": "Turn the light"}
+
+
+def angle_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --NAME for each factor that has values."""
+    for name in reversed(EXTRINSIC):
+        text = f"{TURNS.get(name, f'Set {name}')}: degrees from A to B, or one angle."
+        function = click.option(f"--{name}", metavar="A:B:STEPS", help=text)(function)
+    return function
+
+
+@click.command(name="rerender", context_settings={"show_default": True})
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1)
+@angle_options
+@click.option(
+    "--latent", "latents", metavar="NAME=A:B:STEPS", multiple=True,
+    help="Set one latent, by its number or its angle, to raw values. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--direction", "directions", metavar="K=A:B:STEPS", multiple=True,
+    help="Go along the K-th leading direction of identity, in standard deviations. Repeatable.",
+)  # fmt: skip
+@click.option("--grid", is_flag=True, help="Set all of the above at once: the first sweep across, the second down.")
+@click.option("--like", metavar="OTHER", help="First take from the image OTHER what --of names.")
+@click.option(
+    "--of", "parts", multiple=True, type=click.Choice([*EXTRINSIC, "intrinsic"]),
+    help="What to take: an angle, or intrinsic, all that no angle has. Repeatable.",
+)  # fmt: skip
+@click.option("--towards", metavar="OTHER", help="Go over into the image OTHER, all latents together.")
+@click.option("--steps", type=click.IntRange(2, MAX_STEPS), default=9, help="Images of --towards, both ends included.")
+@click.option(
+    "--random", metavar="N", type=click.IntRange(0, MAX_STEPS), default=0,
+    help="Draw N other identities in the same pose.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of --random; first number of --objects.")
+@click.option(
+    "--assets", metavar="PATH", type=click.Path(path_type=Path),
+    help="Instead of IMAGE: objects of a face model or of chairs, or built-in ones, drawn from in front.",
+)  # fmt: skip
+@click.option("--objects", metavar="N", type=click.IntRange(1, 100), default=1, help="How many of --assets.")
+@click.option("--box", metavar="LEFT,TOP,SIZE", help="Square of each IMAGE to use, in pixels; else the centred one.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True,
+    help="A sheet (.png), a movie (.gif, .webp, .mp4), or a folder for one PNG each.",
+)  # fmt: skip
+@click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
+def command(
+    run: Path, images: tuple[str, ...], assets: Path | None, objects: int, box: str | None, output: Path, device: str,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Re-pose or re-light the objects of IMAGE files with a trained RUN.
+
+    IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: a square of it is
+    taken, grey and resized. Each of --azimuth, --elevation, --light, --latent and --direction gives a row in which
+    these latents alone are set; --towards and --random give one each. Several images give a block of rows each. Degrees
+    need a calibration in RUN: `dcign evaluate` stores it. With --assets the true pictures stand below those of angles.
+
+    \b
+    Example:
+      dcign rerender run/ face.jpg --azimuth -60:60:9 -o turned.png
+      dcign rerender run/ ann.png --azimuth -60:60:7 --light -60:60:5 --grid -o a.png
+      dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
+      dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
+      dcign rerender faces --assets built-in --azimuth -60:60:7 -o truth.png
+    """
+    from dcign.image_files import find_images
+    from dcign.precision import resolve_device
+    from dcign.run import load_run
+    from pipelines.rerender.inputs import check_names, encode_pixels, read
+    from pipelines.rerender.pictures import check_output, different_stems, draw, rerender, save_images
+    from pipelines.rerender.plan import calibration_for, make_plan
+
+    angles = {name: parse_angles(text, f"--{name}") for name in EXTRINSIC if (text := options.pop(name)) is not None}
+    latents = [parse_latent(text) for text in options.pop("latents")]
+    directions = [parse_direction(text) for text in options.pop("directions")]
+    request = Request(angles, latents, directions, **options)
+    suffix = check_output(output)
+    square = None if box is None else parse_box(box)
+    if bool(images) == (assets is not None):
+        raise BadInput("IMAGE...: expected images, or --assets PATH for objects to be drawn, and not both")
+    if assets is not None and square is not None:
+        raise BadInput("--box: is for images only")
+    names = find_images(images)
+    check_names(names, request, output)
+    model = load_run(run, resolve_device(device))
+    curves = calibration_for(model, request)
+    plan = make_plan(request, model.layout, curves)
+    count = (len(names) or objects) * plan.images
+    together = count if suffix else plan.images
+    if together > MOST_TOGETHER:
+        hint = "; name a folder" if plan.images <= MOST_TOGETHER else ""
+        raise BadInput(f"-o {output}: expected at most {MOST_TOGETHER} images together, found {together}{hint}")
+    others = {name: read(model, curves, name) for name in (request.like, request.towards) if name is not None}
+    drawn = []
+    if assets is not None:
+        from pipelines.rerender.truth import true_objects  # OpenGL, only where it is needed
+
+        drawn = true_objects(model, assets, request.seed, objects)
+    inputs = [encode_pixels(model, curves, each.name, each.pixels) for each in drawn]
+    inputs += [read(model, curves, name, square) for name in _each(names, "read")]  # all, before anything is written
+    blocks = (rerender(model, plan, image, others) for image in _each(inputs, "rerender"))
+    if drawn:
+        pairs = zip(drawn, blocks, strict=True)
+        blocks = (replace(block, strips=each.beside(plan, block.strips)) for each, block in pairs)
+    if suffix:
+        write_file(output, draw(list(blocks), suffix))
+    else:
+        make_folder(output)
+        for stem, block in zip(different_stems(image.name for image in inputs), blocks, strict=True):
+            save_images(output, stem, block)
+    click.echo(f"{output}: {count} images")
+
+
+def _each(things: Sequence[T], label: str) -> Iterator[T]:
+    """Give the things one by one, with a progress bar if they take long."""
+    with progress_bar(label, len(things), "image", delay=PATIENCE) as bar:
+        for thing in things:
+            yield thing
+            bar.update()

@@ -1,0 +1,1 @@
+"""Pictures beyond those of `dcign render`: sheets, single objects, and the views of an evaluation."""

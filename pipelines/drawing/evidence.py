@@ -1,0 +1,179 @@
+"""Evidence on a run that goes beyond its shards: images are drawn for it, encoded once, and measured kind by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from dcign.encoding import encode_images
+from dcign.evaluation import Evaluation
+from dcign.evidence import disentanglement, groups, inference, novel_views, recognition, response, traversals, views
+from dcign.evidence.coded import Coded, Sweep
+from dcign.evidence.section import Evidence
+from dcign.knobs import Knobs
+from dcign.run import Run
+from pipelines.console import progress_bar
+from pipelines.drawing.probes import gallery_views, probe_views, simulation_views, sweep_angles, sweep_views
+from pipelines.drawing.renderer import CannotDraw, DatasetRenderer, open_dataset_renderer
+from render.shards import DataSet
+from render.views import Views
+
+KINDS = ("traversals", "novel_views", "response", "recognition", "disentanglement", "groups", "inference")
+VIEWS = 20  # of each probe
+SWEPT = 60  # identities whose true sweeps are drawn
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationImages:
+    """Images of P identities that training has not seen, and simulations of others, each with its code.
+
+    probes       P x VIEWS images in which everything varies at once
+    gallery      one image of each, from in front
+    inputs       the first probe of each: what is re-posed, and what is inferred
+    sweeps       angle with latents of its own -> the first SWEPT inputs, all else unchanged, at true angles
+    simulations  other identities, each image with everything drawn anew
+    parts        part of the coefficients -> how many, in their order; empty for chairs
+    """
+
+    probes: Coded
+    gallery: Coded
+    inputs: Coded
+    sweeps: Mapping[str, Sweep]
+    simulations: Coded | None
+    parts: Mapping[str, int]
+
+
+def draw_evaluation_images(
+    run: Run, data: DataSet, knobs: Knobs, renderer: DatasetRenderer, identities: int, simulations: int
+) -> EvaluationImages:
+    """Draw `identities` of the data set's split and `simulations` of others, and encode each image once.
+
+    BadInput where there are fewer than 2 identities.
+    """
+    seed = data.manifest.settings["seed"]
+    probes = probe_views(renderer.catalog, renderer.sampling, seed, data.split, identities, VIEWS)
+    gallery = gallery_views(renderer.catalog, renderer.sampling, probes)
+    inputs = probes.rows(np.arange(0, len(probes), VIEWS))
+    limits = {name: data.ranges[name] for name in knobs.groups if name in data.ranges}
+    angles = {name: sweep_angles(ends) for name, ends in limits.items() if ends[0] < ends[1]}
+    wanted = {"probes": probes, "gallery": gallery}
+    wanted |= {name: sweep_views(inputs.rows(slice(0, SWEPT)), name, angles[name]) for name in angles}
+    if simulations:
+        wanted["simulations"] = simulation_views(renderer.catalog, renderer.sampling, seed, simulations)
+    total = sum(map(len, wanted.values()))
+    with progress_bar("draw", total, "image") as bar:
+        images = {name: renderer.draw(views, bar.update) for name, views in wanted.items()}
+    with progress_bar("encode", total, "image") as bar:
+        coded = {
+            name: _coded(views, images[name], encode_images(run, images[name], bar.update))
+            for name, views in wanted.items()
+        }
+    return EvaluationImages(
+        coded["probes"],
+        coded["gallery"],
+        coded["probes"].rows(np.arange(0, len(probes), VIEWS)),
+        {name: _sweep(angles[name], coded[name]) for name in angles},
+        coded.get("simulations"),
+        renderer.catalog.parts,
+    )
+
+
+def _coded(views: Views, images: NDArray[np.uint8], codes: NDArray[np.float32]) -> Coded:
+    return Coded(images, codes, views.values, views.identity, views.coefficients)
+
+
+def _sweep(angles: NDArray[np.float64], coded: Coded) -> Sweep:
+    shape = (-1, len(angles))
+    return Sweep(
+        angles,
+        coded.images.reshape(*shape, *coded.images.shape[1:]),
+        coded.codes.reshape(*shape, coded.codes.shape[-1]),
+    )
+
+
+@contextmanager
+def renderer_or_reason(data: DataSet, assets: Path | None, identities: int) -> Iterator[DatasetRenderer | str]:
+    """Open the renderer of `data`, with the models at `assets`, or say why none is. BadInput for other models."""
+    if identities == 0:
+        yield "--identities 0 asks for no images to be drawn"
+        return
+    try:
+        renderer = open_dataset_renderer(data, assets)
+    except CannotDraw as reason:
+        yield str(reason)
+        return
+    with renderer:
+        yield renderer
+
+
+def gather(
+    run: Run, data: DataSet, evaluation: Evaluation, renderer: DatasetRenderer | str, identities: int, simulations: int
+) -> dict[str, Evidence]:
+    """Measure each kind of evidence on images that `renderer` draws; each says why where that is a reason instead."""
+    if isinstance(renderer, str):
+        click.echo(f"Nothing is drawn: {renderer}", err=True)
+        return _skipped(renderer)
+    evaluation.measures["warnings"] += renderer.warnings
+    images = draw_evaluation_images(run, data, evaluation.knobs, renderer, identities, simulations)
+    kinds = _kinds(run, data, evaluation, images)
+    measured = {}
+    with progress_bar("measure", len(kinds), "kind") as bar:
+        for name, kind in kinds.items():
+            bar.set_postfix_str(name.replace("_", " "))
+            measured[name] = kind()
+            bar.update()
+    return measured
+
+
+def _skipped(reason: str) -> dict[str, Evidence]:
+    return {name: Evidence({"skipped": reason}, None) for name in KINDS}
+
+
+def _kinds(
+    run: Run, data: DataSet, evaluation: Evaluation, images: EvaluationImages
+) -> dict[str, Callable[[], Evidence]]:
+    """List the kinds of evidence in the order of the page, each with a function that measures it."""
+    knobs, curves = evaluation.knobs, evaluation.calibration.curves
+    probes, ranges = images.probes, data.ranges
+    swept = images.inputs.rows(np.arange(min(SWEPT, len(images.inputs.identity))))
+
+    def sweeps() -> Evidence:
+        return Evidence({}, traversals.section(run, images.inputs, knobs, curves, probes))
+
+    def novel() -> Evidence:
+        compared = views.compare(run, swept, images.sweeps, curves, knobs)
+        measures = novel_views.measure(compared)
+        return Evidence(measures, novel_views.section(measures, compared))
+
+    def answer() -> Evidence:
+        measures = response.measure(swept, images.sweeps, probes, knobs, ranges)
+        return Evidence(measures, response.section(measures))
+
+    def recognise() -> Evidence:
+        others = images.simulations.images if images.simulations else None
+        measures = recognition.measure(images.gallery, probes, knobs, ranges, others)
+        return Evidence(measures, recognition.section(measures))
+
+    def disentangle() -> Evidence:
+        measures = disentanglement.measure(probes, knobs, ranges)
+        return Evidence(measures, disentanglement.section(measures))
+
+    def group() -> Evidence:
+        measures = groups.measure(probes, knobs, ranges, images.parts)
+        return Evidence(measures, groups.section(measures))
+
+    def infer() -> Evidence:
+        if images.simulations is None:
+            return Evidence({"skipped": "--simulations 0 asks for none"}, None)
+        measures, posteriors = inference.measure(images.simulations, images.inputs, ranges, images.parts)
+        return Evidence(measures, inference.section(measures, posteriors))
+
+    kinds: dict[str, Any] = dict(zip(KINDS, (sweeps, novel, answer, recognise, disentangle, group, infer), strict=True))
+    return kinds

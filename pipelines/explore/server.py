@@ -1,0 +1,94 @@
+"""The server of the explorer, started and ended cleanly: the socket, the worker of the renderer, the signals."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import signal
+import socket
+import webbrowser
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import uvicorn
+from starlette.applications import Starlette
+
+from dcign.errors import BadInput
+from pipelines.drawing.objects import UnseenObjects, open_unseen_objects
+from pipelines.drawing.renderer import CannotDraw
+from pipelines.explore.app import make_app
+from pipelines.explore.session import OpenRun, open_runs
+
+MOST_CONNECTIONS = 200
+SECONDS_TO_END = 3  # for answers that are on their way
+
+
+def explore(run: Path, other: Path | None, assets: Path | None, port: int, host: str, show: bool, device: str) -> None:
+    """Open the runs, print the address and serve the page; returns on Ctrl-C or SIGTERM."""
+    with ExitStack() as things:
+        listening = things.enter_context(listen(host, port))  # before what takes long
+        runs = open_runs([run] if other is None else [run, other], device)
+        for note in (note for each in runs for note in each.notes):
+            click.echo(f"Note: {note}")
+        objects = _unseen_objects(runs[0], assets)
+        if objects is not None:
+            things.enter_context(objects)
+        address = address_of(listening, host)
+        click.echo(f"{address}  (Ctrl-C ends it)")
+        if show:
+            webbrowser.open(address)
+        serve(make_app(runs, objects, host), listening)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open a listening socket. BadInput for a host that is not this machine, and for a port in use or forbidden."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, socket.IPPROTO_TCP)[0]
+    except (OSError, UnicodeError) as error:
+        raise BadInput(f"--host {host}: expected a name or address of this machine ({error})") from None
+    if not ipaddress.ip_address(str(place[0]).split("%")[0]).is_loopback:
+        click.echo(f"Warning: --host {host}: everybody who can reach this machine can use this page.", err=True)
+    listening = socket.socket(family, kind, protocol)  # asyncio sends small answers at once only if told it is TCP
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(place)
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise BadInput(f"--port {port}: in use by another program; --port 0 picks a free one") from None
+        if error.errno == errno.EACCES:
+            raise BadInput(f"--port {port}: not allowed to this user; take one above 1023") from None
+        raise BadInput(f"--host {host}: expected an address of this machine ({error.strerror})") from None
+    return listening
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """Return the address for a browser; by the machine's name if it listens on all addresses of the machine."""
+    shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}/"
+
+
+def serve(app: Starlette, listening: socket.socket) -> None:
+    """Answer until SIGINT or SIGTERM."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # the server raises them again once it has ended, which is no failure
+    make_server(app).run([listening])
+
+
+def make_server(app: Starlette) -> uvicorn.Server:
+    """Make the server of an application, which logs failures only."""
+    config = uvicorn.Config(
+        app, http="h11", ws="none", lifespan="on", log_level="error", access_log=False, proxy_headers=False,
+        server_header=False, limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=SECONDS_TO_END,
+    )  # fmt: skip
+    return uvicorn.Server(config)
+
+
+def _unseen_objects(opened: OpenRun, assets: Path | None) -> UnseenObjects | None:
+    try:
+        return open_unseen_objects(opened.run, assets)
+    except CannotDraw as reason:
+        click.echo(f"Note: no test {opened.run.object}s and no true pictures: {reason}")
+        return None

@@ -1,0 +1,209 @@
+"""The state of a page: the runs that it shows under their sliders, and the pictures that visitors brought."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dcign.calibration import Calibration
+from dcign.errors import BadInput, RunError
+from dcign.images import BACKGROUND, grey_square
+from dcign.knobs import NAMING, Knobs
+from dcign.manipulate import decode
+from dcign.pictures import to_uint8
+from dcign.precision import resolve_device
+from dcign.run import Run, load_run
+from dcign.sliders import Slider, apply, sliders_of
+from pipelines.calibration import encode_and_judge, stored_calibration
+from render.views import Views
+
+RAW_REACH = 10.0  # of a latent without calibration; those of trained runs lie within
+MOST = 32
+LONGEST_NAME = 255  # characters, the most that a file can have
+JOINERS = "\u200c\u200d"  # part of words in some scripts and of emoji
+
+
+@dataclass(frozen=True, eq=False)
+class OpenRun:
+    """A run under sliders. `word` is how the user named it, `notes` are what the page should say of it."""
+
+    word: str
+    run: Run
+    curves: Calibration
+    sliders: tuple[Slider, ...]
+    notes: tuple[str, ...]
+
+    def read(self, image: Image.Image, name: str) -> Encoded:
+        """Encode an image as the network sees it. RunError for one it cannot take."""
+        pixels = grey_square(image, self.run.size, BACKGROUND.get(self.run.object, 0.0), name)
+        code, warning = encode_and_judge(self.run, self.curves, pixels)
+        return Encoded(to_uint8(pixels), code, warning)
+
+    def picture(self, code: NDArray[np.float32], settings: Mapping[str, float]) -> NDArray[np.uint8]:
+        """Decode `code` (Z,) with the sliders at `settings` into (H, W), as `dcign rerender` writes it."""
+        return to_uint8(decode(self.run, apply(code, self.sliders, settings)[None])[0])
+
+    def degrees(self, code: NDArray[np.float32]) -> dict[str, float]:
+        """Read the angles that a code stands for, of sliders whose curve can be read backwards; raw latents as such."""
+        knobs, found = self.curves.knobs(self.run.layout), {}
+        for slider in self.sliders:
+            if slider.name in self.curves.curves:
+                curve = self.curves.curves[slider.name]
+                if curve.invertible:
+                    found[slider.name] = float(curve.to_degrees(knobs.own(code, slider.name)))
+            elif not slider.relative:
+                found[slider.name] = float(code[slider.latents[0]])
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """An image as one run has it: (H, W) uint8, its code (Z,), and what to say if it is unlike the training data."""
+
+    pixels: NDArray[np.uint8]
+    code: NDArray[np.float32]
+    warning: str | None
+
+
+def open_runs(words: Sequence[Path], device: str) -> tuple[OpenRun, ...]:
+    """Open the runs of these paths or names, one or two. BadInput for two of different objects."""
+    place = resolve_device(device)
+    opened = tuple(_open(str(word), load_run(word, place)) for word in words)
+    objects = [each.run.object for each in opened]
+    if len(set(objects)) > 1:
+        raise BadInput(f"expected two runs of one kind of object, found {objects[0]}s and {objects[1]}s")
+    return opened
+
+
+def short_names(opened: Sequence[OpenRun]) -> list[str]:
+    """Shorten each path to as many of its last parts as it takes to tell them apart."""
+    words = [each.word for each in opened]
+    for count in range(1, max(len(Path(word).parts) for word in words) + 1):
+        names = ["/".join(Path(word).parts[-count:]) or word for word in words]  # '.' has no parts
+        if len(set(names)) == len(names):
+            return names
+    return words
+
+
+def compared(opened: Sequence[OpenRun]) -> tuple[str, ...]:
+    """Say how the sliders of a second run differ from those of the first, which the page shows."""
+    if len(opened) < 2:
+        return ()
+    first, second = opened
+    others = {slider.name: slider for slider in second.sliders}
+    notes = []
+    if missing := [slider.label for slider in first.sliders if slider.name not in others]:
+        notes.append(f"{second.word} has no slider for {', '.join(missing)}.")
+    for slider in first.sliders:
+        other = others.get(slider.name)
+        if other is not None and (other.low > slider.low or other.high < slider.high):
+            notes.append(f"{second.word} holds {slider.label} at {other.low:g} to {other.high:g} {other.unit}.")
+    if any(slider.relative and slider.name in others for slider in first.sliders):
+        notes.append("Intrinsic directions are each run's own: number 1 of one need not be number 1 of the other.")
+    return tuple(notes)
+
+
+def _open(word: str, run: Run) -> OpenRun:
+    stored = stored_calibration(run)
+    curves = stored or Calibration({}, run.step, {})
+    again = f"run `dcign evaluate {word} SHARDS`"
+    notes = []
+    if stored is None:
+        notes.append(f"{word} is not calibrated, so there are no degrees: {again}. Sliders set raw latents.")
+    elif warning := curves.out_of_date(word, run.step):
+        notes.append(f"{warning}.")
+    named = stored is not None or run.config.procedure in NAMING
+    knobs = curves.knobs(run.layout)
+    raw = _raw_sliders(knobs, curves) if named else ()
+    sliders = (*sliders_of(run, curves), *raw)
+    if not sliders:
+        notes = [f"{word} is not calibrated and its training gave no latent a meaning: {again} for sliders."]
+    return OpenRun(word, run, curves, sliders, tuple(notes))
+
+
+def _raw_sliders(knobs: Knobs, curves: Calibration) -> tuple[Slider, ...]:
+    """Make a slider for each latent of an angle without calibration."""
+    ends = (-RAW_REACH, RAW_REACH)
+    found = []
+    for name, latents in knobs.groups.items():
+        for latent in latents.tolist() if name not in curves.curves else ():
+            word = name if len(latents) == 1 else str(latent)
+            values = ((ends[0],), (ends[1],))
+            found.append(
+                Slider(f"latent-{word}", f"latent {word}", "", *ends, 0.1, (latent,), ends, values, False, False)
+            )
+    return tuple(found)
+
+
+class PictureGone(RunError):
+    """There is no picture of that id, or no more."""
+
+
+@dataclass(frozen=True, eq=False)
+class UploadedPicture:
+    """A picture that a visitor brought, or had drawn.
+
+    name     as the client calls the file; for people and command lines only
+    encoded  what each of the runs makes of it
+    start    slider -> where it stands in this picture, as far as known
+    png      the file of a picture that has none on the visitor's side: one that was drawn here
+    views    what was drawn, one view
+    """
+
+    name: str
+    encoded: tuple[Encoded, ...]
+    start: Mapping[str, float]
+    png: bytes | None = None
+    views: Views | None = None
+
+
+class Pictures:
+    """At most `MOST` pictures in memory, under ids of our own; the one unused for longest leaves first.
+
+    For use from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._pictures: OrderedDict[str, UploadedPicture] = OrderedDict()
+        self._lock = Lock()
+
+    def add(self, picture: UploadedPicture) -> str:
+        """Keep a picture and return its new id, which nobody can guess."""
+        name = secrets.token_urlsafe(16)
+        with self._lock:
+            self._pictures[name] = picture
+            while len(self._pictures) > MOST:
+                self._pictures.popitem(last=False)
+        return name
+
+    def get(self, name: str) -> UploadedPicture:
+        """Return the picture of an id. PictureGone where there is none."""
+        with self._lock:
+            if name not in self._pictures:
+                raise PictureGone(f"this picture is no longer held (the last {MOST} in use are); load it again")
+            self._pictures.move_to_end(name)
+            return self._pictures[name]
+
+
+def file_name(text: str) -> str:
+    """Clean the name that a client gives its file: one line, the last part of a path, without control characters."""
+    last = re.split(r"[/\\]", text)[-1]
+    plain = "".join(letter for letter in last if _is_shown(letter)).strip()
+    if len(plain) > LONGEST_NAME:
+        plain = f"{plain[: LONGEST_NAME - 8]}{plain[-8:]}"
+    return plain if plain.strip(".") else "image"
+
+
+def _is_shown(letter: str) -> bool:
+    """Tell whether a letter may stand in a line: what ends it or turns its direction may not, any space may."""
+    return letter.isprintable() or unicodedata.category(letter) == "Zs" or letter in JOINERS

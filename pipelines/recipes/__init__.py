@@ -1,0 +1,1 @@
+"""Recipes for `dcign run`: those that ship, and the reader of them all."""
