@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dcign.calibration import Calibration
-    from dcign.run import Run
+    from dcign.engine.calibration import Calibration
+    from dcign.runs.run import Run
 
 
 def stored_calibration(run: Run) -> Calibration | None:
     """Return the calibration beside a run, or None if `dcign evaluate` has not been run. RunError for a damaged one."""
-    from dcign import calibration
+    from dcign.engine import calibration
 
     if not (run.folder / calibration.CALIBRATION_FILE).exists():
         return None
@@ -25,7 +25,7 @@ def stored_calibration(run: Run) -> Calibration | None:
 
 def load_calibration(run: Run, needed: bool = False) -> Calibration | None:
     """Return the same, and warn on standard error if it is of other weights. RunError if it is `needed` and missing."""
-    from dcign import calibration
+    from dcign.engine import calibration
 
     curves = calibration.load(run.folder) if needed else stored_calibration(run)
     if curves is not None and (warning := curves.out_of_date(str(run.folder), run.step)):
@@ -40,8 +40,7 @@ def encode_and_judge(
 
     That is, if the run reconstructs it worse than nearly all of its test images.
     """
-    from dcign.likeness import reconstruction_error, unlike_warning
-    from dcign.manipulate import decode, encode
+    from dcign.engine.codes import decode, encode, reconstruction_error, unlike_warning
 
     code = encode(run, pixels[None])[0]
     if not curves.reconstruction:

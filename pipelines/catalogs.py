@@ -15,10 +15,9 @@ from pipelines.console import progress_bar
 from render.errors import BadInput
 
 if TYPE_CHECKING:
-    from assets.catalog import Catalog
-    from assets.chair_catalog import ChairCatalog
-    from assets.face_catalog import FaceCatalog, FaceSampling
-    from assets.model_source import ModelSource
+    from assets.catalog import Catalog, ModelSource
+    from assets.chairs.catalog import ChairCatalog
+    from assets.faces.catalog import FaceCatalog, FaceSampling
 
 BUILT_IN = Path("built-in")
 KIND = click.option(
@@ -31,7 +30,7 @@ PATH = click.argument("path", type=click.Path(path_type=Path))
 
 def kind_at(path: Path | None) -> str:
     """Tell the kind of object that `path` holds: "face" or "chair"."""
-    from assets.face_catalog import is_face_model
+    from assets.faces.catalog import is_face_model
 
     path = model_path(path)
     if path is None or is_face_model(path):
@@ -68,7 +67,7 @@ def open_catalog(
 
 def faces(path: Path | None, sampling: FaceSampling | None = None) -> FaceCatalog:
     """Open the face model at `path` and name its modes on standard output."""
-    from assets.face_catalog import PLAIN, open_faces
+    from assets.faces.catalog import PLAIN, open_faces
 
     catalog = open_faces(model_path(path), sampling or PLAIN)
     modes = ", ".join(f"{count} of {part}" for part, count in catalog.parts.items() if count)
@@ -78,7 +77,7 @@ def faces(path: Path | None, sampling: FaceSampling | None = None) -> FaceCatalo
 
 def chairs(path: Path | None, match: str = "", strict: bool = False) -> ChairCatalog:
     """Open the chairs at `path` and count them; what cannot be read is named, or with `strict` raised."""
-    from assets.chair_catalog import open_chairs
+    from assets.chairs.catalog import open_chairs
 
     catalog, unreadable = open_chairs(model_path(path), match, _with_bar)
     for error in unreadable:

@@ -9,7 +9,7 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from assets.cad import CadModel, find_models
+from assets.cad.models import CadModel, find_models
 
 DAE = """<?xml version="1.0" encoding="utf-8"?>
 <COLLADA xmlns="http://www.collada.org/2005/11/COLLADASchema" version="1.4.1">

@@ -16,9 +16,9 @@ from PIL import Image
 from shard_fixtures import synthetic_images
 
 from pipelines.explore.app import make_app
-from pipelines.explore.opened import open_runs
-from pipelines.explore.serve import address_of, listen, make_server
-from render.views import Views
+from pipelines.explore.server import address_of, listen, make_server
+from pipelines.explore.session import open_runs
+from render.jobs.views import Views
 
 SIZE = 54
 

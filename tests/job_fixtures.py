@@ -10,10 +10,10 @@ import numpy as np
 from mesh_fixtures import small_face_catalog
 
 from render.factors import DEFAULT_RANGES
-from render.job import Job, Task, left_to_do, render
-from render.minibatch import Sampling, draw_minibatch
-from render.store import Store, locked
-from render.workers import Pool
+from render.jobs.job import Job, Task, left_to_do, render
+from render.jobs.pool import Pool
+from render.minibatch import Sampling, sample_minibatch
+from render.shards.store import Store, locked
 
 TASKS = [Task("azimuth", "train", 0, 0, 3), Task("azimuth", "train", 1, 3, 2), Task("intrinsic", "train", 0, 0, 2)]
 
@@ -26,7 +26,9 @@ class FlatJob(Job):
         return "no OpenGL"
 
     def draw(self, task, index):
-        values = draw_minibatch(self.catalog, self.sampling, self.batch_size, self.seed, task.split, task.factor, index)
+        values = sample_minibatch(
+            self.catalog, self.sampling, self.batch_size, self.seed, task.split, task.factor, index
+        )
         grey = np.sum([np.cos(v) for v in values.values.values()], axis=0) * 40 + values.identity % 50 + 100
         return values, np.broadcast_to(grey.astype(np.uint8)[:, None, None], (self.batch_size, self.size, self.size))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from assets.face_catalog import PLAIN, FaceCatalog
+from assets.faces.catalog import PLAIN, FaceCatalog
 from assets.mesh import Mesh, Surface, vertex_normals
 from assets.morphable import Modes, MorphableModel
 

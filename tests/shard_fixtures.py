@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from render.factors import DEFAULT_RANGES, EXTRINSIC, draw_values, generator
-from render.manifest import NAME, Entry, Manifest, read_manifest
-from render.shard_file import shard_name, write_shard
+from render.shards.manifest import NAME, Entry, Manifest, read_manifest
+from render.shards.shard_file import shard_name, write_shard
 
 
 def synthetic_images(azimuth, elevation, light, identity, size):

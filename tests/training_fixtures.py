@@ -3,10 +3,10 @@
 import dataclasses
 import json
 
-from dcign.checkpoint import list_checkpoints
 from dcign.config import TrainConfig
-from dcign.training import train
-from render.shards import open_data_set
+from dcign.runs.checkpoint import list_checkpoints
+from dcign.training.loop import train
+from render.shards.data_set import open_data_set
 
 CODE = "azimuth:1,elevation:1,light:1,intrinsic:5"
 SMALL = TrainConfig(steps=24, widths=(6, 5, 4), code=CODE, ratio=(1, 1, 1, 2), precision="fp32", checkpoint_every=5)

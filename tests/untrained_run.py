@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dcign import calibration
-from dcign.calibration import Calibration
-from dcign.checkpoint import Header, save_checkpoint
-from dcign.code import CodeLayout
 from dcign.config import TrainConfig
-from dcign.curves import Curve
+from dcign.engine import calibration
+from dcign.engine.calibration import Calibration
+from dcign.engine.curves import Curve
+from dcign.model.code import CodeLayout
+from dcign.runs.checkpoint import Header, save_checkpoint
 from render.factors import DEFAULT_RANGES
 
 

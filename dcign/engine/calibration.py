@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from assets.files import write_file
 from dcign.engine.curves import Curve, GroupCurve, angle_error
 from dcign.errors import BadInput, RunError
 from dcign.model.code import AngleLatents, CodeLayout, stored_latents
-from render.files import write_file
 
 if TYPE_CHECKING:
     from dcign.runs.run import Run

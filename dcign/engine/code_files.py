@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.files import write_file
 from dcign.errors import BadInput
-from render.files import write_file
 
 SUFFIXES = (".json", ".csv", ".npz")
 NAME, VERSION = "dcign-codes", 1

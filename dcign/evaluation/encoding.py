@@ -12,7 +12,7 @@ from dcign.engine.codes import decode, encode
 from dcign.errors import RunError, ShardError
 from dcign.metrics.image_quality import ReconstructionSums
 from dcign.runs.run import Run
-from render.shards import DataSet
+from render.shards.data_set import DataSet
 
 AT_ONCE = 20  # images; a mini-batch's worth
 

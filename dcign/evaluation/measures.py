@@ -37,7 +37,7 @@ from dcign.model.code import NAMING, AngleLatents, find_latents, named_latents
 from dcign.runs.run import Run
 from dcign.runs.training_data import trained_on
 from render.factors import FACTORS
-from render.shards import DataSet
+from render.shards.data_set import DataSet
 
 FORMAT = 1
 FOLDED = 45.0  # degrees: a group of latents that reads angles of a circle worse is named in the warnings
@@ -82,9 +82,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     holding = {name: _invariance(inactive[name], name, encoding) for name in data.factors}
     around = {name: circular_r2(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)}
     groups = {name: _group(own[name], encoding.degrees[name], curves[name]) for name in names if name not in latents}
-    courses = courses_of(
-        latents, encoding.degrees, encoding.minibatch, encoding.kinds, own_values(correlation.table)
-    )
+    courses = courses_of(latents, encoding.degrees, encoding.minibatch, encoding.kinds, own_values(correlation.table))
     measures = {
         "format": FORMAT,
         "run": {

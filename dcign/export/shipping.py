@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.files import write_file
 from dcign.engine import calibration
 from dcign.engine.calibration import CALIBRATION_FILE, Calibration
 from dcign.engine.codes import decode, encode
@@ -29,7 +30,6 @@ from dcign.runs.checkpoint import WEIGHTS, write_weights
 from dcign.runs.report_file import REPORT, reach
 from dcign.runs.run import Run, read_trained
 from dcign.runs.training_data import IDENTITIES_FILE, RENDERING_FILE
-from render.files import write_file
 
 LARGEST = 12_000_000  # bytes of all files of a name together
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from assets.files import write_file
 from dcign.engine.codes import decode, sweep
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.evaluation import charts
@@ -23,8 +24,7 @@ from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, png, readab
 from dcign.report.headline import headlines
 from dcign.report.pages import report_page
 from dcign.runs.run import Run
-from render.files import write_file
-from render.shards import DataSet
+from render.shards.data_set import DataSet
 
 OBJECTS, FRAMES = 4, 9  # of the sweeps
 

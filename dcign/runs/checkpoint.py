@@ -32,13 +32,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from assets.files import write_file
 from dcign.config import DEFAULT_NETWORK, TrainConfig
 from dcign.errors import Failure, RunError
 from dcign.model.code import CodeLayout
 from dcign.model.interface import DCIGN
 from dcign.model.networks import network_of
 from dcign.model.optimisers import state_names
-from render.files import write_file
 
 FORMAT = 1
 BEST = "best.safetensors"

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from assets.files import write_file
 from dcign.config import TrainConfig, setting_text
 from dcign.errors import ArgumentError, Failure, RunError
 from dcign.runs.checkpoint import Header, newest_checkpoint
-from render.files import write_file
 
 CONFIG, STATS = "config.json", "stats.jsonl"
 # Settings that a resumed run may be given anew

@@ -1,9 +1,9 @@
 """Records that a run keeps of its training data: whom it was trained on, and how the images were drawn.
 
-identities.npy   the keys of all identities it is trained on (`render.identities`), (n,) uint64: identities are
+identities.npy   the keys of all identities it is trained on (`render.shards.data_set`), (n,) uint64: identities are
                  compared, not file names, to tell if it is tested on those
-rendering.json   a manifest of shards (`render.manifest`) that lists none, so that more can be drawn by its settings
-                 where the shards are not
+rendering.json   a manifest of shards (`render.shards.manifest`) that lists none, so that more can be drawn by its
+                 settings where the shards are not
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.files import write_file
 from dcign.errors import RunError
 from dcign.runs.run import Run
 from render.errors import ShardError
-from render.files import write_file
-from render.identities import identity_keys, key_array
-from render.manifest import Manifest, read_one
-from render.shards import DataSet, open_data_set
+from render.shards.data_set import DataSet, identity_keys, key_array, open_data_set
+from render.shards.manifest import Manifest, read_manifest_file
 
 IDENTITIES_FILE = "identities.npy"
 RENDERING_FILE = "rendering.json"
@@ -86,7 +85,7 @@ def rendering_of(run: Run) -> DataSet | None:
         except ShardError:
             return None
     try:
-        found = _as_data_set(run, read_one(path))
+        found = _as_data_set(run, read_manifest_file(path))
     except ShardError as error:
         raise RunError(str(error)) from None
     if found is None:

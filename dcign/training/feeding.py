@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from render.shards import DataSet
+from render.shards.data_set import DataSet
 
 RESIDENT_SHARE = 0.5  # of the free memory of the device, for images; the rest is for the network and its activations
 

@@ -22,7 +22,7 @@ from dcign.model.interface import DCIGN
 from dcign.model.step import divergence, inactive_variance, reconstruction, sample
 from dcign.training.feeding import as_tensor
 from dcign.training.order import to_float
-from render.shards import DataSet, MiniBatch
+from render.shards.data_set import DataSet, MiniBatch
 
 MOST = 10  # mini-batches of each factor, unless asked otherwise: 200 images see a change of a few per cent
 _NOISE_STREAM = 3  # of the seed, beside those of `dcign.training.order`

@@ -37,7 +37,7 @@ from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
 from dcign.training.monitor import Monitor, Status, summary, writer_class
 from dcign.training.order import MiniBatchOrder, nearest_the_front, noise_generator
-from render.shards import DataSet
+from render.shards.data_set import DataSet
 
 STATUS_EVERY = 50  # steps between lines of stats.jsonl
 SECOND_THOUGHTS = 1.0  # seconds after which another Ctrl-C is one more wish, not the echo of the first

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from assets.files import write_file
 from dcign.config import TrainConfig
 from dcign.errors import ArgumentError, Failure
 from dcign.images.drawing import png
@@ -29,8 +30,7 @@ from dcign.runs.folder import append_stats
 from dcign.training.held_out import diagnose
 from dcign.training.order import MiniBatchOrder
 from dcign.training.progress_picture import draw_progress
-from render.files import write_file
-from render.shards import DataSet
+from render.shards.data_set import DataSet
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

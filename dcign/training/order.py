@@ -23,7 +23,7 @@ from torch import Tensor
 
 from dcign.errors import ArgumentError
 from render.factors import EXTRINSIC, FACTORS
-from render.shards import DataSet
+from render.shards.data_set import DataSet
 
 NAMES = tuple(FACTORS)
 NEAREST = 0.2  # share of the mini-batches that the first steps choose from when the front comes first

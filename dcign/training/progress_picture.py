@@ -15,7 +15,7 @@ from dcign.model.code import CodeLayout, named_latents
 from dcign.model.interface import DCIGN
 from dcign.training.held_out import held_out_minibatches, images_of, observing
 from render.factors import FACTORS
-from render.shards import DataSet, MiniBatch
+from render.shards.data_set import DataSet, MiniBatch
 
 COLUMNS = 8
 INSTEAD = 2  # last mini-batches of each factor that are shown when none are held out

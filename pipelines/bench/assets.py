@@ -19,8 +19,8 @@ from render.errors import BadInput, Failure
 OPENING = """
 import json, re, sys, time
 from pathlib import Path
-import assets.chair_catalog
-from assets.face_catalog import FaceSampling
+import assets.chairs.catalog
+from assets.faces.catalog import FaceSampling
 from pipelines.catalogs import kind_at, open_catalog
 path = Path(sys.argv[1])
 started = time.perf_counter()

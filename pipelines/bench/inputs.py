@@ -12,9 +12,9 @@ import scipy.io
 from numpy.typing import NDArray
 
 from render.factors import DEFAULT_RANGES, EXTRINSIC, MAIN, draw_values, generator
-from render.job import Task, tasks_of
-from render.manifest import Entry, Manifest
-from render.shard_file import write_shard
+from render.jobs.job import Task, tasks_of
+from render.shards.manifest import Entry, Manifest
+from render.shards.shard_file import write_shard
 
 SIZE, IMAGES = 150, 20  # pixels, and images a mini-batch
 BALLS = 1000  # sizes of the ball

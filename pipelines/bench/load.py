@@ -51,7 +51,7 @@ def command(shards: Path | None, count: int, seconds: float, device: str, output
 
 def _measure(folder: Path, device: str, seconds: float) -> dict[str, Any]:
     from pipelines.bench import load_loops as loops  # torch
-    from render.shards import open_data_set
+    from render.shards.data_set import open_data_set
 
     data, on = open_data_set(folder), loops.resolve_device(device)
     size = sum(len((folder / name).read_bytes()) for name, e in data.manifest.shards.items() if e.split == data.split)

@@ -19,14 +19,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from dcign.batches import MiniBatchOrder, to_float
-from dcign.cpu import prepare_cpu
-from dcign.feeding import Feed, open_feed
-from dcign.precision import resolve_device
+from dcign.model.devices import prepare_cpu, resolve_device
+from dcign.training.feeding import Feed, open_feed
+from dcign.training.order import MiniBatchOrder, to_float
 from pipelines.bench.measuring import finish
 from render.errors import Failure
 from render.factors import FACTORS
-from render.shards import DataSet, open_data_set
+from render.shards.data_set import DataSet, open_data_set
 
 EPOCHS = 5
 WARM_UP = 5  # mini-batches before the clock starts
@@ -63,7 +62,7 @@ def naive_rate(folder: Path, device: str, seconds: float) -> float:
 
 
 def our_rate(folder: Path, device: str, seconds: float, limit_bytes: int | None) -> tuple[str, float]:
-    """Return the kind of our feed (`dcign.feeding`) and its mini-batches a second."""
+    """Return the kind of our feed (`dcign.training.feeding`) and its mini-batches a second."""
     on = _prepare_ours(device)
     with _open(open_data_set(folder), on, limit_bytes) as feed:
         return feed.kind, _rate(map(to_float, feed), seconds, on)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from assets.files import write_file
 from render.errors import Failure
-from render.files import write_file
 
 if TYPE_CHECKING:
     import torch

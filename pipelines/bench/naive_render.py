@@ -6,7 +6,6 @@ second. Each draws grey 150 x 150 pictures of one face of the model at PATH with
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.face_catalog import FaceCatalog
-from dcign.images import GREY_WEIGHTS
+from assets.faces.catalog import FaceCatalog
+from dcign.images.reading import GREY_WEIGHTS
 from render.scene import Scene, Shading, camera_pose, frame_camera, model_matrix
 
 SIZE = 150
@@ -29,12 +28,10 @@ Step = Callable[[float], Any]  # draws one image with another value, -1 to 1
 
 def pyrender_step(catalog: FaceCatalog, factor: str) -> Step:
     """A pyrender scene whose pose, light or mesh is changed for each image; its own shader, colour and depth read."""
-    os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
-    from render.context import prepare_pyrender
-
-    prepare_pyrender()
     import pyrender
     import trimesh
+
+    import render.opengl  # noqa: F401  chooses EGL before pyrender is imported
 
     renderer = pyrender.OffscreenRenderer(SIZE, SIZE)
     scene, rng = pyrender.Scene(ambient_light=[0.25] * 3, bg_color=[0.0] * 3), np.random.default_rng(0)
@@ -142,7 +139,7 @@ def images_a_second(step: Step, seconds: float) -> float:
 
 
 if __name__ == "__main__":
-    from assets.face_catalog import open_faces
+    from assets.faces.catalog import open_faces
     from pipelines.catalogs import model_path
 
     library, factor, path, seconds = sys.argv[1:]

@@ -16,8 +16,8 @@ from render.factors import MAIN
 if TYPE_CHECKING:
     from assets.catalog import Catalog
     from pipelines.drawing.sheet import Row
+    from render.jobs.pool import Pool
     from render.scene import Scene
-    from render.workers import Pool
 
 # Wider than by default, so that extreme poses and lights are among them
 EXTREMES = {"azimuth": (-180.0, 180.0), "elevation": (-30.0, 50.0), "light": (-90.0, 90.0)}
@@ -26,14 +26,14 @@ SHOWN = 4  # images of each mini-batch on the sheet
 
 @dataclass(frozen=True)
 class _Drawing:
-    """The work of one process: draws mini-batches of scenes. See `render.workers.Pool`."""
+    """The work of one process: draws mini-batches of scenes. See `render.jobs.pool.Pool`."""
 
     renderer: str
     size: int
     kind: str
 
     def start(self) -> str:
-        from render.job import open_renderer
+        from render.jobs.job import open_renderer
 
         global _opened
         _opened = open_renderer(self.renderer, self.size, self.kind)
@@ -60,11 +60,11 @@ def command(size: int, count: int, output: Path) -> None:
     Example:
       dcign bench parity -o parity.png
     """
-    from assets.chair_catalog import open_chairs
-    from assets.face_catalog import open_faces
+    from assets.chairs.catalog import open_chairs
+    from assets.faces.catalog import open_faces
     from pipelines.drawing.sheet import save_sheet
-    from render.job import shading_for
-    from render.minibatch import Sampling, draw_minibatch, scenes
+    from render.jobs.job import shading_for
+    from render.minibatch import Sampling, sample_minibatch, scenes
     from render.scene import frame_camera
     from render.similarity import mean_difference, ssim
 
@@ -75,7 +75,7 @@ def command(size: int, count: int, output: Path) -> None:
         camera, sampling = frame_camera(catalog.target, catalog.radius, size), Sampling(EXTREMES)
         batches = {}
         for factor in MAIN:
-            draws = [draw_minibatch(catalog, sampling, 20, 0, "test", factor, k) for k in range(count)]
+            draws = [sample_minibatch(catalog, sampling, 20, 0, "test", factor, k) for k in range(count)]
             batches[factor] = [tuple(scenes(draw, catalog, camera, shading_for(catalog))) for draw in draws]
         by_reference, by_batched = (_drawn(name, size, catalog.object, batches) for name in ("reference", "batched"))
         for factor in MAIN:
@@ -93,7 +93,7 @@ def _drawn(
     renderer: str, size: int, kind: str, batches: dict[str, list[tuple[Scene, ...]]]
 ) -> dict[str, NDArray[np.uint8]]:
     """Draw factor -> (B * N, size, size) images in a process of its own: one OpenGL context each."""
-    from render.workers import Pool
+    from render.jobs.pool import Pool
 
     with Pool(_Drawing(renderer, size, kind), 1) as pool:
         pool.first_info()

@@ -20,7 +20,7 @@ from render.factors import DEFAULT_RANGES, MAIN
 
 if TYPE_CHECKING:
     from assets.catalog import Catalog
-    from render.job import Job
+    from render.jobs.job import Job
 
 SIZE, IMAGES = 150, 20
 
@@ -44,11 +44,11 @@ def command(path: Path, seconds: float, count: int, workers: int | None, full_me
     Example:
       dcign bench render -o render.json
     """
-    from assets.face_catalog import open_faces
+    from assets.faces.catalog import open_faces
     from pipelines.bench.naive_render import LOOPS
     from pipelines.drawing.renderer import with_detail
-    from render.devices import software_warning
-    from render.job import Job
+    from render.jobs.devices import software_warning
+    from render.jobs.job import Job
     from render.minibatch import Sampling
 
     catalog: Catalog = open_faces(model_path(path))
@@ -87,7 +87,7 @@ def _naive(library: str, factor: str, path: Path, seconds: float) -> float:
 def _ours(job: Job, workers: int | None, count: int) -> tuple[dict[str, float], str, int]:
     """Measure images a second for each factor, first mini-batch to last; with the OpenGL string and the processes."""
     from pipelines.drawing.renderer import drawing_pool
-    from render.job import MINIBATCHES_PER_SHARD, tasks_of
+    from render.jobs.job import MINIBATCHES_PER_SHARD, tasks_of
 
     rates = {}
     with tempfile.TemporaryDirectory() as folder, drawing_pool(job, workers) as pool:

@@ -17,7 +17,7 @@ from pipelines.bench.measuring import JSON_OUTPUT, ask, two_processes, write_jso
 from pipelines.console import Numbers
 
 if TYPE_CHECKING:
-    from render.shards import DataSet
+    from render.shards.data_set import DataSet
 
 TURNS = 3  # of each program; the median counts
 MINIBATCHES = 50  # of each factor, without SHARDS: one shard each
@@ -74,7 +74,7 @@ def command(
       dcign bench train --device cuda -o train.json
     """
     from pipelines.bench.inputs import write_discs
-    from render.shards import open_data_set
+    from render.shards.data_set import open_data_set
 
     with tempfile.TemporaryDirectory() as temporary:
         if shards is None:
@@ -92,9 +92,9 @@ def _compare(
     data: DataSet, widths: tuple[int, int, int], steps: int | None, curve_steps: int,
     curve_widths: tuple[int, int, int] | None, device: str, theirs: ProcessPoolExecutor, ours: ProcessPoolExecutor,
 ) -> dict[str, Any]:  # fmt: skip
-    from dcign.code import CodeLayout  # torch, from here on
     from dcign.config import TrainConfig
-    from dcign.networks import decoder_grid
+    from dcign.model.code import CodeLayout  # torch, from here on
+    from dcign.model.paper_network import decoder_grid
     from pipelines.bench import train_agreement as agreeing
     from pipelines.bench import train_loops as loops
 
@@ -279,7 +279,7 @@ class Layer:
 
 
 def layers(widths: tuple[int, int, int], latents: int, size: int, four_phase: bool) -> list[Layer]:
-    """List the layers of `dcign.networks.DCIGN`, from the image to the logits."""
+    """List the layers of `dcign.model.paper_network.PaperDCIGN`, from the image to the logits."""
     found: list[Layer] = []
     side = size
     for inputs, outputs in pairwise((1, *widths)):

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from dcign.batches import to_float
-from dcign.step import gradients
+from dcign.model.step import gradients
+from dcign.training.order import to_float
 from pipelines.bench.train_loops import Setting, Training
 
 

@@ -25,20 +25,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from dcign.batches import MiniBatchOrder, noise_generator
-from dcign.code import CodeLayout
 from dcign.config import TrainConfig
-from dcign.cpu import prepare_cpu
-from dcign.feeding import open_feed
-from dcign.graphs import open_step, plain_step
-from dcign.networks import DCIGN
-from dcign.optim import make_optimiser
-from dcign.precision import has_native_bf16, resolve_device
-from dcign.status import Status
-from dcign.training import STATUS_EVERY
+from dcign.model.code import CodeLayout
+from dcign.model.devices import has_native_bf16, prepare_cpu, resolve_device
+from dcign.model.optimisers import make_optimiser
+from dcign.model.paper_network import PaperDCIGN
+from dcign.training.cuda_graph import open_step, plain_step
+from dcign.training.feeding import open_feed
+from dcign.training.loop import STATUS_EVERY
+from dcign.training.monitor import Status
+from dcign.training.order import MiniBatchOrder, noise_generator
 from pipelines.bench.load_loops import NaiveShards
 from pipelines.bench.measuring import finish
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 PLAIN = "plain"
 WORKERS = {"cpu": 0, "cuda": 4}  # of the plain DataLoader: with a GPU one would let some processes read
@@ -77,11 +76,11 @@ class Training:
         generator = noise_generator(self.config.seed, step, self.device)
         return torch.randn(self.batch, generator=generator, device=self.device)
 
-    def model(self) -> DCIGN:
+    def model(self) -> PaperDCIGN:
         """Return our network with its initial weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            model = DCIGN(self.config.widths, self.batch[1], self.data.size)
+            model = PaperDCIGN(self.config.widths, self.batch[1], self.data.size)
         return model.to(self.device)
 
     def plain_model(self) -> PlainDCIGN:
@@ -265,7 +264,7 @@ def _float32_products(tf32: bool) -> Iterator[None]:
 
 
 class PlainDCIGN(nn.Module):
-    """The networks of section 2; parameters in the order of `dcign.networks.DCIGN`."""
+    """The networks of section 2; parameters in the order of `dcign.model.paper_network.PaperDCIGN`."""
 
     def __init__(self, widths: tuple[int, int, int], latents: int, size: int) -> None:
         super().__init__()
@@ -311,7 +310,7 @@ def clamp(values: Tensor, active: Tensor, strength: float) -> tuple[Tensor, Tens
 
 
 class AuthorsRMSProp(torch.optim.Optimizer):
-    """The authors' rmsprop, by the formulas in `dcign.optim`; stock Adam has epsilon outside the root."""
+    """The authors' rmsprop, by the formulas in `dcign.model.optimisers`; stock Adam has epsilon outside the root."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, b1: float, b2: float) -> None:
         super().__init__(parameters, {"lr": lr, "b1": b1, "b2": b2})

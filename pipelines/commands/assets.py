@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from assets.errors import AssetError
+from assets.files import write_file
 from pipelines.catalogs import KIND, MATCH, PATH, faces, kind_at, model_path, open_catalog
 from pipelines.console import Group
 from render.errors import BadInput
 from render.factors import EXTRINSIC, SPLITS
-from render.files import write_file
 
 if TYPE_CHECKING:
-    from assets.lint import CadCheck
+    from assets.cad.check import CadCheck
 
 
 @click.group(cls=Group, context_settings={"show_default": True})
@@ -44,8 +44,8 @@ def list_() -> None:
       dcign assets list
     """
     from assets.cache import cache_folder, cached_files
-    from assets.chairs import FAMILIES
-    from assets.head import MODES
+    from assets.chairs.built_in import FAMILIES
+    from assets.head.model import MODES
 
     click.echo(f"built-in (face)   a head with {MODES} shape and {MODES} albedo modes and named expressions")
     families = ", ".join(f"{count} {name}" for name, (_, count) in FAMILIES.items())
@@ -72,8 +72,8 @@ def show(path: Path, kind: str | None, match: str, output: Path, size: int, mode
       dcign assets show built-in -o sheet.png
       dcign assets show furniture/ --match chair -o chairs.png
     """
-    from assets.chair_catalog import ChairCatalog
-    from assets.face_catalog import FaceCatalog, FaceSampling
+    from assets.chairs.catalog import ChairCatalog
+    from assets.faces.catalog import FaceCatalog, FaceSampling
     from pipelines.drawing.sheet import Gallery, chair_rows, face_rows, save_sheet
 
     catalog = open_catalog(kind or kind_at(path), path, FaceSampling(expressions=True), match)
@@ -145,7 +145,7 @@ def check(path: Path, kind: str | None, match: str) -> None:
       dcign assets check furniture/
     """
     if (kind or kind_at(path)) == "face":
-        from assets.lint import check_face_model
+        from assets.faces.check import check_face_model
 
         findings = check_face_model(faces(path).model)
         for finding in findings:
@@ -168,8 +168,8 @@ def export(path: Path, output: Path) -> None:
     Example:
       dcign assets export built-in -o face.h5
     """
-    from assets.basel_export import write_basel_h5
-    from assets.face_catalog import FaceSampling
+    from assets.faces.basel_2017 import write_basel_h5
+    from assets.faces.catalog import FaceSampling
 
     if output.suffix.lower() not in (".h5", ".hdf5"):
         raise BadInput(f"-o: expected a file name ending in .h5, found {output}")
@@ -179,8 +179,8 @@ def export(path: Path, output: Path) -> None:
 
 
 def _check_chairs(path: Path, match: str) -> None:
-    from assets.cad import find_models
-    from assets.lint import check_parts
+    from assets.cad.check import check_parts
+    from assets.cad.models import find_models
 
     if model_path(path) is None:
         raise BadInput(f"{path}: the built-in chairs have no files to check")

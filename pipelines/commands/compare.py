@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from assets.files import write_file
 from pipelines.console import aligned, make_folder, printable
-from render.files import write_file
 
 
 @click.command(name="compare", context_settings={"show_default": True})
@@ -31,14 +31,14 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
       dcign evaluate entangled/ shards-test/
       dcign compare clamped/ entangled/ -o comparison/
     """
-    from dcign.comparison_page import html
-    from dcign.evidence.comparison import compare
-    from dcign.saved_reports import open_reports
+    from dcign.report.comparison import compare
+    from dcign.report.pages import comparison_page
+    from dcign.report.saved import open_reports
 
     reports = open_reports(runs)
     comparison = compare(reports)
     line = shlex.join(["dcign", *sys.argv[1:]])
-    page = html(comparison, reports, line)
+    page = comparison_page(comparison, reports, line)
     text = json.dumps({**comparison, "command": line}, indent=1, allow_nan=False) + "\n"
     folder = make_folder(output)
     write_file(folder / "compare.json", text.encode())
@@ -52,7 +52,7 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
 
 def table(comparison: Mapping[str, Any]) -> list[str]:
     """Set the settings and the measures of each run in columns."""
-    from dcign.evidence.comparison import shown
+    from dcign.report.comparison import shown
 
     names = list(comparison["runs"])
     rows = [["", *map(printable, names)]]
@@ -68,7 +68,7 @@ def table(comparison: Mapping[str, Any]) -> list[str]:
 
 
 def _value(entry: Mapping[str, Any], is_best: bool) -> str:
-    from dcign.html_parts import number
+    from dcign.report.html import number
 
     if entry["value"] is None:
         return "not measured"

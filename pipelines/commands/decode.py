@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assets.files import write_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
 from pipelines.console import make_folder, progress_bar
-from render.files import write_file
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dcign.code_files import CodeFile
-    from dcign.engine import Engine
+    from dcign.engine.code_files import CodeFile
+    from dcign.engine.engine import Engine
 
 MOST_IN_STRIP, IN_A_ROW = 1000, 10
 LONGEST_NAME, LONGEST_CAPTION = 50, 20  # letters
@@ -48,8 +48,8 @@ def command(run: Path, codes: Path, output: Path, device: str) -> None:
       dcign decode run/ codes.csv -o decoded/
       dcign decode run/ codes.csv -o strip.png
     """
-    from dcign.code_files import read_codes
-    from dcign.engine import load
+    from dcign.engine.code_files import read_codes
+    from dcign.engine.engine import load
 
     suffix = output.suffix.lower()
     strip = suffix == ".png"
@@ -105,7 +105,7 @@ def safe_names(images: Iterable[str]) -> list[str]:
 
 def draw_strip(engine: Engine, codes: NDArray[np.float32], names: list[str]) -> bytes:
     """Decode all images into one PNG, side by side, ten in a row, each under its name."""
-    from dcign.pictures import Row, Tile, draw_rows, png
+    from dcign.images.drawing import Row, Tile, draw_rows, png
 
     if len(codes) > MOST_IN_STRIP:
         raise BadInput(f"a strip holds at most {MOST_IN_STRIP} images, found {len(codes)} codes; give -o a folder")
@@ -115,7 +115,7 @@ def draw_strip(engine: Engine, codes: NDArray[np.float32], names: list[str]) -> 
 
 def write_folder(engine: Engine, codes: NDArray[np.float32], names: list[str], folder: Path) -> None:
     """Write a PNG of each code to `folder`. BadInput, before any is written, if a foreign file is in the way."""
-    from dcign.engine import AT_ONCE
+    from dcign.engine.engine import AT_ONCE
 
     paths = [folder / f"{name}.png" for name in names]
     for path in paths:
@@ -137,7 +137,7 @@ def _signed_png(image: NDArray[np.float32]) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    from dcign.pictures import to_uint8
+    from dcign.images.drawing import to_uint8
 
     text, file = PngInfo(), io.BytesIO()
     text.add_text("Software", WRITTEN_BY)

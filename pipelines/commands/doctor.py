@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from render import devices
+from render.jobs import devices
 
 GIB = 2**30
 GL_PACKAGES = ("libegl1", "libgl1", "libgl1-mesa-dri")  # as scripts/setup installs them
@@ -89,7 +89,7 @@ def torch_facts() -> dict[str, Any]:
     """Find torch's version, CUDA devices and threads, and if bf16 is computed natively. Imports torch."""
     import torch
 
-    from dcign.precision import has_native_bf16
+    from dcign.model.devices import has_native_bf16
 
     devices = []
     for index in range(torch.cuda.device_count()):
@@ -106,10 +106,11 @@ def torch_facts() -> dict[str, Any]:
 
 def gl_facts() -> dict[str, str]:
     """Find vendor, renderer and version of a context like the one that `dcign render` draws in."""
-    from render.context import gl_info
     from render.errors import Failure
 
     try:
+        from render.opengl.context import gl_info
+
         return gl_info()
     except Failure as failure:  # its remedy is given below, once
         raise failure.__cause__ or failure from None

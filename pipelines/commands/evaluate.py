@@ -16,8 +16,8 @@ from pipelines.console import make_folder, progress_bar
 from render.factors import SPLITS
 
 if TYPE_CHECKING:
-    from dcign.calibration import Calibration
-    from dcign.headline import Headline
+    from dcign.engine.calibration import Calibration
+    from dcign.report.headline import Headline
 
 
 @click.command(name="evaluate", context_settings={"show_default": True})
@@ -61,17 +61,16 @@ def command(
       dcign evaluate faces shards-test/ -o faces-report/
       dcign evaluate run/ ict-test/ --assets FaceXModel/ -o ict-report/
     """
-    from dcign import calibration
-    from dcign.cpu import prepare_cpu
-    from dcign.encoding import check_match
-    from dcign.evaluation import evaluate
-    from dcign.headline import headlines
-    from dcign.precision import resolve_device
-    from dcign.report import write_report
-    from dcign.run import load_run
-    from dcign.shipped import shipped_name
+    from dcign.engine import calibration
+    from dcign.evaluation.encoding import check_match
+    from dcign.evaluation.measures import evaluate
+    from dcign.model.devices import prepare_cpu, resolve_device
+    from dcign.report.headline import headlines
+    from dcign.report.write import write_report
+    from dcign.runs.run import load_run
+    from dcign.runs.shipped import shipped_name
     from pipelines.drawing.evidence import gather, renderer_or_reason
-    from render.shards import open_data_set
+    from render.shards.data_set import open_data_set
 
     place = resolve_device(device)
     if place.type == "cpu":
@@ -99,7 +98,7 @@ def command(
 
 def with_earlier_curves(folder: Path, found: Calibration) -> Calibration:
     """Return what was found, with the run's earlier curves of factors that these shards could not calibrate."""
-    from dcign import calibration
+    from dcign.engine import calibration
 
     try:
         before = calibration.load(folder)

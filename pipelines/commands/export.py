@@ -43,14 +43,21 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
       dcign export run/ -o site/
       dcign export run/ -o site/ --image ann.png --name "Faces, 20,000 steps"
     """
-    from dcign.export.limits import limits
-    from dcign.export.model_card import model_card
-    from dcign.export.onnx_files import DECODER, ENCODER, check_files, decoder_file, encoder_file, one_thread
-    from dcign.export.run_report import find_report
-    from dcign.export.usage import rounded, usage
-    from dcign.rendering import rendering_of
-    from dcign.run import load_run
-    from dcign.sliders import sliders_of
+    from dcign.engine.variations import sliders_of
+    from dcign.export.model_card import limits, model_card
+    from dcign.export.onnx_files import (
+        DECODER,
+        ENCODER,
+        check_files,
+        decoder_file,
+        encoder_file,
+        one_thread,
+        rounded,
+        usage,
+    )
+    from dcign.report.saved import report_of
+    from dcign.runs.run import load_run
+    from dcign.runs.training_data import rendering_of
     from pipelines.calibration import load_calibration
     from pipelines.export.folder import check_output, write_folder
     from pipelines.export.page import ENGINE, INDEX, engine_json, index_html, open_starts, pictures, scripts
@@ -60,7 +67,7 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
         raise BadInput(f"--name: expected text in UTF-8, found {name!r}")
     model = load_run(run)
     name = name or f"{model.object}s".capitalize()
-    curves, report = load_calibration(model), find_report(model)
+    curves, report = load_calibration(model), report_of(model)
     if curves is None:
         click.echo(NOT_CALIBRATED.format(folder=model.folder), err=True)
     known = rendering_of(model)

@@ -13,7 +13,7 @@ from pipelines.console import Group, progress_bar
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from render.chair_import import Tally
+    from render.imports.chair_import import Tally
 
 SHOWN = 10  # lines about images left out; more are only counted
 
@@ -50,9 +50,9 @@ def rendered_chairs(
     Example:
       dcign import rendered-chairs rendered_chairs.tar -o chairs/
     """
-    from render.chair_import import ChairImport, import_chairs, open_import
-    from render.rendered_chairs import open_rendered_chairs
-    from render.store import locked
+    from render.imports.chair_import import ChairImport, import_chairs, open_import
+    from render.imports.rendered_chairs import open_rendered_chairs
+    from render.shards.store import locked
 
     job = ChairImport(open_rendered_chairs(path), train_chairs, crop, size, batch_size, seed)
     with locked(output):

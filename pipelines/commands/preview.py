@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from assets.files import write_file
 from render.errors import BadInput, ShardError
 from render.factors import SPLITS
-from render.files import write_file
 
 
 @click.command(context_settings={"show_default": True})
@@ -34,8 +34,8 @@ def command(shards: Path, output: Path, rows: int, columns: int, frontal: bool) 
         _write_frontal_image(shards, output)
         return
     from pipelines.drawing.sheet import minibatch_row, save_sheet
-    from render.manifest import read_manifest
-    from render.shards import open_data_set
+    from render.shards.data_set import open_data_set
+    from render.shards.manifest import read_manifest
 
     manifest = read_manifest(shards)
     splits = [split for split in SPLITS if any(entry.split == split for entry in manifest.shards.values())]
@@ -57,7 +57,7 @@ def _write_frontal_image(shards: Path, path: Path) -> None:
     import numpy as np
     from PIL import Image
 
-    from render.shards import open_data_set
+    from render.shards.data_set import open_data_set
 
     if path.suffix.lower() != ".png":
         raise BadInput(f"-o: expected a file name ending in .png, found {path}")

@@ -13,12 +13,12 @@ from pipelines.catalogs import kind_at, only_for, open_catalog
 from pipelines.console import progress_bar
 from render.errors import BadInput
 from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, MAIN, SPLITS, VIEWS, parse_range
-from render.job import RENDERERS
+from render.jobs.job import RENDERERS
 
 if TYPE_CHECKING:
-    from render.job import Job, Task
+    from render.jobs.job import Job, Task
+    from render.jobs.pool import Workers
     from render.minibatch import Sampling
-    from render.workers import Workers
 
 AUTHORS_COUNT = {"train": 12000, "test": 1400}  # mini-batches over the four factors
 
@@ -102,14 +102,12 @@ def command(
       dcign render --split test --n 80 -o test
       dcign render --part 3/8 -o /mnt/shared/shards
     """
-    from assets.face_catalog import FaceSampling
+    from assets.faces.catalog import FaceSampling
     from pipelines.drawing.renderer import with_detail
-    from render.devices import software_warning
-    from render.job import Job, left_to_do, render
-    from render.parts import parse_part
-    from render.plan import Plan
-    from render.remote_store import open_store
-    from render.store import locked
+    from render.jobs.devices import software_warning
+    from render.jobs.job import Job, Plan, left_to_do, render
+    from render.shards.manifest import parse_part
+    from render.shards.store import locked, open_store
 
     number = _number_of_workers(workers)
     chosen = parse_part(part) if part else None
@@ -134,7 +132,7 @@ def command(
         plan = Plan(job, left_to_do(store, manifest, tasks))
         if not plan.tasks:
             if store.parts() and not (chosen or dry_run):
-                store.take_over(manifest)
+                store.merge_parts(manifest)
             click.echo(f"{output}: all {wanted} mini-batches are there already.")
             return
         with _workers(job, number, ray, len(plan.tasks)) as pool:
@@ -166,7 +164,7 @@ def _number_of_workers(text: str) -> int | None:
 def _workers(job: Job, number: int | None, ray: str | None, tasks: int) -> Iterator[Workers]:
     """Start the processes to render on, here or on a Ray cluster, no more than there are tasks."""
     if ray:
-        from render.cluster import Cluster
+        from render.jobs.cluster import Cluster
 
         with Cluster(job, ray, number, tasks) as cluster:
             yield cluster
@@ -179,7 +177,7 @@ def _workers(job: Job, number: int | None, ray: str | None, tasks: int) -> Itera
 
 def _tasks(factor: str, split: str, count: int) -> list[Task]:
     """List the shards to render; with "all", factors take turns so that an unfinished job holds some of each."""
-    from render.job import tasks_of
+    from render.jobs.job import tasks_of
 
     if factor != "all":
         return tasks_of(factor, split, count)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from assets.files import write_file
 from pipelines.console import aligned
 from pipelines.recipes.recipe import (
     Recipe,
@@ -26,7 +27,6 @@ from pipelines.recipes.recipe import (
 )
 from render.errors import BadInput, Failure
 from render.factors import SPLITS
-from render.files import write_file
 
 RECORD = "recipe.toml"  # in the output folder: what it was begun with
 UNSEEN = "unseen.png"  # a test object, to re-render
@@ -120,7 +120,7 @@ def verdict(report: Path) -> list[str]:
 
 def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
     """List the commands of a recipe in their order; `fp32`: training takes the steps meant for float32."""
-    from render.manifest import NAME as MANIFEST
+    from render.shards.manifest import NAME as MANIFEST
 
     shards, run = folder / "shards", folder / "run"
     begun = folder / RECORD
@@ -181,7 +181,7 @@ def _in_fp32(recipe: Recipe) -> bool:
     options = recipe.sections.get("train", {})
     if "steps-fp32" not in options:
         return False
-    from dcign.precision import resolve_device, resolve_precision  # torch, from here on
+    from dcign.model.devices import resolve_device, resolve_precision  # torch, from here on
 
     device = resolve_device(str(options.get("device", "auto")))
     return resolve_precision(str(options.get("precision", "auto")), device) == "fp32"
@@ -192,7 +192,7 @@ def _check_folder(folder: Path, wanted: Recipe) -> None:
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"-o {folder}: expected a folder, found a file")
     if (folder / RECORD).is_file():
-        from dcign.run_folder import MAY_CHANGE
+        from dcign.runs.folder import MAY_CHANGE
 
         free = {"tensorboard", *(name.replace("_", "-") for name in MAY_CHANGE)}
         check_same(read_recipe(str(folder / RECORD)), wanted, free, folder)

@@ -12,7 +12,7 @@ import click
 from pipelines.console import aligned, printable
 
 if TYPE_CHECKING:
-    from dcign.run_list import RunSummary, ShippedSummary
+    from dcign.runs.listing import RunSummary, ShippedSummary
 
 
 @click.command(name="runs", context_settings={"show_default": True})
@@ -31,7 +31,7 @@ def command(folders: tuple[Path, ...], as_json: bool) -> None:
       dcign runs
       dcign runs demo/ experiments/ --json
     """
-    from dcign.run_list import find_runs, summarise, summarise_shipped
+    from dcign.runs.listing import find_runs, summarise, summarise_shipped
 
     notes: list[str] = []
     found = dict.fromkeys(run for top in folders or (Path("."),) for run in find_runs(top))

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import click
 
 from dcign.config import CHOICES, TrainConfig
-from dcign.errors import BadInput
+from dcign.errors import ArgumentError
 from pipelines.console import Numbers
 from render.factors import FACTORS, MAIN, TABLE
 
@@ -22,14 +22,14 @@ HELP = {
     "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
     "ratio": f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
     f"{', '.join(f'{factor.name} ({factor.share})' for factor in TABLE[4:])}.",
-    "front_first": "Over the first N updates, take mini-batches of elevation and light near the front at first, so that "
-    "no latent learns opposite things of the two sides. Reads the azimuths in the shards, as nothing else here does.",
+    "front_first": "Over the first N updates, take mini-batches of elevation and light near the front at first, so "
+    "that no latent learns opposite things of the two sides. Alone here it reads the azimuths in the shards.",
     "procedure": "The paper's; its baseline without clamping; that with a stronger divergence; or inactive posteriors "
     "multiplied over the mini-batch.",
     "clamp": "What inactive latents become: their mini-batch mean, or, as in the authors' program, the first image's.",
     "invariance_strength": "Factor on (value - average), the gradient of inactive latents.",
-    "invariance_unit": "Of (value - average): that of the code, as the paper, or the posterior deviation of each latent, "
-    "which keeps latents from folding (a strength of 10 suits it).",
+    "invariance_unit": "Of (value - average): that of the code, as the paper, or the posterior deviation of each "
+    "latent, which keeps latents from folding (a strength of 10 suits it).",
     "inactive_gradient": "The paper's, or also the mini-batch average of the reconstruction gradient.",
     "beta": "Factor on the divergence, for --procedure beta-vae.",
     "extrinsic_divergence": "On the divergence of the latents of azimuth, elevation and light; 1 as the paper.",
@@ -103,10 +103,8 @@ class TrainCommand(click.Command):
             settings = {name: ctx.params.pop(name) for name in HELP}
             try:
                 ctx.params["config"] = TrainConfig(**settings)
-            except BadInput as error:
-                name, colon, problem = str(error).partition(":")  # which a notebook reads too
-                message = f"{option_name(name)}:{problem}" if colon and name in HELP else str(error)
-                raise click.UsageError(message, ctx) from None
+            except ArgumentError as error:
+                raise click.UsageError(error.option_message, ctx) from None
         return rest
 
 
@@ -129,10 +127,10 @@ def command(ctx: click.Context, shards: Path, output: Path, tensorboard: bool, c
       dcign train shards/ -o small --widths 24/16/8 --steps 3000
       torchrun --nproc-per-node 4 --no-python dcign train shards/
     """
-    from render.shards import open_data_set
+    from render.shards.data_set import open_data_set
 
     data = open_data_set(shards)  # what is wrong with it is said before torch is loaded
-    from dcign.training import train
+    from dcign.training.loop import train
 
     outcome = train(data, output, config, say=click.echo, tensorboard=tensorboard)
     if outcome.signal is not None:

@@ -22,11 +22,11 @@ def command(shards: Path) -> None:
     Example:
       dcign verify shards/
     """
-    from render.manifest import read_manifest
-    from render.verification import strangers, verify_shard
+    from render.shards.manifest import read_manifest
+    from render.shards.verification import unknown_files, verify_shard
 
     manifest = read_manifest(shards)
-    faults = strangers(shards, manifest)
+    faults = unknown_files(shards, manifest)
     with progress_bar("verify", sum(e.bytes for e in manifest.shards.values()), "B", unit_scale=True) as bar:
         for name, entry in sorted(manifest.shards.items()):
             faults += verify_shard(shards, name, entry, manifest.settings)

@@ -12,18 +12,28 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from dcign.encoding import encode_images
-from dcign.evaluation import Evaluation
-from dcign.evidence import disentanglement, groups, inference, novel_views, recognition, response, traversals, views
-from dcign.evidence.coded import Coded, Sweep
-from dcign.evidence.section import Evidence
-from dcign.knobs import Knobs
-from dcign.run import Run
+from dcign.evaluation.encoding import encode_images
+from dcign.evaluation.evidence import (
+    disentanglement,
+    groups,
+    inference,
+    novel_views,
+    recognition,
+    response,
+    traversals,
+)
+from dcign.evaluation.evidence import (
+    novel_views as views,
+)
+from dcign.evaluation.evidence.types import Coded, Evidence, Sweep
+from dcign.evaluation.measures import Evaluation
+from dcign.model.code import AngleLatents
+from dcign.runs.run import Run
 from pipelines.console import progress_bar
 from pipelines.drawing.probes import gallery_views, probe_views, simulation_views, sweep_angles, sweep_views
 from pipelines.drawing.renderer import CannotDraw, DatasetRenderer, open_dataset_renderer
-from render.shards import DataSet
-from render.views import Views
+from render.jobs.views import Views
+from render.shards.data_set import DataSet
 
 KINDS = ("traversals", "novel_views", "response", "recognition", "disentanglement", "groups", "inference")
 VIEWS = 20  # of each probe
@@ -51,7 +61,7 @@ class EvaluationImages:
 
 
 def draw_evaluation_images(
-    run: Run, data: DataSet, knobs: Knobs, renderer: DatasetRenderer, identities: int, simulations: int
+    run: Run, data: DataSet, knobs: AngleLatents, renderer: DatasetRenderer, identities: int, simulations: int
 ) -> EvaluationImages:
     """Draw `identities` of the data set's split and `simulations` of others, and encode each image once.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.catalog import Catalog
-from assets.chair_catalog import ChairCatalog
+from assets.chairs.catalog import ChairCatalog
 from assets.mesh import Mesh
 from pipelines.catalogs import model_path
 from pipelines.drawing.probes import gallery_views, probe_views
@@ -19,10 +19,10 @@ from pipelines.drawing.renderer import CannotDraw, DatasetRenderer, open_dataset
 from pipelines.drawing.sheet import Gallery
 from render.errors import BadInput
 from render.factors import generator
-from render.views import Views
+from render.jobs.views import Views
 
 if TYPE_CHECKING:
-    from dcign.run import Run
+    from dcign.runs.run import Run
 
 FRONT = {"face": (0.0, 0.0, 0.0), "chair": (30.0, 20.0, 0.0)}  # azimuth, elevation, light
 OBJECTS = 100
@@ -100,7 +100,7 @@ def open_unseen_objects(run: Run, assets: Path | None) -> UnseenObjects:
 
     CannotDraw, saying why, where it cannot be opened and nobody named models; other BadInput where they are wrong.
     """
-    from dcign.rendering import rendering_of  # torch, only where it is needed
+    from dcign.runs.training_data import rendering_of  # torch, only where it is needed
 
     try:
         data = rendering_of(run)

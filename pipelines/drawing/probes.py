@@ -10,13 +10,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.catalog import Catalog, Individuals
-from assets.chair_catalog import ChairCatalog
-from assets.face_catalog import IDENTITY
+from assets.catalog import Catalog, Objects
+from assets.chairs.catalog import ChairCatalog
+from assets.faces.catalog import IDENTITY
 from render.errors import BadInput
 from render.factors import generator
+from render.jobs.views import Views
 from render.minibatch import Sampling
-from render.views import Views
 
 # The side that shows most, in degrees. A chair seen from straight ahead hides its depth.
 FRONT = {"face": 0.0, "chair": 30.0}
@@ -75,7 +75,7 @@ def simulation_views(catalog: Catalog, sampling: Sampling, seed: int, count: int
     return Views(chosen.identity, chosen.coefficients, values)
 
 
-def _individuals(catalog: Catalog, split: str, count: int, purpose: str, seed: int, again: bool = False) -> Individuals:
+def _individuals(catalog: Catalog, split: str, count: int, purpose: str, seed: int, again: bool = False) -> Objects:
     """Choose `count` objects of `split`; all chairs if there are fewer, or each several times where `again`."""
     if isinstance(catalog, ChairCatalog):
         found = len(catalog.splits[split])
@@ -87,11 +87,11 @@ def _individuals(catalog: Catalog, split: str, count: int, purpose: str, seed: i
         shown = min(count, found)
         models = np.sort(np.array(catalog.splits[split], np.int64))  # by name, and so by family: some of each
         models = generator(seed, split, purpose, 0, "identity").permutation(models[np.arange(shown) * found // shown])
-        return Individuals(models[np.arange(count) * shown // count] if again else models)
+        return Objects(models[np.arange(count) * shown // count] if again else models)
     # Each alone, as one image shows it: those of one mini-batch may lie on a way from one to another
     each = [catalog.choose(split, i, (), 1, partial(generator, seed, split, purpose, i)) for i in range(count)]
     coefficients = [one.coefficients for one in each if one.coefficients is not None]
-    return Individuals(
+    return Objects(
         np.concatenate([one.identity for one in each]), np.concatenate(coefficients) if coefficients else None
     )
 

@@ -15,23 +15,23 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.cad import find_models
+from assets.cad.models import find_models
 from assets.catalog import Catalog
-from assets.chair_catalog import ChairCatalog, open_chairs
-from assets.face_catalog import FaceCatalog, FaceSampling
+from assets.chairs.catalog import ChairCatalog, open_chairs
+from assets.faces.catalog import FaceCatalog, FaceSampling
 from pipelines.catalogs import faces, kind_at, model_path
 from pipelines.console import progress_bar
-from render.devices import places
 from render.errors import BadInput, Failure
 from render.factors import DEFAULT_RANGES
-from render.job import RENDERERS, Job
-from render.lod import FACES, LADDER, with_level_of_detail
-from render.manifest import first_difference
+from render.jobs.devices import device_environments
+from render.jobs.job import RENDERERS, Job
+from render.jobs.pool import Pool
+from render.jobs.views import ViewJob, Views, draw_views
+from render.level_of_detail import FACES, LADDER, with_level_of_detail
 from render.minibatch import Sampling
 from render.scene import Scene
-from render.shards import DataSet
-from render.views import Painter, Views, draw_views
-from render.workers import Pool
+from render.shards.data_set import DataSet
+from render.shards.manifest import first_difference
 
 BUILT_IN = "built-in"  # the name of the models that ship
 
@@ -68,7 +68,7 @@ class DatasetRenderer:
         return Sampling({name: whole.ranges[name] for name in self.settings["ranges"]}, whole.views)
 
     def draw(self, views: Views, advance: Callable[[int], object] = lambda n: None) -> NDArray[np.uint8]:
-        """Draw (n, H, W) uint8 images; calls `advance(n)` as n more are done. See `render.views.draw_views`."""
+        """Draw (n, H, W) uint8 images; calls `advance(n)` as n more are done. See `render.jobs.views.draw_views`."""
         return draw_views(self._pool, self._job, views, advance)
 
     def __enter__(self) -> DatasetRenderer:
@@ -81,7 +81,7 @@ class DatasetRenderer:
 @contextmanager
 def drawing_pool(work: Any, workers: int | None = None, most: int | None = None) -> Iterator[Pool]:
     """Start the processes that draw, each on its device; for None as many as `dcign render` takes, at most `most`."""
-    chosen = places(workers)[:most]
+    chosen = device_environments(workers)[:most]
     with Pool(work, len(chosen), chosen) as pool:
         yield pool
 
@@ -95,7 +95,7 @@ def open_dataset_renderer(data: DataSet, assets: Path | None = None, workers: in
     try:
         job = _job(data, model_path(assets))
         with ExitStack() as stack:
-            pool = stack.enter_context(drawing_pool(Painter(job), workers))
+            pool = stack.enter_context(drawing_pool(ViewJob(job), workers))
             pool.first_info()
             return DatasetRenderer(job, data.manifest.settings, pool, stack.pop_all())
     except (BadInput, Failure) as error:
@@ -195,7 +195,7 @@ class _Unknown(Exception):
 
 @dataclass(frozen=True)
 class _Choosing:
-    """The work of one process, in which OpenGL is opened; see `render.workers.Pool`."""
+    """The work of one process, in which OpenGL is opened; see `render.jobs.pool.Pool`."""
 
     catalog: FaceCatalog
     size: int
@@ -204,7 +204,7 @@ class _Choosing:
         return ""
 
     def run(self, task: int, tick: Callable[[int], None]) -> FaceCatalog:
-        from render.batched import BatchedRenderer
+        from render.opengl.batched import BatchedRenderer
 
         renderer = BatchedRenderer(self.size)
 

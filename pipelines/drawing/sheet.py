@@ -20,9 +20,9 @@ from assets.mesh import Mesh
 from assets.morphable import BLEND_SHAPE_DEVIATION
 from render.errors import BadInput
 from render.factors import FACTORS
-from render.job import shading_for
+from render.jobs.job import shading_for
 from render.scene import Scene, frame_camera
-from render.shards import MiniBatch
+from render.shards.data_set import MiniBatch
 
 MARGIN = 190  # pixels at the left for the row's label
 LINE = 16
@@ -111,10 +111,10 @@ class Gallery:
     """Draws single objects of a catalog as the images of shards are, `size` pixels wide and high, in this process."""
 
     def __init__(self, catalog: Catalog, size: int) -> None:
-        from render.reference import kept_renderer  # OpenGL, from here on
+        from render.opengl.reference import shared_renderer  # OpenGL, from here on
 
         self.camera = frame_camera(catalog.target, catalog.radius, size)
-        self.draw, self.shading = kept_renderer(size).draw, shading_for(catalog)
+        self.draw, self.shading = shared_renderer(size).draw, shading_for(catalog)
 
     def image(
         self, mesh: Mesh, azimuth: float = 0.0, elevation: float = 0.0, light: float = FRONT_LIGHT

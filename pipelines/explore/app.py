@@ -35,10 +35,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dcign.engine.variations import sliders_to_json
 from dcign.errors import BadInput, DcignError, Failure
-from dcign.image_files import decode_image
-from dcign.pictures import Row, Tile, draw_rows, png
-from dcign.sliders import to_json
+from dcign.images.drawing import Row, Tile, draw_rows, png
+from dcign.images.reading import decode_image
 from pipelines.drawing.objects import UnseenObjects
 from pipelines.explore.session import OpenRun, PictureGone, Pictures, UploadedPicture, compared, file_name, short_names
 from pipelines.explore.settings import STEPS, command_line, fitted, read_integer, read_settings, recording, sweeps
@@ -130,7 +130,7 @@ class Explorer:
                     {"word": each.word, "name": name, "size": each.run.size, "step": each.run.step}
                     for each, name in zip(self.runs, self.names, strict=True)
                 ],
-                "sliders": to_json(first.sliders),
+                "sliders": sliders_to_json(first.sliders),
                 "notes": [note for each in self.runs for note in each.notes],
                 "compared": compared(self.runs),
                 "objects": 0 if self.objects is None else len(self.objects),

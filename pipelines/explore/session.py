@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dcign.calibration import Calibration
+from dcign.engine.calibration import Calibration
+from dcign.engine.codes import decode
+from dcign.engine.variations import Slider, apply_sliders, sliders_of
 from dcign.errors import BadInput, RunError
-from dcign.images import BACKGROUND, grey_square
-from dcign.knobs import NAMING, Knobs
-from dcign.manipulate import decode
-from dcign.pictures import to_uint8
-from dcign.precision import resolve_device
-from dcign.run import Run, load_run
-from dcign.sliders import Slider, apply, sliders_of
+from dcign.images.drawing import to_uint8
+from dcign.images.reading import BACKGROUND, grey_square
+from dcign.model.code import NAMING, AngleLatents
+from dcign.model.devices import resolve_device
+from dcign.runs.run import Run, load_run
 from pipelines.calibration import encode_and_judge, stored_calibration
-from render.views import Views
+from render.jobs.views import Views
 
 RAW_REACH = 10.0  # of a latent without calibration; those of trained runs lie within
 MOST = 32
@@ -51,7 +51,7 @@ class OpenRun:
 
     def picture(self, code: NDArray[np.float32], settings: Mapping[str, float]) -> NDArray[np.uint8]:
         """Decode `code` (Z,) with the sliders at `settings` into (H, W), as `dcign rerender` writes it."""
-        return to_uint8(decode(self.run, apply(code, self.sliders, settings)[None])[0])
+        return to_uint8(decode(self.run, apply_sliders(code, self.sliders, settings)[None])[0])
 
     def degrees(self, code: NDArray[np.float32]) -> dict[str, float]:
         """Read the angles that a code stands for, of sliders whose curve can be read backwards; raw latents as such."""
@@ -131,7 +131,7 @@ def _open(word: str, run: Run) -> OpenRun:
     return OpenRun(word, run, curves, sliders, tuple(notes))
 
 
-def _raw_sliders(knobs: Knobs, curves: Calibration) -> tuple[Slider, ...]:
+def _raw_sliders(knobs: AngleLatents, curves: Calibration) -> tuple[Slider, ...]:
     """Make a slider for each latent of an angle without calibration."""
     ends = (-RAW_REACH, RAW_REACH)
     found = []

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dcign.engine.codes import encode
+from dcign.engine.variations import Slider, sliders_to_json
 from dcign.errors import BadInput
-from dcign.images import BACKGROUND, load_grey
-from dcign.manipulate import encode
-from dcign.pictures import png, to_uint8
-from dcign.run import Run
-from dcign.saved_reports import reach
-from dcign.sliders import Slider, to_json
+from dcign.images.drawing import png, to_uint8
+from dcign.images.reading import BACKGROUND, load_grey
+from dcign.runs.report_file import reach
+from dcign.runs.run import Run
 from pipelines.drawing.objects import open_unseen_objects
 from pipelines.drawing.renderer import CannotDraw
 from pipelines.web.files import read_web_file
@@ -83,7 +83,7 @@ def engine_json(
         "step": run.step,
         "fingerprint": str(run.data.get("fingerprint", "")),
         "measured": measured_on(report),
-        "sliders": to_json(sliders),
+        "sliders": sliders_to_json(sliders),
         "starts": [
             {
                 "name": start.name,

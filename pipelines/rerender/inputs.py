@@ -11,11 +11,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from dcign.calibration import Calibration
+from dcign.engine.calibration import Calibration
 from dcign.errors import BadInput
-from dcign.image_files import read_image
-from dcign.images import BACKGROUND, Box, grey_square
-from dcign.run import Run
+from dcign.images.reading import BACKGROUND, Box, grey_square, read_image
+from dcign.runs.run import Run
 from pipelines.calibration import encode_and_judge
 from pipelines.console import NAME, STDIN, check_once, piped_image
 from pipelines.rerender.request import Request

@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from assets.files import write_file
+from dcign.engine.codes import decode
+from dcign.engine.variations import Variation
 from dcign.errors import BadInput
-from dcign.image_files import SUFFIXES as IMAGE_SUFFIXES
-from dcign.manipulate import decode
-from dcign.movies import SUFFIXES as MOVIE_SUFFIXES
-from dcign.movies import check_movie, movie
-from dcign.pictures import PAPER, Row, Tile, draw_rows, png, to_uint8
-from dcign.run import Run
-from dcign.variations import Variation
+from dcign.images.drawing import MOVIE_SUFFIXES, PAPER, Row, Tile, check_movie, draw_rows, movie, png, to_uint8
+from dcign.images.reading import SUFFIXES as IMAGE_SUFFIXES
+from dcign.runs.run import Run
 from pipelines.rerender.inputs import EncodedImage
 from pipelines.rerender.plan import Plan
-from render.files import write_file
 
 FRAME_MILLISECONDS = 120
 MOST_PLACES = 20_000  # of images on a sheet, empty ones too: a page of half a gigabyte

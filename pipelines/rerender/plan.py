@@ -8,11 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dcign.calibration import Calibration
-from dcign.code import CodeLayout
-from dcign.knobs import NAMING, Knobs
-from dcign.run import Run
-from dcign.variations import (
+from dcign.engine.calibration import Calibration
+from dcign.engine.variations import (
     INTRINSIC,
     Setting,
     Variation,
@@ -26,6 +23,8 @@ from dcign.variations import (
     sweep,
     transfer,
 )
+from dcign.model.code import NAMING, AngleLatents, CodeLayout
+from dcign.runs.run import Run
 from pipelines.calibration import load_calibration
 from pipelines.rerender.request import Request
 
@@ -35,7 +34,7 @@ class Plan:
     """A request in terms of the latents of one run."""
 
     request: Request
-    knobs: Knobs
+    knobs: AngleLatents
     settings: tuple[Setting, ...]
 
     @property

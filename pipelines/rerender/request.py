@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dcign.errors import BadInput
 
 if TYPE_CHECKING:
-    from dcign.images import Box
+    from dcign.images.reading import Box
 
 MAX_STEPS = 360
 MAX_LATENT = 1000.0  # beyond what any code holds; far beyond it float32 ends
@@ -80,7 +80,7 @@ def parse_latent(text: str) -> tuple[str, NDArray[np.float64]]:
 
 def parse_direction(text: str) -> tuple[int, NDArray[np.float64]]:
     """Read 'K=A:B:STEPS' or 'K=A' as the number of a direction and standard deviations. BadInput otherwise."""
-    from dcign.variations import LONGEST_NUMBER
+    from dcign.engine.variations import LONGEST_NUMBER
 
     problem = f"--direction: expected K=A:B:STEPS or K=A (such as 1=-3:3:7 or 2=1.5), found {text!r}"
     number, sign, numbers = text.partition("=")

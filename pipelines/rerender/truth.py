@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.mesh import Mesh
+from dcign.engine.variations import grid, sweep
 from dcign.errors import BadInput
-from dcign.run import Run
-from dcign.variations import grid, sweep
+from dcign.runs.run import Run
 from pipelines.catalogs import kind_at, model_path, open_catalog
 from pipelines.drawing.objects import ObjectRenderer
 from pipelines.rerender.pictures import Strip

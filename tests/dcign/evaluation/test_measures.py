@@ -16,7 +16,7 @@ from dcign.evaluation.measures import evaluate
 from dcign.model.code import CodeLayout
 from dcign.report.write import image_of, pick
 from dcign.runs.run import Run, load_run
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 COUNTS = {"azimuth": 6, "elevation": 6, "light": 6, "intrinsic": 6}
 

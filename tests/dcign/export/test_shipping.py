@@ -18,7 +18,7 @@ from dcign.runs import shipped
 from dcign.runs.checkpoint import WEIGHTS
 from dcign.runs.run import load_run
 from dcign.runs.training_data import write_identities, write_rendering
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 LINE = Curve("azimuth", (-90.0, 0.0, 90.0), (-6.0, 0.0, 5.0), False, 3.0, 0.9, 100, 100)
 

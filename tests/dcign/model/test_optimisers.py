@@ -12,7 +12,7 @@ from dcign.errors import RunError
 from dcign.model.optimisers import Muon, RMSProp, RMSPropAuthors, make_optimiser, orthogonal, state_names
 from dcign.runs.checkpoint import list_checkpoints, load_checkpoint
 from dcign.training.loop import train
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

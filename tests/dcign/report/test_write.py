@@ -16,7 +16,7 @@ from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, gif, png
 from dcign.report.headline import headlines
 from dcign.report.write import write_report
 from dcign.runs.run import load_run
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 PNG = png(Image.new("L", (120, 120)))
 EVIDENCE = {

@@ -11,7 +11,7 @@ from dcign.evaluation.measures import measure
 from dcign.report.write import write_report
 from dcign.runs.run import load_run
 from dcign.runs.training_data import IDENTITIES_FILE, trained_on, write_identities
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 COUNTS = {"azimuth": 3, "intrinsic": 2}
 

@@ -7,7 +7,7 @@ from untrained_run import write_untrained
 from dcign.errors import RunError
 from dcign.runs.run import load_run
 from dcign.runs.training_data import RENDERING_FILE, rendering_of, write_rendering
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from shard_fixtures import write_synthetic
 from dcign.training import feeding
 from dcign.training.feeding import AHEAD, BUFFERS, Prefetch, open_feed, resident_bytes, upload
 from render.errors import ShardError
-from render.shards import DataSet, open_data_set
+from render.shards.data_set import DataSet, open_data_set
 
 CPU = torch.device("cpu")
 COUNTS = {"azimuth": 5, "intrinsic": 7}

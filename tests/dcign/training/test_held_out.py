@@ -13,7 +13,7 @@ from dcign.metrics.image_quality import ReconstructionSums, reconstruction_error
 from dcign.model.code import CodeLayout
 from dcign.model.paper_network import PaperDCIGN
 from dcign.training.held_out import diagnose, held_out_counts, held_out_minibatches
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 CPU = torch.device("cpu")
 COUNTS = {"azimuth": 12, "elevation": 5, "light": 4, "intrinsic": 6}

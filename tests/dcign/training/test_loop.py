@@ -16,7 +16,7 @@ from dcign.runs.checkpoint import list_checkpoints, load_checkpoint
 from dcign.runs.run import load_run
 from dcign.training import cuda_graph, loop
 from dcign.training.loop import train
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

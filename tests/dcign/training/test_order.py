@@ -9,7 +9,7 @@ from shard_fixtures import write_synthetic
 
 from dcign.errors import RunError
 from dcign.training.order import MiniBatchOrder, nearest_the_front, noise_generator, to_float
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 COUNTS = {"azimuth": 3, "elevation": 4, "light": 5, "intrinsic": 7}
 

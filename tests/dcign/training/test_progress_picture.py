@@ -10,7 +10,7 @@ from dcign.model.paper_network import PaperDCIGN
 from dcign.training import progress_picture
 from dcign.training.held_out import held_out_minibatches
 from dcign.training.progress_picture import choose, draw_progress, sweep_values, swept_latents
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 CPU = torch.device("cpu")
 FACES = CodeLayout.parse("azimuth:1,elevation:1,light:1,intrinsic:5")

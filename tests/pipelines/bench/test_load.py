@@ -12,13 +12,13 @@ import torch
 from click.testing import CliRunner
 from shard_fixtures import write_synthetic
 
-from dcign.feeding import open_feed
+from dcign.training.feeding import open_feed
 from pipelines.bench import load_loops
 from pipelines.bench.inputs import write_noise
 from pipelines.bench.load import command
 from render.errors import Failure, ShardError
-from render.job import MINIBATCHES_PER_SHARD
-from render.shards import open_data_set
+from render.jobs.job import MINIBATCHES_PER_SHARD
+from render.shards.data_set import open_data_set
 
 COUNTS = {"azimuth": 2, "light": 4, "intrinsic": 6}
 

@@ -11,18 +11,17 @@ from shard_fixtures import write_synthetic
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from dcign.batches import to_float
 from dcign.config import TrainConfig
-from dcign.networks import DCIGN
-from dcign.step import gradients
-from dcign.training import train as train_run
-from dcign.upconv import UpConv
+from dcign.model.paper_network import PaperDCIGN, UpConv
+from dcign.model.step import gradients
+from dcign.training.loop import train as train_run
+from dcign.training.order import to_float
 from pipelines.bench.inputs import write_discs
 from pipelines.bench.train import command, compare_curves, floor, layers, operations
 from pipelines.bench.train_agreement import RecordChoices, RepeatChoices, curve, gradient_differences
 from pipelines.bench.train_loops import PlainDCIGN, Setting, Training
 from render.errors import BadInput
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 WIDTHS = (5, 4, 3)
 ROUNDING = 5e-5  # of float32 in the gradients of a small network: in some biases the summands nearly cancel
@@ -74,7 +73,7 @@ def test_the_document_holds_speed_floor_and_agreement(document):
 
 def test_the_document_compares_gradients_and_losses(document):
     gradients, curves = document["agreement"]["gradients"], document["agreement"]["curves"]
-    names = {name for name, _ in DCIGN(WIDTHS, 200, 54).named_parameters()}
+    names = {name for name, _ in PaperDCIGN(WIDTHS, 200, 54).named_parameters()}
     narrow = [gradients["narrow"][pair] for pair in ("ours to plain", "plain to float64", "ours to float64")]
     for each in (gradients["ours to plain"], gradients["with turned"], *narrow):
         assert set(each) == names
@@ -143,7 +142,7 @@ def test_our_loop_is_that_of_dcign_train(shards, tmp_path):
 def test_operations_are_those_that_pytorch_counts(widths, latents, size, four_phase):
     images = torch.rand(3, 1, size, size)
     active, noise = torch.arange(latents) < 1, torch.randn(3, latents)
-    model = (DCIGN if four_phase else PlainDCIGN)(widths, latents, size)
+    model = (PaperDCIGN if four_phase else PlainDCIGN)(widths, latents, size)
     with FlopCounterMode(display=False) as counter:
         if four_phase:
             gradients(model, images, active, noise, TrainConfig())
@@ -153,7 +152,7 @@ def test_operations_are_those_that_pytorch_counts(widths, latents, size, four_ph
 
 
 def test_layers_have_the_shapes_of_the_network():
-    model, seen = DCIGN((5, 4, 3), 7, 54), []
+    model, seen = PaperDCIGN((5, 4, 3), 7, 54), []
     for module in model.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear | UpConv):
             module.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0].numel()))

@@ -9,7 +9,7 @@ from face_file_fixtures import basel_h5, small_face, write_h5
 from mesh_fixtures import write_models
 from PIL import Image
 
-from assets.face_catalog import read_face_model
+from assets.faces.catalog import read_face_model
 
 
 @pytest.fixture(scope="module")

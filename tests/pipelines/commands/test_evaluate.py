@@ -5,8 +5,8 @@ import pytest
 from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
-from dcign import calibration
-from dcign.shipped import FOLDER
+from dcign.engine import calibration
+from dcign.runs.shipped import FOLDER
 
 COUNTS = {"azimuth": 2, "elevation": 2, "light": 2, "intrinsic": 2}
 

@@ -17,15 +17,15 @@ from mesh_fixtures import write_models
 from untrained_run import write_calibrated, write_untrained
 
 from dcign.errors import BadInput
-from dcign.rendering import write_rendering
-from dcign.run import load_run
+from dcign.runs.run import load_run
+from dcign.runs.training_data import write_rendering
 from pipelines.commands.explore import command
 from pipelines.commands.render import command as render_command
 from pipelines.drawing.objects import open_unseen_objects
 from pipelines.drawing.renderer import CannotDraw
 from pipelines.explore.server import listen
 from pipelines.explore.session import open_runs, short_names
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 ROOT = Path(__file__).parents[3]
 

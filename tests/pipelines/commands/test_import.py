@@ -7,7 +7,7 @@ import pytest
 from chair_render_fixtures import chair_files, chair_name, image_name, write_folder, write_tar
 
 from pipelines.commands import import_ as import_shards
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 SMALL = ["--train-chairs", "3", "--size", "54", "--batch-size", "6"]
 

@@ -8,10 +8,10 @@ import pytest
 from mesh_fixtures import write_models
 from PIL import Image
 
-from render.manifest import NAME, read_manifest
-from render.shard_file import map_shard
-from render.shards import open_data_set
-from render.store import locked
+from render.shards.data_set import open_data_set
+from render.shards.manifest import NAME, read_manifest
+from render.shards.shard_file import map_shard
+from render.shards.store import locked
 
 
 def dcign(*words):

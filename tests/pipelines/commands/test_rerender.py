@@ -8,15 +8,16 @@ from PIL import Image
 from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
-from dcign import calibration, manipulate
-from dcign.calibration import Calibration
-from dcign.curves import Curve, GroupCurve
+from dcign.engine import calibration
+from dcign.engine import codes as manipulate
+from dcign.engine.calibration import Calibration
+from dcign.engine.curves import Curve, GroupCurve
 from dcign.errors import RunError
-from dcign.images import load_grey
-from dcign.run import load_run
+from dcign.images.reading import load_grey
+from dcign.runs.run import load_run
 from pipelines.rerender.plan import calibration_for
 from pipelines.rerender.request import Request
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 SQUARE = ((30.0, 0.0), (0.0, 30.0), (-30.0, 0.0), (0.0, -30.0), (30.0, 0.0))
 

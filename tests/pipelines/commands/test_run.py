@@ -180,7 +180,7 @@ def test_a_stage_that_fails_is_named_and_the_same_command_resumes(calls, monkeyp
 
 
 def test_steps_for_float32_are_taken_where_the_hardware_has_no_bf16(calls, tmp_path, monkeypatch):
-    monkeypatch.setattr("dcign.precision.has_native_bf16", lambda device: False)
+    monkeypatch.setattr("dcign.model.devices.has_native_bf16", lambda device: False)
     mine = tmp_path / "mine.toml"
     mine.write_text(mine.read_text() + "steps-fp32 = 5\n")
     assert "--steps=5" in call("mine.toml", "--dry-run").output
@@ -211,7 +211,7 @@ def test_what_a_line_of_a_dry_run_reads_is_made_by_one_before(calls, tmp_path):
 
 @pytest.mark.parametrize(("native", "steps"), [(True, "5,000"), (False, "3,000")])
 def test_the_list_has_the_steps_that_this_machine_takes(monkeypatch, native, steps):
-    monkeypatch.setattr("dcign.precision.has_native_bf16", lambda device: native)
+    monkeypatch.setattr("dcign.model.devices.has_native_bf16", lambda device: native)
     assert f"{steps} steps of 24/16/8" in next(line for line in call().output.splitlines() if line.startswith("demo"))
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dcign import shipped
-from dcign.checkpoint import Header
-from dcign.code import CodeLayout
 from dcign.config import TrainConfig
 from dcign.errors import RunError
-from dcign.run_folder import write_header
+from dcign.model.code import CodeLayout
+from dcign.runs import shipped
+from dcign.runs.checkpoint import Header
+from dcign.runs.folder import write_header
 from pipelines.commands.runs import command
 
 

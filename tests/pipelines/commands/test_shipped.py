@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcign import shipped
+from dcign.runs import shipped
 
 
 @pytest.fixture(scope="module")

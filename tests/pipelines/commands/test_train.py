@@ -111,7 +111,7 @@ def test_every_setting_is_an_option_with_help_and_the_default_of_the_dataclass()
 
 def test_training_never_imports_opengl():
     program = (
-        "import sys, dcign.training, dcign.run\n"
+        "import sys, dcign.training.loop, dcign.runs.run\n"
         "sys.exit(any(name.split('.')[0] in ('OpenGL', 'pyrender', 'trimesh') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

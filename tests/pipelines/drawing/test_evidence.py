@@ -11,7 +11,7 @@ from untrained_run import write_untrained
 
 from pipelines.commands.render import command
 from pipelines.drawing.evidence import KINDS
-from render.shards import open_data_set
+from render.shards.data_set import open_data_set
 
 DRAWN = ("--identities", "6", "--simulations", "40")
 

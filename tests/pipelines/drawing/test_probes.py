@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from mesh_fixtures import small_face_catalog
 
-from assets.chair_catalog import ChairCatalog
-from assets.face_catalog import FaceSampling
+from assets.chairs.catalog import ChairCatalog
+from assets.faces.catalog import FaceSampling
 from pipelines.drawing.probes import gallery_views, probe_views, simulation_views, sweep_angles, sweep_views
 from render.errors import BadInput
 from render.factors import DEFAULT_RANGES, VIEWS
-from render.minibatch import Sampling, draw_minibatch
+from render.minibatch import Sampling, sample_minibatch
 
 FACES, CHAIRS = Sampling(DEFAULT_RANGES["face"]), Sampling({**DEFAULT_RANGES["chair"], "light": (0.0, 0.0)})
 PAPER = Sampling(DEFAULT_RANGES["chair"], VIEWS["paper"])
@@ -70,7 +70,7 @@ def test_a_probe_keeps_its_coefficients_in_all_its_views(probes):
 
 def test_coefficients_are_those_that_the_catalog_gives_the_identity(catalog, probes):
     """An identity is a seed: what it stands for does not depend on who asks."""
-    draw = draw_minibatch(catalog, FACES, 4, 0, "test", "shape", 1)
+    draw = sample_minibatch(catalog, FACES, 4, 0, "test", "shape", 1)
     for identity, row in (
         (draw.identity[2], draw.coefficients[2, :2]),
         (probes.identity[0], probes.coefficients[0, :3]),

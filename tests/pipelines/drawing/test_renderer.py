@@ -10,15 +10,15 @@ from mesh_fixtures import write_models
 from shard_fixtures import write_synthetic
 
 import pipelines.drawing.renderer as renderer_module
-import render.lod
-from assets.face_catalog import FaceSampling, open_faces
+import render.level_of_detail
+from assets.faces.catalog import FaceSampling, open_faces
 from pipelines.commands.render import command
 from pipelines.drawing.renderer import CannotDraw, open_dataset_renderer
 from render.errors import BadInput, Failure
-from render.manifest import NAME
-from render.shard_file import map_shard
-from render.shards import open_data_set
-from render.views import Views
+from render.jobs.views import Views
+from render.shards.data_set import open_data_set
+from render.shards.manifest import NAME
+from render.shards.shard_file import map_shard
 
 SIZE = 32
 
@@ -56,9 +56,9 @@ def face_file(tmp_path_factory):
 def expressions(face_file):
     """Faces of the user, with a reduced mesh; black pictures do not mind how far."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(render.lod, "LADDER", (200,))
+        patch.setattr(render.level_of_detail, "LADDER", (200,))
         catalog = open_faces(face_file, FaceSampling(sigma=2.5, expressions=True))
-        render.lod.with_level_of_detail(catalog, SIZE, lambda scene: np.zeros((SIZE, SIZE), np.uint8))
+        render.level_of_detail.with_level_of_detail(catalog, SIZE, lambda scene: np.zeros((SIZE, SIZE), np.uint8))
     words = ("--assets", face_file, "--expressions", "--sigma", 2.5, "--azimuth-range", "-40:40")
     return rendered(face_file.parent / "shards", *words)
 

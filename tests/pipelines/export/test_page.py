@@ -17,12 +17,13 @@ from shard_fixtures import synthetic_images
 from untrained_run import write_calibrated, write_untrained
 
 import dcign as package
-from dcign import calibration, sliders
-from dcign.calibration import Calibration
-from dcign.curves import Curve, GroupCurve
-from dcign.images import load_grey
-from dcign.pictures import to_uint8
-from dcign.run import load_run
+from dcign.engine import calibration
+from dcign.engine import variations as sliders
+from dcign.engine.calibration import Calibration
+from dcign.engine.curves import Curve, GroupCurve
+from dcign.images.drawing import to_uint8
+from dcign.images.reading import load_grey
+from dcign.runs.run import load_run
 from pipelines.commands.export import command as export_command
 from pipelines.commands.rerender import command as rerender_command
 from pipelines.export.page import RUNTIME_FILES
@@ -290,10 +291,10 @@ def test_codes_are_moved_and_read_as_in_python(browser, web, tmp_path):
               return [codes.map((code, i) => [...applySliders(Float32Array.from(code), sliders, settings[i])]),
                       codes.map((code) => degreesOf(code, sliders))];
             }""",
-            [codes.tolist(), sliders.to_json(knobs), asked],
+            [codes.tolist(), sliders.sliders_to_json(knobs), asked],
         )
         page.problems.clear()  # a page of mere text asks for an icon that there is none of
-    moved = [sliders.apply(code, knobs, settings) for code, settings in zip(codes, asked, strict=True)]
+    moved = [sliders.apply_sliders(code, knobs, settings) for code, settings in zip(codes, asked, strict=True)]
     np.testing.assert_array_equal(np.float32(found[0]), moved)
     read = package.load(run.folder).degrees(codes)
     assert set(read) == {"azimuth", "elevation"}
