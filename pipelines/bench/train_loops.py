@@ -62,6 +62,7 @@ class Training:
     def __init__(self, setting: Setting) -> None:
         self.data = open_data_set(setting.shards)
         self.device = resolve_device(setting.device)
+        self.widths = setting.widths
         self.config = TrainConfig(widths=setting.widths, device=setting.device)
         layout = CodeLayout.for_object(self.data.object)
         self.order = MiniBatchOrder(
@@ -80,12 +81,12 @@ class Training:
         """Return our network with its initial weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            model = PaperDCIGN(self.config.widths, self.batch[1], self.data.size)
+            model = PaperDCIGN(self.widths, self.batch[1], self.data.size)
         return model.to(self.device)
 
     def plain_model(self) -> PlainDCIGN:
         """Return the plain network with the same weights."""
-        model = PlainDCIGN(self.config.widths, self.batch[1], self.data.size).to(self.device)
+        model = PlainDCIGN(self.widths, self.batch[1], self.data.size).to(self.device)
         with torch.no_grad():
             for mine, theirs in zip(model.parameters(), self.model().parameters(), strict=True):
                 mine.copy_(theirs)

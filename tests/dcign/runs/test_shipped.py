@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipelines.recipe import read_recipe
 from untrained_run import write_untrained
 
 import dcign
@@ -25,6 +24,7 @@ from dcign.runs import shipped
 from dcign.runs.checkpoint import WEIGHTS
 from dcign.runs.run import load_run
 from dcign.runs.training_data import rendering_of
+from pipelines.recipes.recipe import read_recipe
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("chairs", "faces")

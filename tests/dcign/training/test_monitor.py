@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from dcign.monitor import Monitor
 from shard_fixtures import write_synthetic
 from training_fixtures import go
 
 from dcign.config import TrainConfig
 from dcign.metrics.folds import Course
+from dcign.training.monitor import Monitor
 from render.factors import DEFAULT_RANGES
 
 FOLLOWS, FOLDED = Course("follows", 1.0, 0.0, 10), Course("folded", 1.0, 0.4, 10, ("azimuth", -40.0, 50.0))
