@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from assets import morphable
+from assets import mesh, morphable
 from assets.cache import cache_folder, code_sha256, keep, keep_newest
 from assets.head.albedo import LIMBUS_ANGLE, PUPIL_ANGLE, albedo_modes, eyeball_albedo, skin_albedo, skin_paint
 from assets.head.expressions import expression_modes
@@ -28,7 +28,7 @@ from assets.morphable import Modes, MorphableModel
 
 VERSIONS_KEPT = 3  # of the built model in the cache, 85 MB each
 MODES = 199  # of shape and of albedo each, as in the Basel face model
-CODE = (Path(__file__).parent, morphable.__file__)  # that builds the model
+CODE = (Path(__file__).parent, morphable.__file__, mesh.__file__)  # that builds the model
 ARRAYS = (
     "triangles",
     "shape_mean",
