@@ -16,6 +16,7 @@ DEFAULT_NETWORK = "paper"
 WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS}
 LARGEST_WIDTH = 4096  # maps of a layer
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
+LATER = ("network", "invariance_unit", "front_first")  # files of earlier versions have no such settings
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
@@ -113,9 +114,10 @@ class TrainConfig:
         return self.learning_rate * min(1.0, (self.steps - step) / max(1, self.learning_rate_fall))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, without the network where it is the paper's: files had no such setting once."""
+        """Return plain JSON, without the settings of LATER that are at their defaults."""
         settings = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
-        return {key: value for key, value in settings.items() if key != "network" or value != DEFAULT_NETWORK}
+        usual = {field.name: field.default for field in dataclasses.fields(self) if field.name in LATER}
+        return {key: value for key, value in settings.items() if key not in usual or value != usual[key]}
 
     @classmethod
     def from_json(cls, value: Any) -> TrainConfig:

@@ -18,6 +18,7 @@ from render.factors import FACTORS, MAIN, TABLE
 # Setting -> help, in the order of `--help`. A new setting is a field of TrainConfig and a line here.
 HELP = {
     "steps": "Updates of the weights.",
+    "network": "The networks are the paper's.",
     "widths": "Maps of the three encoder layers; the decoder mirrors them. The authors' program has 96/48/24.",
     "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
     "ratio": f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "

@@ -209,7 +209,7 @@ def test_what_a_line_of_a_dry_run_reads_is_made_by_one_before(calls, tmp_path):
     assert set(rerendered) <= set(made[:first])
 
 
-@pytest.mark.parametrize(("native", "steps"), [(True, "5,000"), (False, "3,000")])
+@pytest.mark.parametrize(("native", "steps"), [(True, "5,000"), (False, "2,500")])
 def test_the_list_has_the_steps_that_this_machine_takes(monkeypatch, native, steps):
     monkeypatch.setattr("dcign.model.devices.has_native_bf16", lambda device: native)
     assert f"{steps} steps of 24/16/8" in next(line for line in call().output.splitlines() if line.startswith("demo"))
