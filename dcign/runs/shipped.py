@@ -2,7 +2,7 @@
 
     dcign/weights/hashes.json       name -> file -> sha256
     dcign/weights/<name>/           as much of a run folder as its users need; nothing is ever written there
-        weights.safetensors         see `dcign.runs.half`
+        weights.safetensors         see `dcign.runs.checkpoint.write_weights`
         calibration.json, report.json, identities.npy, rendering.json: as in a run folder
         recipe.toml                 what `dcign run` made it by
         README.md                   the model card

@@ -1,4 +1,4 @@
-// Sliders and graphics codes: the arithmetic of dcign/sliders.py and dcign/curves.py, digit for digit.
+// Sliders and graphics codes: the arithmetic of dcign/engine/variations.py and dcign/engine/curves.py, digit for digit.
 
 /** A copy of `code` (Float32Array of Z) with the sliders at `values`, name -> number; null leaves a slider as it is. */
 export function applySliders(code, sliders, values) {

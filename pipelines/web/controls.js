@@ -6,7 +6,7 @@ const GROUPS = [
 ];
 
 /**
- * Fill `root` with controls for `sliders`, as `dcign.sliders.to_json` gives them.
+ * Fill `root` with controls for `sliders`, as `dcign.engine.variations.sliders_to_json` gives them.
  *
  * onChange(values) follows every change: name -> number, or null where the slider is as in the image.
  * Returns {values(), set(values), start(degrees), reset(), randomise()}: `set` moves the sliders that it names (null

@@ -1,7 +1,7 @@
 """Damaged model files of every format give a mesh or an AssetError, within bounds of memory and time.
 
 Runs for some seconds; DCIGN_FUZZ_SECONDS and DCIGN_FUZZ_SEED make it run longer, or elsewhere. A case that fails is
-kept in the folder that the message names. By hand: `python tests/assets/test_cad_fuzz.py SECONDS SEED FOLDER`.
+kept in the folder that the message names. By hand: `python tests/assets/cad/test_fuzz.py SECONDS SEED FOLDER`.
 """
 
 from __future__ import annotations
