@@ -18,7 +18,7 @@ from render.factors import FACTORS, MAIN, TABLE
 # Setting -> help, in the order of `--help`. A new setting is a field of TrainConfig and a line here.
 HELP = {
     "steps": "Updates of the weights.",
-    "network": "The networks are the paper's.",
+    "network": "The network that is trained.",
     "widths": "Maps of the three encoder layers; the decoder mirrors them. The authors' program has 96/48/24.",
     "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
     "ratio": f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
@@ -56,7 +56,7 @@ HELP = {
     "picture_every": "Between pictures of reconstructions and sweeps, progress.png; 0: none.",
 }
 # Where the field does not say how a setting is written in a word, what to call its value, or what its default means.
-TYPES = {"widths": Numbers(3, "/"), "ratio": Numbers(4, ":", len(FACTORS))}
+TYPES = {"widths": Numbers(3, "/", 8), "ratio": Numbers(4, ":", len(FACTORS))}
 METAVARS = {
     "widths": "A/B/C", "code": "NAME:WIDTH,...", "ratio": "A:E:L:I", "extrinsic_divergence": "FACTOR",
     "front_first": "N", "learning_rate_fall": "N", "weight_average": "SHARE", "accumulate": "N", "held_out": "N",
