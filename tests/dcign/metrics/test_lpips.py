@@ -68,7 +68,7 @@ def fill_cache(machine, **changed):
     torch.manual_seed(0)
     layers = {name: torch.nn.Conv2d(3, 2, 3) for name in ("0", "3", "6", "8", "10")}
     weights = {f"features.{n}.{k}": getattr(layers[n], k).detach() for n in layers for k in ("weight", "bias")}
-    path = Path(machine) / "torch" / "hub" / "checkpoints" / image_quality.BACKBONE
+    path = Path(machine) / "torch" / "hub" / "checkpoints" / image_quality.LPIPS_BACKBONE
     path.parent.mkdir(parents=True)
     torch.save({**weights, **changed}, path)
     return path, weights
@@ -91,7 +91,7 @@ def test_weights_of_the_cache_and_the_package_are_the_ones_used(machine):
 
 def test_without_weights_the_reason_names_where_they_were_looked_for(machine):
     reason = image_quality.find_lpips()
-    assert image_quality.BACKBONE in reason
+    assert image_quality.LPIPS_BACKBONE in reason
     assert str(machine) in reason
     assert not (machine / "torch").exists()
 
