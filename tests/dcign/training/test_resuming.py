@@ -44,7 +44,7 @@ def start(shards, folder, steps):
     program = (
         "import sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path; from dcign.config import TrainConfig; from dcign.training.loop import train\n"
-        "from render.shards.data_set import open_data_set\n"
+        "from render.shards import open_data_set\n"
         f"config = TrainConfig.from_json({dataclasses.replace(SMALL, steps=steps).to_json()!r})\n"
         "outcome = train(open_data_set(Path(sys.argv[1])), Path(sys.argv[2]), config, progress=False)\n"
         "sys.exit(128 + outcome.signal if outcome.signal else 0)\n"
@@ -76,7 +76,7 @@ def test_the_learning_rate_falls_also_after_a_resumption(shards, tmp_path, monke
 
     monkeypatch.setattr(Optimiser, "step", recorded)
     go(shards, tmp_path, steps=2, learning_rate=0.008)
-    with pytest.raises(RunError, match="learning_rate_fall"):
+    with pytest.raises(RunError, match="^learning_rate_fall: "):
         go(shards, tmp_path, steps=6, learning_rate=0.008, learning_rate_fall=4)
     go(shards, tmp_path / "falling", steps=4, learning_rate=0.008, learning_rate_fall=4)
     go(shards, tmp_path / "falling", steps=6, learning_rate=0.008, learning_rate_fall=4)
