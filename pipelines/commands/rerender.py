@@ -80,7 +80,7 @@ def command(
     \b
     Example:
       dcign rerender run/ face.jpg --azimuth -60:60:9 -o turned.png
-      dcign rerender run/ ann.png --azimuth -60:60:7 --light -60:60:5 --grid -o a.png
+      dcign rerender run/ a.png --azimuth -60:60:7 --light 0:60:3 --grid -o b.png
       dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
       dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
       dcign rerender faces --assets built-in --azimuth -60:60:7 -o truth.png
