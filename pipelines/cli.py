@@ -22,7 +22,7 @@ COMMANDS = {
     "rerender": ("pipelines.commands.rerender", "Re-pose, re-light and mix the objects of images."),
     "encode": ("pipelines.commands.encode", "Turn images into graphics codes: JSON, CSV or NPZ."),
     "decode": ("pipelines.commands.decode", "Turn graphics codes back into images."),
-    "explore": ("pipelines.commands.explore", "Turn the knobs of a run on a local web page."),
+    "explore": ("pipelines.commands.explore", "Move the sliders of a run on a local web page."),
     "export": ("pipelines.commands.export", "Write ONNX files, a page that runs them, and a model card."),
     "bench": ("pipelines.commands.bench", "Measure time and memory on this machine."),
     "run": ("pipelines.commands.run", "Render, train and measure by a recipe, start to end."),

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
-from assets.files import write_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
 from pipelines.console import make_folder, progress_bar
 from pipelines.rerender.request import MAX_STEPS, Request, parse_angles, parse_box, parse_direction, parse_latent
 from render.factors import EXTRINSIC
+from render.files import write_file
 
 T = TypeVar("T")
 MOST_TOGETHER = 2000  # images in one sheet or movie, or from one input: those are in memory
@@ -80,14 +80,14 @@ def command(
     \b
     Example:
       dcign rerender run/ face.jpg --azimuth -60:60:9 -o turned.png
-      dcign rerender run ann.png --azimuth -60:60:7 --light -9:9:3 --grid -o a.png
+      dcign rerender run/ a.png --azimuth -60:60:7 --light 0:60:3 --grid -o b.png
       dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
       dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
       dcign rerender faces --assets built-in --azimuth -60:60:7 -o truth.png
     """
-    from dcign.images.reading import find_images
-    from dcign.model.devices import resolve_device
-    from dcign.runs.run import load_run
+    from dcign.image_files import find_images
+    from dcign.precision import resolve_device
+    from dcign.run import load_run
     from pipelines.rerender.inputs import check_names, encode_pixels, read
     from pipelines.rerender.pictures import check_output, different_stems, draw, rerender, save_images
     from pipelines.rerender.plan import calibration_for, make_plan

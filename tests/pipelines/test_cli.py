@@ -109,7 +109,7 @@ def test_a_group_by_itself_shows_its_help(words):
 
 @pytest.mark.parametrize(
     ("words", "meant"),
-    [(["rendr"], "'render'"), (["bench", "loads"], "'load'"), (["assets", "chek"], "'check'"), (["quux"], "")],
+    [(["rendr"], "'render'"), (["bench", "loads"], "'load'"), (["assets", "chek"], "'check'"), (["xyzzy"], "")],
 )
 def test_a_mistyped_command_gets_a_suggestion(words, meant):
     said = run(*words).stderr
