@@ -1,4 +1,5 @@
-"""Numbers, tables, figures and the frame of a page as HTML. No script, nothing from elsewhere; all text is escaped."""
+"""Numbers, tables and figures of a page as plain data, and the page as HTML by its template. No script, nothing from
+elsewhere; all text is escaped by Jinja2."""
 
 from __future__ import annotations
 
@@ -7,30 +8,65 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from importlib import resources
-from string import Template
 
-from dcign.evaluation.evidence.types import Cell, Figure, Section, Table
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from dcign.evaluation.evidence.types import Cell, Section, Table
 from dcign.metrics.bootstrap import Estimate
 
 MISSING = "not defined"
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """A heading of a page and the HTML below it."""
+class Td:
+    """A cell of a table: its text, the CSS classes that set it, small text below, and 'reached' or 'missed' after."""
 
-    title: str
-    html: str
+    text: str
+    kind: str = ""
+    below: str = ""
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
-class Td:
-    """A cell of a table: HTML, and the CSS classes that set it."""
+class Grid:
+    """A table of rows (name, cells); a row without cells is a heading of those below it. `kind`: its CSS class."""
 
-    html: str
-    kind: str = ""
+    head: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Td]]]
+    caption: str = ""
+    kind: str = "named"
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """The name of each column and its CSS class: that of numbers where a cell of it is one."""
+        columns = zip(*(cells for _, cells in self.rows if cells), strict=True)
+        kinds = ["", *("number" if any("number" in each.kind for each in column) else "" for column in columns)]
+        return list(zip(self.head, [*kinds, *[""] * len(self.head)], strict=False))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file, its caption, and the command that makes it; a broad one scrolls on a phone."""
+
+    png: bytes
+    caption: str
+    command: str
+    broad: bool = False
+
+    @property
+    def base64(self) -> str:
+        """The file as text."""
+        return base64.b64encode(self.png).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A heading of a page and what is below it: text whose blank lines part paragraphs, warnings, then the parts."""
+
+    title: str
+    parts: Sequence[Picture | Grid]
+    text: str = ""
+    warnings: Sequence[str] = ()
 
 
 def number(value: float | None, like: float | None = None) -> str:
@@ -58,108 +94,53 @@ def interval(estimate: Estimate) -> str:
 
 def cell(content: Cell, kind: str = "") -> Td:
     """Set text as it is, a count with its thousands apart, a number, or an estimate with its interval beneath."""
+    if isinstance(content, str):
+        return Td(content, kind)
     if content is None:
         return Td(MISSING, f"number soft {kind}".rstrip())
-    if isinstance(content, str):
-        return Td(escape(content), kind)
+    kind = f"number {kind}".rstrip()
     if isinstance(content, int):
-        return Td(f"{content:,}", f"number {kind}".rstrip())
+        return Td(f"{content:,}", kind)
     if isinstance(content, float):
-        return Td(number(content), f"number {kind}".rstrip())
-    ends = interval(content)
-    below = f"<small>{ends}</small>" if ends else ""
-    return Td(number(content["value"]) + below, f"number {kind}".rstrip())
-
-
-def table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[Td]]], kind: str = "") -> str:
-    """A table that scrolls in a frame of its own: the names of the columns, and rows of a name and cells.
-
-    A row without cells is a heading of those below it.
-    """
-    columns = list(zip(*(cells for _, cells in rows if cells), strict=True))
-    kinds = ["", *("number" if any("number" in each.kind for each in column) else "" for column in columns)]
-    kinds += [""] * (len(head) - len(kinds))  # no rows
-    top = "".join(f'<th scope="col"{_class(k)}>{escape(name)}</th>' for name, k in zip(head, kinds, strict=False))
-    body = "".join(_table_row(name, cells, len(columns)) for name, cells in rows)
-    above = f"<thead><tr>{top}</tr></thead>" if head else ""
-    return f'<div class="wide"><table{_class(kind)}>{above}<tbody>{body}</tbody></table></div>'
-
-
-def _table_row(name: str, cells: Sequence[Td], columns: int) -> str:
-    if not cells:
-        return f'<tr class="group"><th scope="colgroup">{escape(name)}</th><td colspan="{columns}"></td></tr>'
-    shown = "".join(f"<td{_class(each.kind)}>{each.html}</td>" for each in cells)
-    return f'<tr><th scope="row">{escape(name)}</th>{shown}</tr>'
-
-
-def figure(picture: bytes, caption: str, command: str, broad: bool = False) -> str:
-    """A PNG file with its caption and the command that makes it; a broad one scrolls on a phone."""
-    data = base64.b64encode(picture).decode("ascii")
-    image = f'<img{_class("broad" if broad else "")} alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-    made = f'<code class="command">{escape(command)}</code>'
-    return f'<figure><div class="wide picture">{image}</div><figcaption>{escape(caption)}{made}</figcaption></figure>'
-
-
-def captioned(table: str, caption: str) -> str:
-    """A table with words below it."""
-    return f"<figure>{table}<figcaption>{escape(caption)}</figcaption></figure>" if caption else table
-
-
-def paragraphs(text: str) -> str:
-    """Blank lines part paragraphs."""
-    return "".join(f"<p>{escape(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
-
-
-def warning_list(lines: Sequence[str]) -> str:
-    """A marked list; nothing if there are none."""
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="warnings">{items}</ul>' if items else ""
+        return Td(number(content), kind)
+    return Td(number(content["value"]), kind, interval(content))
 
 
 def chapter(section: Section, command: str) -> Chapter:
-    """A section of evidence: text, warnings, then figures and tables in their order."""
-    parts = [paragraphs(section.text), warning_list(section.warnings)]
-    return Chapter(section.title, "\n".join((*parts, *(_part(part, command) for part in section.parts))))
-
-
-def page(title: str, subtitle: str, warnings: Sequence[str], chapters: Sequence[Chapter], footer: str) -> str:
-    """A whole page: contents, then the chapters, and `footer`, which is HTML."""
-    ends = [*chapters, Chapter("How this was made", footer)]
-    anchors = _anchors([each.title for each in ends])
-    links = "".join(f'<li><a href="#{a}">{escape(c.title)}</a></li>' for a, c in zip(anchors, ends, strict=True))
-    body = [
-        f'<section id="{anchor}">\n<h2>{escape(each.title)}</h2>\n{each.html}\n</section>'
-        for anchor, each in zip(anchors, ends, strict=True)
+    """Set a section of evidence; `command` makes its figures."""
+    parts = [
+        Grid(part.head, [(str(first), [cell(each) for each in rest]) for first, *rest in part.rows], part.caption)
+        if isinstance(part, Table)
+        else Picture(part.png, part.caption, command, part.broad)
+        for part in section.parts
     ]
-    return Template(_resource("report.html.template")).substitute(
-        palette=palette().rstrip("\n"),
-        title=escape(title),
-        subtitle=escape(subtitle),
-        warnings=warning_list(warnings),
-        contents=f'<nav aria-label="Contents"><ol>{links}</ol></nav>',
-        chapters="\n".join(body),
+    return Chapter(section.title, parts, section.text, section.warnings)
+
+
+def page(
+    title: str, subtitle: str, warnings: Sequence[str], chapters: Sequence[Chapter], command: str, facts: Grid
+) -> str:
+    """Write a whole page: contents, then the chapters; the last says how it was made: by `command`, with `facts`."""
+    chapters = [*chapters, Chapter("How this was made", [facts])]
+    return (
+        templates("dcign.report", ".")
+        .get_template("page.html")
+        .render(
+            title=title,
+            subtitle=subtitle,
+            warnings=warnings,
+            chapters=list(zip(_anchors([each.title for each in chapters]), chapters, strict=True)),
+            command=command,
+        )
     )
 
 
-def palette() -> str:
-    """The colours of every page of dcign as CSS variables, light and dark."""
-    return _resource("palette.css")
-
-
-def command_block(command: str) -> str:
-    """A command line, set apart."""
-    return f"<pre>{escape(command)}</pre>"
-
-
-def _resource(name: str) -> str:
-    return resources.files("dcign.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _part(part: Figure | Table, command: str) -> str:
-    if isinstance(part, Figure):
-        return figure(part.png, part.caption, command, part.broad)
-    rows = [(str(first), [cell(each) for each in rest]) for first, *rest in part.rows]
-    return captioned(table(part.head, rows, "named"), part.caption)
+def templates(package: str, folder: str) -> Environment:
+    """Open the HTML templates in a folder of a package. All values are escaped; a name without one is an error."""
+    return Environment(
+        loader=PackageLoader(package, folder), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
 
 
 def _anchors(titles: Sequence[str]) -> list[str]:
@@ -173,7 +154,3 @@ def _anchors(titles: Sequence[str]) -> list[str]:
             anchor = f"{plain}-{count}"
         found.append(anchor)
     return found
-
-
-def _class(kind: str) -> str:
-    return f' class="{kind}"' if kind else ""

@@ -6,7 +6,7 @@ No script, and nothing from elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from dcign.evaluation.evidence.types import Section
 from dcign.metrics.bootstrap import Estimate
 from dcign.report.comparison import shown
 from dcign.report.headline import Headline
-from dcign.report.html import Chapter, Td, captioned, cell, chapter, command_block, figure, page, table, warning_list
+from dcign.report.html import Chapter, Grid, Picture, Td, cell, chapter, page
 from dcign.report.saved import SavedReport
 from render.factors import EXTRINSIC
 
@@ -48,12 +48,13 @@ def report_page(
         subtitle,
         document["warnings"],
         [
-            Chapter("What it reached", _headline_table(lines)),
+            Chapter("What it reached", [_headline_table(lines)]),
             *_chapters(document, pictures, command),
             *(chapter(section, command) for section in sections),
             *_skipped(document["evidence"]),
         ],
-        command_block(command) + _facts(document),
+        command,
+        _facts(document),
     )
 
 
@@ -64,7 +65,7 @@ def _chapters(document: dict[str, Any], pictures: dict[str, bytes], command: str
         "then the same code with the latents of one angle set, through the calibration, to what is over each "
         "image. All other latents are untouched. Objects are taken at even steps through the set, not by taste."
     )
-    parts = [Chapter("Turning one knob at a time", figure(pictures["sweeps"], caption, command, broad=True))]
+    chapters = [Chapter("Turning one knob at a time", [Picture(pictures["sweeps"], caption, command, broad=True)])]
     if "scatter" in pictures:
         caption = (
             "Every image of the set, all else varying too (compare Figure 6 of the paper). The line is the "
@@ -76,16 +77,16 @@ def _chapters(document: dict[str, Any], pictures: dict[str, bytes], command: str
                 "against the true one."
             )
         curves = document["calibration"]
-        shown = figure(pictures["scatter"], caption, command, broad=len(curves) > 1) + _calibration_table(curves)
-        parts.append(Chapter("Inferred latents against true angles", shown))
+        picture = Picture(pictures["scatter"], caption, command, broad=len(curves) > 1)
+        chapters.append(Chapter("Inferred latents against true angles", [picture, _calibration_table(curves)]))
     if "spearman" in pictures:
         caption = (
             "|Spearman| of each extrinsic latent with each true factor, over all images. What is dark away from a "
             "latent's own factor is leakage."
         )
-        parts.append(Chapter("Who knows what", figure(pictures["spearman"], caption, command)))
-    parts.append(Chapter("Do the other latents hold still?", _invariance_table(document["invariance"])))
-    return parts
+        chapters.append(Chapter("Who knows what", [Picture(pictures["spearman"], caption, command)]))
+    chapters.append(Chapter("Do the other latents hold still?", [_invariance_table(document["invariance"])]))
+    return chapters
 
 
 def _skipped(evidence: Mapping[str, Any]) -> list[Chapter]:
@@ -94,21 +95,20 @@ def _skipped(evidence: Mapping[str, Any]) -> list[Chapter]:
     if not reasons:
         return []
     rows = [(name.replace("_", " "), [cell(reason)]) for name, reason in reasons.items()]
-    return [Chapter("Not measured", table(("evidence", "why"), rows, "named"))]
+    return [Chapter("Not measured", [Grid(("evidence", "why"), rows)])]
 
 
-def _headline_table(lines: Sequence[Headline]) -> str:
+def _headline_table(lines: Sequence[Headline]) -> Grid:
     rows = []
     for line in lines:
         verdict = {None: "", True: "reached", False: "missed"}[line.reached]
-        mark = f' <span class="{"good" if line.reached else "bad"}">{verdict}</span>' if verdict else ""
         value = cell(Estimate(value=line.value, low=line.low, high=line.high))
-        cells = [value, Td(escape(line.aim) + mark), cell(line.meaning, "soft")]
+        cells = [value, Td(line.aim, verdict=verdict), cell(line.meaning, "soft")]
         rows.append((line.name, cells))
-    return table(("measure", "value", "aim", "what it says"), rows, "headline")
+    return Grid(("measure", "value", "aim", "what it says"), rows, kind="headline")
 
 
-def _calibration_table(curves: dict[str, Any]) -> str:
+def _calibration_table(curves: dict[str, Any]) -> Grid:
     rows = []
     for name, curve in curves.items():
         if curve is None:
@@ -119,10 +119,10 @@ def _calibration_table(curves: dict[str, Any]) -> str:
         share = f"{curve['explained']:.0%}"
         rows.append((name, [cell(f"{low:g}° to {high:g}°"), cell(error, "number"), cell(share, "number")]))
     head = ("factor", "calibrated range", "error of the angle read back (RMS)", "variance of the latents explained")
-    return table(head, rows, "named")
+    return Grid(head, rows)
 
 
-def _invariance_table(holding: dict[str, Any]) -> str:
+def _invariance_table(holding: dict[str, Any]) -> Grid:
     rows = [
         (
             name,
@@ -139,10 +139,10 @@ def _invariance_table(holding: dict[str, Any]) -> str:
         "Variance within such mini-batches, beside the variance of the same latents over the whole set; the ratio is 0 "
         "for a perfect code and near 1 for one that ignores the rule."
     )
-    return captioned(table(head, rows, "named"), caption)
+    return Grid(head, rows, caption)
 
 
-def _facts(document: dict[str, Any]) -> str:
+def _facts(document: dict[str, Any]) -> Grid:
     data, made = document["data_set"], document["made"]
     counts = ", ".join(f"{count} {name}" for name, count in data["minibatches"].items())
     ranges = ", ".join(f"{name} {low:g}° to {high:g}°" for name, (low, high) in data["ranges"].items())
@@ -156,7 +156,7 @@ def _facts(document: dict[str, Any]) -> str:
         "versions": ", ".join(f"{name} {value}" for name, value in made["versions"].items()),
         "time": made["time"],
     }
-    return table((), [(name, [cell(value)]) for name, value in facts.items()], "facts")
+    return Grid((), [(name, [cell(value)]) for name, value in facts.items()], kind="facts")
 
 
 def comparison_page(comparison: Mapping[str, Any], reports: Sequence[SavedReport], command: str) -> str:
@@ -167,28 +167,28 @@ def comparison_page(comparison: Mapping[str, Any], reports: Sequence[SavedReport
         f"same for all, fingerprint {data['fingerprint'][:12]}"
     )
     chapters = [
-        Chapter("The runs", _settings(comparison, names)),
-        Chapter("Side by side", _measures(comparison, names)),
+        Chapter("The runs", [_settings(comparison, names)]),
+        Chapter("Side by side", [_measures(comparison, names), *_not_measured(comparison)]),
         *_views(reports),
     ]
-    own = [_own_warnings(name, entry["warnings"]) for name, entry in comparison["runs"].items()]
-    if any(own):
-        chapters.append(Chapter("What the reports say of themselves", "\n".join(own)))
+    own = [f"{name}: {line}" for name, entry in comparison["runs"].items() for line in entry["warnings"]]
+    if own:
+        chapters.append(Chapter("What the reports say of themselves", [], warnings=own))
     files = [(name, [cell(entry["report"]), cell(entry["folder"])]) for name, entry in comparison["runs"].items()]
-    footer = command_block(command) + table(("run", "report", "folder when measured"), files, "facts")
-    return page(f"DC-IGN: {len(names)} runs side by side", subtitle, comparison["warnings"], chapters, footer)
+    facts = Grid(("run", "report", "folder when measured"), files, kind="facts")
+    return page(f"DC-IGN: {len(names)} runs side by side", subtitle, comparison["warnings"], chapters, command, facts)
 
 
-def _settings(comparison: Mapping[str, Any], names: Sequence[str]) -> str:
+def _settings(comparison: Mapping[str, Any], names: Sequence[str]) -> Grid:
     rows = [
         (row["label"], [cell(shown(row["values"][name]), "differs" if row["differs"] else "") for name in names])
         for row in comparison["settings"]
     ]
     caption = "How the runs were trained. In bold what differs; all other settings are the same."
-    return captioned(table(("setting", *names), rows, "named"), caption)
+    return Grid(("setting", *names), rows, caption)
 
 
-def _measures(comparison: Mapping[str, Any], names: Sequence[str]) -> str:
+def _measures(comparison: Mapping[str, Any], names: Sequence[str]) -> Grid:
     rows: list[tuple[str, list[Td]]] = []
     group = None
     for row in comparison["measures"]:
@@ -202,18 +202,17 @@ def _measures(comparison: Mapping[str, Any], names: Sequence[str]) -> str:
         "Values with 95 % intervals by bootstrap. Bold and marked ▲: the best of its row, where its interval lies "
         "apart from that of every other; no mark where intervals touch or are missing."
     )
-    shown_table = captioned(table(("measure", *names, "what it says"), rows, "named"), caption)
-    return shown_table + _not_measured(comparison)
+    return Grid(("measure", *names, "what it says"), rows, caption)
 
 
 def _value(entry: Mapping[str, Any], is_best: bool) -> Td:
     if entry["value"] is None:
         return Td("not measured", "number soft")
     found = cell({"value": entry["value"], "low": entry["low"], "high": entry["high"]}, "best" if is_best else "")
-    return Td(f"▲ {found.html}", found.kind) if is_best else found
+    return replace(found, text=f"▲ {found.text}") if is_best else found
 
 
-def _not_measured(comparison: Mapping[str, Any]) -> str:
+def _not_measured(comparison: Mapping[str, Any]) -> list[Grid]:
     """List why values are missing: those of one run, then those that no run has."""
     lines: dict[str, list[str]] = {}
     for row in comparison["measures"]:
@@ -223,7 +222,7 @@ def _not_measured(comparison: Mapping[str, Any]) -> str:
     for row in comparison["not_measured"]:
         lines.setdefault(f"all runs: {row['why']}", []).append(row["label"])
     rows = [(why, [cell("; ".join(labels))]) for why, labels in lines.items()]
-    return table(("why not measured", "what"), rows, "named") if rows else ""
+    return [Grid(("why not measured", "what"), rows)] if rows else []
 
 
 def _views(reports: Sequence[SavedReport]) -> list[Chapter]:
@@ -236,11 +235,7 @@ def _views(reports: Sequence[SavedReport]) -> list[Chapter]:
             if picture is not None:
                 command = str(report.document["made"].get("command", ""))
                 caption = f"{report.name}: {factor} asked for, decoded, true, and the difference."
-                strips.append(figure(picture, caption, command, broad=True))
+                strips.append(Picture(picture, caption, command, broad=True))
         if strips:
-            chapters.append(Chapter(f"Novel views: {factor}", "\n".join(strips)))
+            chapters.append(Chapter(f"Novel views: {factor}", strips))
     return chapters
-
-
-def _own_warnings(name: str, lines: Sequence[str]) -> str:
-    return warning_list([f"{name}: {line}" for line in lines])

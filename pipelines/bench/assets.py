@@ -1,4 +1,5 @@
-"""`dcign bench assets`: seconds and peak memory of opening face models and chairs, each in a process of its own."""
+"""`dcign bench assets`: seconds and peak memory of opening face models and chairs, each in a process of its own; then
+what our readers of CAD models and `trimesh.load` make of the same files."""
 
 from __future__ import annotations
 
@@ -37,22 +38,35 @@ print(json.dumps({"seconds": seconds, "peak_bytes": peak, "models": len(catalog.
 def command(paths: tuple[Path, ...], output: Path | None) -> None:
     """Time the opening of face models and chairs, checksum included, and its peak memory.
 
+    CAD models are then read once more as they are, by our readers and by `trimesh.load`: triangles, relative
+    differences of the area and the bounding box, and milliseconds.
+
     PATHS are files or folders as for `dcign render --assets`. Without any, synthetic Basel models of the full size
-    (53,490 vertices; 199 shape, 199 albedo and 100 expression modes) are written to a temporary folder and opened.
+    (53,490 vertices; 199 shape, 199 albedo and 100 expression modes) and four small CAD models of known size, on which
+    readers differ, are written to a temporary folder.
 
     \b
     Examples:
       dcign bench assets
       dcign bench assets furniture/ face.h5 -o assets.json
     """
+    from assets.cad.models import find_models
+    from pipelines.bench.mesh_readers import compare, compare_examples
+    from pipelines.catalogs import kind_at
+
     with tempfile.TemporaryDirectory() as folder:
         if not paths:
             from pipelines.bench.inputs import write_full_size
 
             click.echo("Writing synthetic Basel models of the full size.")
-            paths = write_full_size(Path(folder))
-        rows = [_opened(path) for path in paths]
-    write_json(output, {"opening": rows, "python": platform.python_version(), "machine": platform.platform()})
+            rows = [_opened(path) for path in write_full_size(Path(folder))]
+            readers = compare_examples(Path(folder))
+        else:
+            rows = [_opened(path) for path in paths]
+            models = [model for path in paths if kind_at(path) == "chair" for model in find_models(path)[0]]
+            readers = compare(models) if models else []
+    versions = {"python": platform.python_version(), "machine": platform.platform()}
+    write_json(output, {"opening": rows, "readers": readers, **versions})
 
 
 def _opened(path: Path) -> dict[str, Any]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import click
@@ -20,6 +18,7 @@ from dcign.engine.variations import Slider, sliders_to_json
 from dcign.errors import BadInput
 from dcign.images.drawing import png, to_uint8
 from dcign.images.reading import BACKGROUND, load_grey
+from dcign.report.html import templates
 from dcign.runs.report_file import reach
 from dcign.runs.run import Run
 from pipelines.drawing.objects import open_unseen_objects
@@ -108,22 +107,18 @@ def index_html(
         f"{f', measured {measured}' if measured else ''}."
     )
     loaded = sum(len(content) for path, content in files.items() if path.endswith(LOADED))
-    template = read_web_file("export.html").decode()
-    return (
-        Template(template)
-        .substitute(
-            title=escape(name),
-            subtitle=escape(subtitle),
-            note=escape(note),
-            size=run.size,
-            given="" if starts[0].pixels is not None else "hidden",
-            megabytes=f"{loaded / 1e6:.0f}",
-            things=f"{run.object}s",
-            latents=run.layout.latents,
-            limits="\n".join(f"<li>{escape(line)}</li>" for line in limits),
-        )
-        .encode()
-    )
+    template = templates("pipelines", "web").get_template("export.html")
+    return template.render(
+        title=name,
+        subtitle=subtitle,
+        note=note,
+        size=run.size,
+        has_image=starts[0].pixels is not None,
+        megabytes=f"{loaded / 1e6:.0f}",
+        things=f"{run.object}s",
+        latents=run.layout.latents,
+        limits=limits,
+    ).encode()
 
 
 def measured_on(report: Mapping[str, Any] | None) -> str | None:

@@ -3,7 +3,7 @@ from page_reader import Page
 
 from dcign.evaluation.evidence.types import Figure, Section, Table
 from dcign.report.headline import Headline
-from dcign.report.html import Chapter, interval, number, page
+from dcign.report.html import Chapter, Grid, Picture, Td, interval, number, page
 from dcign.report.pages import report_page
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -58,14 +58,14 @@ def test_sections_follow_what_every_report_shows_in_their_order():
 
 
 def test_headings_alike_or_without_a_letter_have_anchors_of_their_own():
-    text = page("", "", [], [Chapter(title, "") for title in ("A b", "a B!", "A b 2", "?", "µ")], "")
+    text = page("", "", [], [Chapter(title, []) for title in ("A b", "a B!", "A b 2", "?", "µ")], "", Grid((), []))
     assert Page.of(text).targets == ["a-b", "a-b-2", "a-b-2-2", "part", "part-2", "how-this-was-made"]
 
 
 def test_every_figure_has_its_caption_and_the_command_that_makes_it():
     text, found = write(Section("One", "", [Figure("x", PNG + b"x", "What <is> seen."), Figure("y", PNG + b"y", "")]))
     assert found.pictures == [PNG + name for name in (b"sweeps", b"scatter", b"spearman", b"x", b"y")]
-    assert text.count('<code class="command">dcign evaluate &#x27;a &lt;run&gt;&#x27; shards</code>') == 5
+    assert text.count('<code class="command">dcign evaluate &#39;a &lt;run&gt;&#39; shards</code>') == 5
     assert "<figcaption>What &lt;is&gt; seen.<code" in text
 
 
@@ -85,6 +85,16 @@ def test_text_and_warnings_of_a_section_are_shown_as_they_are():
     assert "<p>First &lt;p&gt;.</p><p>Second.</p>" in text
     assert "<li>too few &amp; so on</li>" in text
     assert "<li>beware of &lt;this&gt;</li>" in text
+
+
+def test_no_text_of_a_page_becomes_markup():
+    bad = "\"'><script>x</script><b onload=x>{{ 7 * 7 }}"
+    cells = [Td(bad, "", bad, "missed")]
+    parts = [Picture(PNG, bad, bad), Grid([bad, bad], [(bad, cells), (bad, [])], bad)]
+    text = page(bad, bad, [bad], [Chapter(bad, parts, bad, [bad])], bad, Grid([], [(bad, cells)]))
+    assert Page.of(text).pictures == [PNG]
+    assert text.count("&lt;script&gt;") == text.count("{{ 7 * 7 }}") == text.count("script&gt;x&lt;") == 22
+    assert "<b" not in text.replace("<body", "")
 
 
 def test_a_table_without_rows_keeps_its_head():

@@ -152,8 +152,10 @@ def test_rendering_is_compared_with_naive_loops(dcign, work):
 def test_bench_measures_in_a_process_of_its_own(dcign, work):
     code, out, err = dcign("bench", "assets", "face.h5", "chairs", "-o", "bench.json")
     assert code == 0, err
-    rows = json.loads((work / "bench.json").read_text())["opening"]
+    found = json.loads((work / "bench.json").read_text())
+    rows = found["opening"]
     assert [row["path"] for row in rows] == ["face.h5", "chairs"]
+    assert [(row["path"], row["same"]) for row in found["readers"]] == [(f"model{k}.obj", True) for k in range(3)]
     assert all(0 < row["seconds"] < 60 and 10e6 < row["peak_bytes"] < 2e9 for row in rows)
     assert "3 models" in out
     (work / "damaged.h5").write_bytes(b"damaged")

@@ -53,7 +53,7 @@ def left_behind(folder):
 
 def test_an_export_holds_networks_page_and_card(dcign, work):
     code, out, err = dcign(
-        "export", "run", "-o", "site", "--image", "ann.png", "--image", "bob.png", "--name", "Ann & co"
+        "export", "run", "-o", "site", "--image", "ann.png", "--image", "bob.png", "--name", "Ann & <b>co"
     )
     assert (code, err) == (0, "")
     assert re.search(r"Largest difference from PyTorch: encoder \de-\d\d, decoder \de-\d\d\n", out)
@@ -62,7 +62,7 @@ def test_an_export_holds_networks_page_and_card(dcign, work):
     assert sorted(files) == json.loads(files[ENGINE])["files"]
     shown = re.search(r"encoder \S+, decoder \S+", out)[0]
     assert shown in files["README.md"].decode()
-    assert "<h1>Ann &amp; co</h1>" in files["index.html"].decode()
+    assert "<h1>Ann &amp; &lt;b&gt;co</h1>" in files["index.html"].decode()
     assert not left_behind(work)
 
 
