@@ -136,7 +136,7 @@ def piped_image() -> Image.Image:
 
     BadInput for too many bytes or none at all, RunError for bytes that are no image.
     """
-    from dcign.images.reading import decode_image
+    from dcign.engine.image_files import decode_image
 
     if sys.stdin is None:
         raise BadInput(f"{NAME}: expected an image from standard input, which is closed")

@@ -23,8 +23,8 @@ from dcign.config import DEVICES
 from dcign.engine.calibration import Calibration, is_calibrated, load_for
 from dcign.engine.codes import decode, encode
 from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.image_files import BACKGROUND, grey_square, load_grey
 from dcign.errors import BadInput, RunError
-from dcign.images.reading import BACKGROUND, grey_square, load_grey
 from dcign.model.code import AngleLatents, CodeLayout
 from dcign.model.devices import resolve_device
 from dcign.runs.run import Run, load_run

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from dcign.engine.calibration import Calibration
 from dcign.engine.codes import set_latent
+from dcign.engine.drawing import degrees_text
 from dcign.errors import ArgumentError, RunError
-from dcign.images.drawing import degrees_text
 from dcign.model.code import AngleLatents, CodeLayout
 from dcign.runs.run import Run
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dcign.engine.curves import Curve, GroupCurve
-from dcign.metrics.angles import Table
+from dcign.evaluation.metrics.angles import Table
 
 INK, POINTS, LINE = "#222222", "#3b6fb6", "#c8501e"
 DPI = 110

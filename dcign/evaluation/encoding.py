@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dcign.engine.codes import decode, encode
 from dcign.errors import RunError, ShardError
-from dcign.metrics.image_quality import ReconstructionSums
+from dcign.evaluation.metrics.image_quality import ReconstructionSums
 from dcign.runs.run import Run
 from render.shards.data_set import DataSet
 
@@ -27,7 +27,7 @@ class Encoding:
     minibatch  (M,) int64, running number of the mini-batch of each image
     kinds      (M,) str, the factor that varies in it
     errors     (M,) float64, mean squared error of each image decoded from its mean, grey values in [0, 1]
-    sums       sums of pixels and squared errors (`dcign.metrics.image_quality`)
+    sums       sums of pixels and squared errors (`dcign.evaluation.metrics.image_quality`)
     """
 
     codes: NDArray[np.float32]

@@ -1,6 +1,7 @@
 """All measures of one run on one data set, from one encoding pass, as plain data ready for JSON.
 
-To add a measure: a pure function in `dcign/metrics/`, a line in `measure`, and a row in `dcign.report.comparison`.
+To add a measure: a pure function in `dcign/evaluation/metrics/`, a line in `measure`, and a row in
+`dcign.report.comparison`.
 
 The 95 % intervals are by bootstrap over mini-batches. Images of one mini-batch share all but one of their factors: in
 all but those of `intrinsic` also the identity. So the mini-batch is what is drawn anew, and with it its identities.
@@ -20,8 +21,8 @@ from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve, angle_error, leading_directions
 from dcign.evaluation.encoding import Encoding, encode_data_set
-from dcign.metrics import bootstrap
-from dcign.metrics.angles import (
+from dcign.evaluation.metrics import bootstrap
+from dcign.evaluation.metrics.angles import (
     circular_r2,
     group_circular_r2,
     largest_leak,
@@ -30,9 +31,9 @@ from dcign.metrics.angles import (
     total_variance,
     within_variance,
 )
-from dcign.metrics.bootstrap import Estimate
-from dcign.metrics.folds import Course, courses_of, words
-from dcign.metrics.image_quality import reconstruction_errors
+from dcign.evaluation.metrics.bootstrap import Estimate
+from dcign.evaluation.metrics.folds import Course, courses_of, words
+from dcign.evaluation.metrics.image_quality import reconstruction_errors
 from dcign.model.code import NAMING, AngleLatents, find_latents, named_latents
 from dcign.runs.run import Run
 from dcign.runs.training_data import trained_on

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dcign.config import DEFAULT_NETWORK
-from dcign.metrics.bootstrap import Estimate
+from dcign.evaluation.metrics.bootstrap import Estimate
 from dcign.report.saved import SavedReport
 from dcign.runs.report_file import reach
 from render.factors import EXTRINSIC

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dcign.evaluation.evidence.types import Evidence
-from dcign.metrics.bootstrap import Estimate
+from dcign.evaluation.metrics.bootstrap import Estimate
 from render.factors import EXTRINSIC
 
 PAPER_CHAIR_MSE = 2.7722e-4  # paper, section 4.2

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dcign.evaluation.evidence.types import Cell, Section, Table
-from dcign.metrics.bootstrap import Estimate
+from dcign.evaluation.metrics.bootstrap import Estimate
 
 MISSING = "not defined"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dcign.evaluation.evidence.types import Section
-from dcign.metrics.bootstrap import Estimate
+from dcign.evaluation.metrics.bootstrap import Estimate
 from dcign.report.comparison import shown
 from dcign.report.headline import Headline
 from dcign.report.html import Chapter, Grid, Picture, Td, cell, chapter, page

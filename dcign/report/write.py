@@ -16,11 +16,11 @@ from PIL import Image
 from assets.files import write_file
 from dcign.engine.codes import decode, sweep
 from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
 from dcign.evaluation import charts
 from dcign.evaluation.encoding import Encoding
 from dcign.evaluation.evidence.types import Evidence, Figure
 from dcign.evaluation.measures import Evaluation
-from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
 from dcign.report.headline import headlines
 from dcign.report.pages import report_page
 from dcign.runs.run import Run

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcign.errors import ArgumentError
-from dcign.metrics.angles import largest_leak, own_values, spearman
-from dcign.metrics.folds import Course, courses_of
+from dcign.evaluation.metrics.angles import largest_leak, own_values, spearman
+from dcign.evaluation.metrics.folds import Course, courses_of
 from dcign.model.code import CodeLayout, named_latents
 from dcign.model.devices import autocast
 from dcign.model.interface import DCIGN
@@ -91,8 +91,8 @@ def diagnose(
     - `mse`: of decoding the means, mean over all pixels, grey values in [0, 1];
     - `images`: how many there are;
     - `spearman`: factor -> |Spearman| with its latent, for the factors that have a single one; `leak`: the largest of
-      these latents with another factor; `course`: factor -> how its latent runs with it, as `dcign.metrics.folds`
-      judges it, for those with enough mini-batches;
+      these latents with another factor; `course`: factor -> how its latent runs with it
+      (`dcign.evaluation.metrics.folds`), for those with enough mini-batches;
     - `factors`: the same `reconstruction` and `kl`, nats per image, over the mini-batches of one factor, and
       `inactive_variance`, of the means within a mini-batch as in training.
     """

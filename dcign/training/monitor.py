@@ -20,9 +20,9 @@ from torch import Tensor
 
 from assets.files import write_file
 from dcign.config import TrainConfig
+from dcign.engine.drawing import png
 from dcign.errors import ArgumentError, Failure
-from dcign.images.drawing import png
-from dcign.metrics.folds import Course, words
+from dcign.evaluation.metrics.folds import Course, words
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser
 from dcign.runs.checkpoint import Header, save_checkpoint

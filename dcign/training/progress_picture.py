@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcign.engine.codes import set_latent
-from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, readable_scale
+from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, readable_scale
 from dcign.model.code import CodeLayout, named_latents
 from dcign.model.interface import DCIGN
 from dcign.training.held_out import held_out_minibatches, images_of, observing

@@ -105,7 +105,7 @@ def safe_names(images: Iterable[str]) -> list[str]:
 
 def draw_strip(engine: Engine, codes: NDArray[np.float32], names: list[str]) -> bytes:
     """Decode all images into one PNG, side by side, ten in a row, each under its name."""
-    from dcign.images.drawing import Row, Tile, draw_rows, png
+    from dcign.engine.drawing import Row, Tile, draw_rows, png
 
     if len(codes) > MOST_IN_STRIP:
         raise BadInput(f"a strip holds at most {MOST_IN_STRIP} images, found {len(codes)} codes; give -o a folder")
@@ -137,7 +137,7 @@ def _signed_png(image: NDArray[np.float32]) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    from dcign.images.drawing import to_uint8
+    from dcign.engine.drawing import to_uint8
 
     text, file = PngInfo(), io.BytesIO()
     text.add_text("Software", WRITTEN_BY)

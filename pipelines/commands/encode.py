@@ -34,7 +34,7 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
 
     from dcign.engine.code_files import CodeFile, check_suffix, write_codes
     from dcign.engine.engine import AT_ONCE, load
-    from dcign.images.reading import find_images
+    from dcign.engine.image_files import find_images
 
     check_suffix(output)
     if not output.parent.is_dir():

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from render.files import write_file
 
 from dcign.config import DEVICES
 from dcign.errors import BadInput
 from pipelines.console import make_folder, progress_bar
 from pipelines.rerender.request import MAX_STEPS, Request, parse_angles, parse_box, parse_direction, parse_latent
 from render.factors import EXTRINSIC
-from render.files import write_file
 
 T = TypeVar("T")
 MOST_TOGETHER = 2000  # images in one sheet or movie, or from one input: those are in memory
@@ -88,6 +88,7 @@ def command(
     from dcign.image_files import find_images
     from dcign.precision import resolve_device
     from dcign.run import load_run
+
     from pipelines.rerender.inputs import check_names, encode_pixels, read
     from pipelines.rerender.pictures import check_output, different_stems, draw, rerender, save_images
     from pipelines.rerender.plan import calibration_for, make_plan

@@ -35,10 +35,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dcign.engine.drawing import Row, Tile, draw_rows, png
+from dcign.engine.image_files import decode_image
 from dcign.engine.variations import sliders_to_json
 from dcign.errors import BadInput, DcignError, Failure
-from dcign.images.drawing import Row, Tile, draw_rows, png
-from dcign.images.reading import decode_image
 from pipelines.drawing.objects import UnseenObjects
 from pipelines.explore.session import OpenRun, PictureGone, Pictures, UploadedPicture, compared, file_name, short_names
 from pipelines.explore.settings import STEPS, command_line, fitted, read_integer, read_settings, recording, sweeps

@@ -17,10 +17,10 @@ from PIL import Image
 
 from dcign.engine.calibration import Calibration
 from dcign.engine.codes import decode
+from dcign.engine.drawing import to_uint8
+from dcign.engine.image_files import BACKGROUND, grey_square
 from dcign.engine.variations import Slider, apply_sliders, sliders_of
 from dcign.errors import BadInput, RunError
-from dcign.images.drawing import to_uint8
-from dcign.images.reading import BACKGROUND, grey_square
 from dcign.model.code import NAMING, AngleLatents
 from dcign.model.devices import resolve_device
 from dcign.runs.run import Run, load_run

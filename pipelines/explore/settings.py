@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, movie
 from dcign.engine.variations import Slider
 from dcign.errors import BadInput
-from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, movie
 from pipelines.explore.session import OpenRun
 
 OUTPUT = "rerendered"  # folder of the command line that is shown

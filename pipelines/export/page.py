@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcign.engine.codes import encode
+from dcign.engine.drawing import png, to_uint8
+from dcign.engine.image_files import BACKGROUND, load_grey
 from dcign.engine.variations import Slider, sliders_to_json
 from dcign.errors import BadInput
-from dcign.images.drawing import png, to_uint8
-from dcign.images.reading import BACKGROUND, load_grey
 from dcign.report.html import templates
 from dcign.runs.report_file import reach
 from dcign.runs.run import Run

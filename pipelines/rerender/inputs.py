@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcign.engine.calibration import Calibration
+from dcign.engine.image_files import BACKGROUND, Box, grey_square, read_image
 from dcign.errors import BadInput
-from dcign.images.reading import BACKGROUND, Box, grey_square, read_image
 from dcign.runs.run import Run
 from pipelines.calibration import encode_and_judge
 from pipelines.console import NAME, STDIN, check_once, piped_image

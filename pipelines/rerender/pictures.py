@@ -12,10 +12,10 @@ from PIL import Image
 
 from assets.files import write_file
 from dcign.engine.codes import decode
+from dcign.engine.drawing import MOVIE_SUFFIXES, PAPER, Row, Tile, check_movie, draw_rows, movie, png, to_uint8
+from dcign.engine.image_files import SUFFIXES as IMAGE_SUFFIXES
 from dcign.engine.variations import Variation
 from dcign.errors import BadInput
-from dcign.images.drawing import MOVIE_SUFFIXES, PAPER, Row, Tile, check_movie, draw_rows, movie, png, to_uint8
-from dcign.images.reading import SUFFIXES as IMAGE_SUFFIXES
 from dcign.runs.run import Run
 from pipelines.rerender.inputs import EncodedImage
 from pipelines.rerender.plan import Plan

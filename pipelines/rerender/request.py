@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dcign.errors import BadInput
 
 if TYPE_CHECKING:
-    from dcign.images.reading import Box
+    from dcign.engine.image_files import Box
 
 MAX_STEPS = 360
 MAX_LATENT = 1000.0  # beyond what any code holds; far beyond it float32 ends

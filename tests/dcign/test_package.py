@@ -22,7 +22,14 @@ def test_the_version_is_that_of_the_installed_package_or_says_that_there_is_none
 
 @pytest.mark.parametrize(
     "module",
-    ["dcign", "dcign.config", "dcign.runs.shipped", "dcign.report.saved", "dcign.report.pages", "dcign.metrics.angles"],
+    [
+        "dcign",
+        "dcign.config",
+        "dcign.runs.shipped",
+        "dcign.report.saved",
+        "dcign.report.pages",
+        "dcign.evaluation.metrics.angles",
+    ],
 )
 def test_settings_reports_and_metrics_load_no_torch(module):
     code = f"import sys, {module}; print('torch' in sys.modules)"

@@ -18,10 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from dcign.evaluation.charts import heat_map
 from dcign.evaluation.evidence.types import Coded, Figure, Section, Table
-from dcign.metrics import bootstrap
-from dcign.metrics.bootstrap import estimate
-from dcign.metrics.dci import dci_scores, split
-from dcign.metrics.disentanglement import (
+from dcign.evaluation.metrics import bootstrap
+from dcign.evaluation.metrics.bootstrap import estimate
+from dcign.evaluation.metrics.dci import dci_scores, split
+from dcign.evaluation.metrics.disentanglement import (
     Factor,
     circle,
     classes,
@@ -36,7 +36,7 @@ from dcign.metrics.disentanglement import (
     sap_gaps,
     sap_scores,
 )
-from dcign.metrics.vae_scores import beta_vae_score, factor_vae_score
+from dcign.evaluation.metrics.vae_scores import beta_vae_score, factor_vae_score
 from dcign.model.code import AngleLatents
 
 COEFFICIENTS = ("shape 1", "shape 2")  # the first two of a face model

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcign.evaluation.evidence.types import Coded
-from dcign.metrics import groups as group_metrics
-from dcign.metrics.bootstrap import Estimate, estimate
-from dcign.metrics.disentanglement import circle
+from dcign.evaluation.metrics import groups as group_metrics
+from dcign.evaluation.metrics.bootstrap import Estimate, estimate
+from dcign.evaluation.metrics.disentanglement import circle
 
 REST = "intrinsic"  # the group of all latents that no angle has, and the owner of all that is not an angle of its own
 LEADING = {"shape": 3, "albedo": 1}  # coefficients that are asked for, from the first on

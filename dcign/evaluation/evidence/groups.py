@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from dcign.evaluation.charts import INK, LINE, heat_map
 from dcign.evaluation.evidence.group_scores import REST, GroupScores, Predicted, Question, questions
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
-from dcign.metrics import groups as group_metrics
+from dcign.evaluation.metrics import groups as group_metrics
 from dcign.model.code import AngleLatents
 
 LEARNERS = ("ridge", "trees")

@@ -31,8 +31,8 @@ from dcign.evaluation.evidence.posteriors import (
     infer,
 )
 from dcign.evaluation.evidence.types import Coded, Figure, Section, Table
-from dcign.metrics import inference as inference_metrics
-from dcign.metrics.bootstrap import FEWEST, Estimate, estimate, mean
+from dcign.evaluation.metrics import inference as inference_metrics
+from dcign.evaluation.metrics.bootstrap import FEWEST, Estimate, estimate, mean
 
 LEADING_SHAPE = 3  # coefficients of shape that are asked for, from the first on
 FEWEST_SIMULATIONS = 10 * FEWEST_ACCEPTED

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from dcign.engine.codes import decode
 from dcign.engine.curves import Curve, GroupCurve, angle_error
+from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale, to_uint8
+from dcign.engine.image_files import BACKGROUND
 from dcign.errors import RunError
 from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Sweep, Table
-from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale, to_uint8
-from dcign.images.reading import BACKGROUND
-from dcign.metrics import bootstrap, image_quality
-from dcign.metrics.bootstrap import Estimate
+from dcign.evaluation.metrics import bootstrap, image_quality
+from dcign.evaluation.metrics.bootstrap import Estimate
 from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from dcign.evaluation.evidence.types import Coded
-from dcign.metrics import inference as inference_metrics
-from dcign.metrics.disentanglement import circle
+from dcign.evaluation.metrics import inference as inference_metrics
+from dcign.evaluation.metrics.disentanglement import circle
 
 GUESS, NEAREST, ADJUSTED = "guess", "nearest", "adjusted"
 NEAREST_SHARE, ADJUSTED_SHARES = 0.01, (0.01, 0.02, 0.05)  # of the table that is accepted

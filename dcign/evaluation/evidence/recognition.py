@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
-from dcign.metrics import recognition
-from dcign.metrics.bootstrap import FEWEST, Estimate, estimate, mean
+from dcign.evaluation.metrics import recognition
+from dcign.evaluation.metrics.bootstrap import FEWEST, Estimate, estimate, mean
 from dcign.model.code import AngleLatents
 
 # name in report.json -> on the page, colour, line

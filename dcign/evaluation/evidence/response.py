@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
+from dcign.engine.drawing import degrees_text
 from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Sweep, Table
-from dcign.images.drawing import degrees_text
-from dcign.metrics import bootstrap
-from dcign.metrics.angles import JUMP_WIDTH, circular_r2, group_circular_r2, jump_at_zero
-from dcign.metrics.bootstrap import Estimate
+from dcign.evaluation.metrics import bootstrap
+from dcign.evaluation.metrics.angles import JUMP_WIDTH, circular_r2, group_circular_r2, jump_at_zero
+from dcign.evaluation.metrics.bootstrap import Estimate
 from dcign.model.code import AngleLatents
 
 FLAT = 0.1  # of the average slope: below this a stretch counts as flat

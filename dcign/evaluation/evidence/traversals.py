@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from dcign.engine.codes import decode, set_latent
 from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
-from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
 from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcign.metrics.bootstrap import Estimate
+from dcign.evaluation.metrics.bootstrap import Estimate
 
 Cell = str | float | int | None | Estimate
 

@@ -10,8 +10,8 @@ from dcign.evaluation.evidence import disentanglement, groups, inference, novel_
 from dcign.evaluation.evidence import novel_views as views
 from dcign.evaluation.evidence.types import Coded, Sweep
 from dcign.evaluation.measures import intervals
-from dcign.metrics import groups as group_metrics
-from dcign.metrics.image_quality import ReconstructionSums
+from dcign.evaluation.metrics import groups as group_metrics
+from dcign.evaluation.metrics.image_quality import ReconstructionSums
 from dcign.model.code import AngleLatents
 from dcign.report.comparison import MEASURES, best, compare, estimate_of
 from dcign.report.saved import SavedReport

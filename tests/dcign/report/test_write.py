@@ -10,9 +10,9 @@ from PIL import Image
 from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
+from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, gif, png
 from dcign.evaluation.evidence.types import Evidence, Figure, Section
 from dcign.evaluation.measures import evaluate
-from dcign.images.drawing import Row, Tile, degrees_text, draw_rows, gif, png
 from dcign.report.headline import headlines
 from dcign.report.write import write_report
 from dcign.runs.run import load_run

@@ -9,7 +9,7 @@ from shard_fixtures import write_synthetic
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from dcign.errors import RunError
-from dcign.metrics.image_quality import ReconstructionSums, reconstruction_errors
+from dcign.evaluation.metrics.image_quality import ReconstructionSums, reconstruction_errors
 from dcign.model.code import CodeLayout
 from dcign.model.paper_network import PaperDCIGN
 from dcign.training.held_out import diagnose, held_out_counts, held_out_minibatches

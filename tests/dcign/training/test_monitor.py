@@ -9,7 +9,7 @@ from shard_fixtures import write_synthetic
 from training_fixtures import go
 
 from dcign.config import TrainConfig
-from dcign.metrics.folds import Course
+from dcign.evaluation.metrics.folds import Course
 from dcign.training.monitor import Monitor
 from render.factors import DEFAULT_RANGES
 

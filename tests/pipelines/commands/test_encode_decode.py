@@ -9,7 +9,7 @@ from untrained_run import write_untrained
 
 import dcign as package
 from dcign.engine.code_files import CodeFile, read_codes, write_codes
-from dcign.images.reading import load_grey
+from dcign.engine.image_files import load_grey
 from pipelines.commands import decode
 from pipelines.commands.decode import safe_names
 

@@ -11,8 +11,8 @@ from PIL import Image
 from untrained_run import write_calibrated, write_untrained
 
 import dcign as package
+from dcign.engine.image_files import load_grey
 from dcign.export import onnx_files
-from dcign.images.reading import load_grey
 from pipelines.export import folder as export_folder
 from pipelines.export import page as export_page
 from pipelines.export.page import ENGINE

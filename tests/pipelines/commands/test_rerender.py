@@ -12,8 +12,8 @@ from dcign.engine import calibration
 from dcign.engine import codes as manipulate
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.image_files import load_grey
 from dcign.errors import RunError
-from dcign.images.reading import load_grey
 from dcign.runs.run import load_run
 from pipelines.rerender.plan import calibration_for
 from pipelines.rerender.request import Request

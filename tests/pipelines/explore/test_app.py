@@ -10,8 +10,8 @@ from explore_fixtures import SIZE, Discs, face, file_of, picture, serving
 from PIL import Image
 from untrained_run import write_calibrated, write_untrained
 
-from dcign.images.drawing import to_uint8
-from dcign.images.reading import load_grey
+from dcign.engine.drawing import to_uint8
+from dcign.engine.image_files import load_grey
 from pipelines.commands.rerender import command as rerender_command
 from pipelines.explore import session
 

@@ -21,8 +21,8 @@ from dcign.engine import calibration
 from dcign.engine import variations as sliders
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
-from dcign.images.drawing import to_uint8
-from dcign.images.reading import load_grey
+from dcign.engine.drawing import to_uint8
+from dcign.engine.image_files import load_grey
 from dcign.runs.run import load_run
 from pipelines.commands.export import command as export_command
 from pipelines.commands.rerender import command as rerender_command

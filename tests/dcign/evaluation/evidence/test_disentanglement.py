@@ -5,7 +5,7 @@ import pytest
 
 from dcign.evaluation.evidence import disentanglement
 from dcign.evaluation.evidence.types import Coded, Figure, Table
-from dcign.metrics import dci, vae_scores
+from dcign.evaluation.metrics import dci, vae_scores
 from dcign.model.code import AngleLatents
 
 FACE = {"azimuth": (-90.0, 90.0), "elevation": (-30.0, 30.0), "light": (0.0, 0.0)}

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from dcign.evaluation.metrics import image_quality
+from render import similarity
+
+
+@pytest.fixture
+def pairs():
+    rng = np.random.default_rng(0)
+    truths = rng.integers(0, 256, (40, 24, 30), dtype=np.uint8)
+    noise = rng.normal(0, 1, truths.shape) * np.linspace(0, 80, 40)[:, None, None]
+    return np.clip(truths + noise, 0, 255).astype(np.uint8), truths
+
+
+def test_ssim_of_many_pairs_is_that_of_each(pairs):
+    images, truths = pairs
+    alone = [similarity.ssim(a, b) for a, b in zip(images, truths, strict=True)]
+    np.testing.assert_allclose(image_quality.ssim(images / 255.0, truths), alone, atol=1e-9)
+
+
+def test_ssim_is_one_for_equal_images_and_falls_with_noise(pairs):
+    images, truths = pairs
+    values = image_quality.ssim(images / 255.0, truths)
+    assert values[0] == pytest.approx(1)
+    assert np.corrcoef(values, np.arange(40))[0, 1] < -0.9
+
+
+def test_mse_is_the_mean_square_in_grey_values_of_one():
+    truths = np.full((3, 4, 5), 51, np.uint8)  # 0.2
+    images = np.stack([np.full((4, 5), value) for value in (0.2, 0.5, 1.0)]).astype(np.float32)
+    np.testing.assert_allclose(image_quality.mse(images, truths), [0, 0.09, 0.64], atol=1e-7)
+
+
+def test_psnr_is_ten_decibels_a_decade_and_finite_for_equal_images():
+    np.testing.assert_allclose(image_quality.psnr(np.array([1.0, 0.1, 0.001])), [0, 10, 30])
+    rounded = np.random.default_rng(1).uniform(size=(1, 300, 300))
+    truths = np.round(rounded * 255).astype(np.uint8)
+    cap = image_quality.psnr(np.zeros(1))
+    assert cap == pytest.approx(image_quality.psnr(image_quality.mse(rounded, truths)), abs=0.1)
+
+
+def test_no_pairs_give_no_values_and_other_shapes_are_refused():
+    none = np.empty((0, 5, 5), np.uint8)
+    assert image_quality.ssim(none / 255.0, none).shape == (0,)
+    with pytest.raises(ValueError, match="one shape"):
+        image_quality.mse(np.zeros((2, 5, 5)), np.zeros((2, 5, 6), np.uint8))
