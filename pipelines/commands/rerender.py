@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from render.files import write_file
 
+from assets.files import write_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
 from pipelines.console import make_folder, progress_bar
@@ -85,10 +85,9 @@ def command(
       dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
       dcign rerender faces --assets built-in --azimuth -60:60:7 -o truth.png
     """
-    from dcign.image_files import find_images
-    from dcign.precision import resolve_device
-    from dcign.run import load_run
-
+    from dcign.engine.image_files import find_images
+    from dcign.model.devices import resolve_device
+    from dcign.runs.run import load_run
     from pipelines.rerender.inputs import check_names, encode_pixels, read
     from pipelines.rerender.pictures import check_output, different_stems, draw, rerender, save_images
     from pipelines.rerender.plan import calibration_for, make_plan

@@ -44,7 +44,7 @@ def start(shards, folder, steps):
     program = (
         "import sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path; from dcign.config import TrainConfig; from dcign.training.loop import train\n"
-        "from render.shards import open_data_set\n"
+        "from render.shards.data_set import open_data_set\n"
         f"config = TrainConfig.from_json({dataclasses.replace(SMALL, steps=steps).to_json()!r})\n"
         "outcome = train(open_data_set(Path(sys.argv[1])), Path(sys.argv[2]), config, progress=False)\n"
         "sys.exit(128 + outcome.signal if outcome.signal else 0)\n"
