@@ -76,7 +76,7 @@ def test_the_learning_rate_falls_also_after_a_resumption(shards, tmp_path, monke
 
     monkeypatch.setattr(Optimiser, "step", recorded)
     go(shards, tmp_path, steps=2, learning_rate=0.008)
-    with pytest.raises(RunError, match="^learning_rate_fall: "):
+    with pytest.raises(RunError, match=r"^learning_rate_fall: "):
         go(shards, tmp_path, steps=6, learning_rate=0.008, learning_rate_fall=4)
     go(shards, tmp_path / "falling", steps=4, learning_rate=0.008, learning_rate_fall=4)
     go(shards, tmp_path / "falling", steps=6, learning_rate=0.008, learning_rate_fall=4)
