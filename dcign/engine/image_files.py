@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from assets.mesh import GREY_WEIGHTS
 from dcign.errors import RunError
 
 # Plain raster formats only: some readers of Pillow start other programs (EPS), are rarely exercised, or decode an image
@@ -25,7 +26,6 @@ SUFFIXES = (
 )  # fmt: skip
 MAX_PIXELS = 100_000_000
 HEAD = 4096  # bytes in which a drawing says what it is
-GREY_WEIGHTS = (0.21, 0.72, 0.07)  # of red, green, blue, as the renderers have it
 BACKGROUND = {"face": 0.0, "chair": 1.0}  # grey value behind the object, for transparent pixels
 BAND = 256  # rows taken to floating point at once: a large photo in four channels would fill the memory
 Box: TypeAlias = tuple[int, int, int]  # left, top, side: a square in pixels of the upright image

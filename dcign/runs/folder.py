@@ -9,15 +9,13 @@ progress.png                        see `dcign.training.monitor`
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from assets.files import write_file
+from assets.files import file_lock, write_file
 from dcign.config import TrainConfig, setting_text
 from dcign.errors import ArgumentError, Failure, RunError
 from dcign.runs.checkpoint import Header, newest_checkpoint
@@ -50,19 +48,14 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
     Removes what an interrupted write has left. Where the file system knows no locks, nobody is kept out.
     """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(file_lock(folder))
         except BlockingIOError:
             raise RunError(f"-o {folder}: another process is training this run; wait for it, or stop it") from None
-        except OSError:
-            pass
         for stale in folder.glob(".*.tmp"):
             stale.unlink()
         yield
-    finally:
-        os.close(handle)
 
 
 def read_header(folder: Path) -> Header | None:

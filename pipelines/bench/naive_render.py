@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.faces.catalog import FaceCatalog
-from dcign.engine.image_files import GREY_WEIGHTS
+from assets.mesh import GREY_WEIGHTS
 from render.scene import Scene, Shading, camera_pose, frame_camera, model_matrix
 
 SIZE = 150

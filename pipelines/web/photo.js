@@ -1,6 +1,6 @@
 // A visitor's picture as the network reads it: the largest centred square, grey, resized. It never leaves the browser.
 
-const GREY_WEIGHTS = [0.21, 0.72, 0.07]; // of red, green, blue, as in dcign/engine/image_files.py
+const GREY_WEIGHTS = [0.21, 0.72, 0.07]; // of red, green, blue, as in assets/mesh.py
 const MOST_BYTES = 64 * 2 ** 20;
 
 /** Grey values 0 to 255, Uint8ClampedArray (size * size), of an image file; clear pixels become `background` (0 to 1). */
