@@ -144,7 +144,7 @@ def find_problems(facts: dict[str, Any]) -> list[dict[str, Any]]:
     torch, gl, driver = facts["torch"], facts["gl"], facts["nvidia_driver"]
     if "error" in torch and "torch" not in missing:
         add(True, f"torch does not work: {torch['error']}", f"reinstall it ({PIP_LINE})")
-    if "error" in gl and not {"pyrender", "PyOpenGL"} & set(missing):
+    if "error" in gl and "moderngl" not in missing:
         chosen = os.environ.get("EGL_DEVICE_ID")
         remedy = APT_LINE if chosen is None else f"unset EGL_DEVICE_ID (it is {chosen}), or: {APT_LINE}"
         add(True, f"no OpenGL context: {gl['error']}", remedy)

@@ -1,4 +1,4 @@
-"""OpenGL renderers without a screen. Importing this package chooses EGL and loads OpenGL; Failure where that cannot be.
+"""OpenGL renderers without a screen. Importing this package chooses EGL and loads moderngl, or raises Failure.
 
 Import it where something is drawn, not at the top of a module: loading takes time, and machines that train may lack it.
 """
@@ -7,7 +7,7 @@ import os
 
 from render.errors import Failure
 
-os.environ["PYOPENGL_PLATFORM"] = "egl"
+os.environ["PYOPENGL_PLATFORM"] = "egl"  # of the reference renderer
 os.environ["PYGLET_HEADLESS"] = "true"  # pyrender imports its viewer, and pyglet would load X11 libraries for it
 
 REMEDY = "install Mesa's software GL (apt-get install libegl1 libgl1 libgl1-mesa-dri) or run `dcign doctor`"
@@ -19,10 +19,6 @@ def no_context(error: Exception) -> Failure:
 
 
 try:
-    from OpenGL import GL  # noqa: F401
-    from OpenGL.plugins import FormatHandler
-except Exception as error:  # PyOpenGL raises anything from AttributeError to EGLError where libraries are missing
+    import moderngl  # noqa: F401
+except Exception as error:
     raise no_context(error) from error
-
-# Since Python 3.12 `ctypes.byref` gives a `_ctypes.CArgObject`, which PyOpenGL 3.1.0 does not know: no textures
-FormatHandler.by_name("ctypesparameter").check.append("_ctypes.CArgObject")

@@ -7,14 +7,16 @@ lights is rasterised once and its samples are shaded for each light.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
+import moderngl
 import numpy as np
 from numpy.typing import NDArray
-from OpenGL import GL
 
+from render.errors import Failure
 from render.opengl.buffers import Framebuffer, MeshBuffers, Multisampled, TileColumn, most_tiles
-from render.opengl.context import gl_strings, open_platform
-from render.opengl.programs import FIVE, ONE, Pattern, mesh_program, samples_program, tile_block, towards_light
+from render.opengl.context import gl_strings, open_context
+from render.opengl.programs import FIVE, ONE, Pattern, SamplesProgram, mesh_programs, tile_block, towards_light
 from render.scene import Scene
 
 BLOCK = 64  # floats of a scene in the uniform buffer: offsets are multiples of at most 256 bytes
@@ -34,11 +36,11 @@ class BatchedRenderer:
 
     def __init__(self, size: int, multisampled: bool = False) -> None:
         self.size = size
-        self._platform = open_platform(size)
-        self.gl = gl_strings()
-        self._buffers = MeshBuffers()
-        self._tiles: SamplePass | MultisamplePass = MultisamplePass(size) if multisampled else SamplePass(size)
-        self._light_pass: LightPass | SamplePass | MultisamplePass = self._tiles if multisampled else LightPass(size)
+        self._context = context = open_context()
+        self.gl = gl_strings(context)
+        self._buffers = MeshBuffers(context)
+        self._tiles: Pass = MultisamplePass(context, size) if multisampled else SamplePass(context, size)
+        self._light_pass: Pass = self._tiles if multisampled else LightPass(context, size)
 
     def draw(self, scene: Scene) -> NDArray[np.uint8]:
         """Draw `scene`: (size, size) uint8."""
@@ -52,78 +54,79 @@ class BatchedRenderer:
         for first in range(0, len(scenes), how.most):
             part = scenes[first : first + how.most]
             images[first : first + how.most] = how.draw(part, self._buffers)
+        if (error := self._context.error) != "GL_NO_ERROR":
+            raise Failure(f"the OpenGL driver could not draw {len(scenes)} images of {self.size} pixels: {error}")
         return images
+
+
+class Pass(Protocol):
+    """A way to draw scenes, at most `most` at once."""
+
+    most: int
+
+    def draw(self, scenes: Sequence[Scene], buffers: MeshBuffers) -> NDArray[np.uint8]:
+        """Draw scenes whose meshes `buffers` holds: (N, size, size) uint8."""
 
 
 class TileUniforms:
     """The block `Tile` of tile.vert and tile.frag for several scenes, one after another."""
 
-    def __init__(self) -> None:
-        self._buffer = GL.glGenBuffers(1)
+    def __init__(self, context: moderngl.Context) -> None:
+        self._buffer = context.buffer(reserve=4 * BLOCK)
 
     def upload(self, scenes: Sequence[Scene], size: int, pattern: Pattern) -> None:
         blocks = np.zeros((len(scenes), BLOCK), np.float32)
         for k, scene in enumerate(scenes):
             blocks[k, :40] = tile_block(scene, size, pattern)
-        GL.glBindBuffer(GL.GL_UNIFORM_BUFFER, self._buffer)
-        GL.glBufferData(GL.GL_UNIFORM_BUFFER, blocks.nbytes, blocks, GL.GL_STREAM_DRAW)
+        self._buffer.orphan(blocks.nbytes)
+        self._buffer.write(blocks)
 
     def bind(self, k: int) -> None:
-        GL.glBindBufferRange(GL.GL_UNIFORM_BUFFER, 0, self._buffer, 4 * BLOCK * k, 4 * BLOCK)
+        self._buffer.bind_to_uniform_block(0, offset=4 * BLOCK * k, size=4 * BLOCK)
 
 
 class SamplePass:
     """Draws scene after scene into one target of samples, and the mean of a pixel's samples into a column of tiles."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.most = most_tiles(size)
-        self._plain, self._textured = mesh_program(), mesh_program("TEXTURED")
-        self._mean = samples_program("mean.frag", size)
-        self._origin = GL.glGetUniformLocation(self._mean, "origin")
-        self._uniforms = TileUniforms()
-        self._no_vertices = GL.glGenVertexArrays(1)
-        self._samples = Framebuffer(FIVE.side * size, FIVE.side * size, GL.GL_R8, depth=True)
-        self._images = TileColumn(size, GL.GL_R8)
+    def __init__(self, context: moderngl.Context, size: int) -> None:
+        self.size, self.most = size, most_tiles(context, size)
+        self._programs = mesh_programs(context)
+        self._mean = SamplesProgram(context, "mean.frag", size)
+        self._uniforms = TileUniforms(context)
+        self._samples = Framebuffer(context, FIVE.side * size, 1)
+        self._images = TileColumn(context, size, 1)
 
     def draw(self, scenes: Sequence[Scene], buffers: MeshBuffers) -> NDArray[np.uint8]:
-        """Draw at most `most` scenes, whose meshes `buffers` holds: (N, size, size) uint8."""
         self._images.grow(len(scenes))
         self._uniforms.upload(scenes, self.size, FIVE)
         for k, scene in enumerate(scenes):
             background = scene.shading.background
             self._samples.begin(background, background, background, 1.0)
             self._uniforms.bind(k)
-            buffers.draw(scene.mesh, self._plain, self._textured)
+            buffers.draw(scene.mesh, self._programs)
             self._images.begin(k)
-            GL.glUseProgram(self._mean)
-            GL.glUniform1i(self._origin, k * self.size)
-            GL.glBindTexture(GL.GL_TEXTURE_2D, self._samples.texture)
-            GL.glBindVertexArray(self._no_vertices)
-            GL.glDrawArrays(GL.GL_TRIANGLES, 0, 3)
-        return self._images.read(len(scenes), GL.GL_RED, 1)[..., 0]
+            self._mean.draw(self._samples.texture, origin=k * self.size)
+        return self._images.read(len(scenes))[..., 0]
 
 
 class MultisamplePass:
     """Draws scene after scene with OpenGL's own samples: as the reference renderer, and slower than `SamplePass`."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.most = most_tiles(size)
-        self._plain, self._textured = mesh_program("MULTISAMPLED"), mesh_program("MULTISAMPLED", "TEXTURED")
-        self._uniforms = TileUniforms()
-        self._samples, self._images = Multisampled(size), TileColumn(size, GL.GL_R8)
+    def __init__(self, context: moderngl.Context, size: int) -> None:
+        self.size, self.most = size, most_tiles(context, size)
+        self._programs = mesh_programs(context, "MULTISAMPLED")
+        self._uniforms = TileUniforms(context)
+        self._images = Multisampled(context, size)
 
     def draw(self, scenes: Sequence[Scene], buffers: MeshBuffers) -> NDArray[np.uint8]:
-        """Draw at most `most` scenes, whose meshes `buffers` holds: (N, size, size) uint8."""
         self._images.grow(len(scenes))
         self._uniforms.upload(scenes, self.size, ONE)
         for k, scene in enumerate(scenes):
-            self._samples.begin(scene.shading.background)
+            self._images.begin(scene.shading.background)
             self._uniforms.bind(k)
-            buffers.draw(scene.mesh, self._plain, self._textured)
-            self._samples.resolve(self._images.name, k * self.size)
-        return self._images.read(len(scenes), GL.GL_RED, 1)[..., 0]
+            buffers.draw(scene.mesh, self._programs)
+            self._images.resolve(k)
+        return self._images.read(len(scenes))
 
 
 def same_view(scenes: Sequence[Scene]) -> bool:
@@ -139,43 +142,37 @@ def same_view(scenes: Sequence[Scene]) -> bool:
 class LightPass:
     """Rasterises a surface once and shades its samples for each scene."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.most = CHANNELS * most_tiles(size)
-        self._plain, self._textured = mesh_program("VISIBLE_SURFACE"), mesh_program("VISIBLE_SURFACE", "TEXTURED")
-        self._shade = samples_program("light.frag", size)
-        names = ("lights", "diffuse", "ambient", "background", "origin")
-        self._places = {name: GL.glGetUniformLocation(self._shade, name) for name in names}
-        self._uniforms = TileUniforms()
-        self._no_vertices = GL.glGenVertexArrays(1)
-        self._visible = Framebuffer(FIVE.side * size, FIVE.side * size, GL.GL_RGBA16F, depth=True)
-        self._images = TileColumn(size, GL.GL_RGBA8)
+    def __init__(self, context: moderngl.Context, size: int) -> None:
+        self.size, self.most = size, CHANNELS * most_tiles(context, size)
+        self._programs = mesh_programs(context, "VISIBLE_SURFACE")
+        self._shade = SamplesProgram(context, "light.frag", size)
+        self._uniforms = TileUniforms(context)
+        self._visible = Framebuffer(context, FIVE.side * size, 4, "f2")
+        self._images = TileColumn(context, size, CHANNELS)
 
     def draw(self, scenes: Sequence[Scene], buffers: MeshBuffers) -> NDArray[np.uint8]:
-        """Draw at most `most` scenes of one view, whose mesh `buffers` holds: (N, size, size) uint8."""
-        self._rasterise(scenes[0], buffers)
+        """Draw scenes of one view, whose mesh `buffers` holds: (N, size, size) uint8."""
+        self._uniforms.upload(scenes[:1], self.size, FIVE)
+        self._uniforms.bind(0)
+        self._visible.begin(0.0, 0.0, 0.0, -1.0)
+        buffers.draw(scenes[0].mesh, self._programs)
         tiles = -(-len(scenes) // CHANNELS)
         lights = np.zeros((tiles * CHANNELS, 6), np.float32)
         lights[: len(scenes)] = [_light(scene) for scene in scenes]
         self._images.grow(tiles)
-        GL.glUseProgram(self._shade)
-        GL.glBindVertexArray(self._no_vertices)
-        GL.glBindTexture(GL.GL_TEXTURE_2D, self._visible.texture)
         for k, rows in enumerate(lights.reshape(tiles, CHANNELS, 6)):
+            diffuse, ambient, background = (tuple(column) for column in rows[:, 3:].T.tolist())
             self._images.begin(k)
-            GL.glUniformMatrix4x3fv(self._places["lights"], 1, GL.GL_FALSE, np.ascontiguousarray(rows[:, :3]))
-            for column, name in enumerate(("diffuse", "ambient", "background"), start=3):
-                GL.glUniform4f(self._places[name], *rows[:, column].tolist())
-            GL.glUniform1i(self._places["origin"], k * self.size)
-            GL.glDrawArrays(GL.GL_TRIANGLES, 0, 3)
-        images = self._images.read(tiles, GL.GL_RGBA, CHANNELS).transpose(0, 3, 1, 2)
+            self._shade.draw(
+                self._visible.texture,
+                lights=tuple(rows[:, :3].ravel().tolist()),
+                diffuse=diffuse,
+                ambient=ambient,
+                background=background,
+                origin=k * self.size,
+            )
+        images = self._images.read(tiles).transpose(0, 3, 1, 2)
         return images.reshape(-1, self.size, self.size)[: len(scenes)]
-
-    def _rasterise(self, scene: Scene, buffers: MeshBuffers) -> None:
-        self._uniforms.upload([scene], self.size, FIVE)
-        self._uniforms.bind(0)
-        self._visible.begin(0.0, 0.0, 0.0, -1.0)
-        buffers.draw(scene.mesh, self._plain, self._textured)
 
 
 def _light(scene: Scene) -> list[float]:

@@ -12,64 +12,75 @@ ONE: the pixels themselves, each with the 4 samples of OpenGL: what the referenc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import moderngl
 import numpy as np
 from numpy.typing import NDArray
-from OpenGL import GL
 
 from assets.mesh import GREY_WEIGHTS
 from render.errors import Failure
 from render.scene import Scene, camera_pose, light_direction, model_matrix
 
 SHADERS = Path(__file__).with_name("shaders")
-BOTH = (GL.GL_VERTEX_SHADER, GL.GL_FRAGMENT_SHADER)
 
 
-def mesh_program(*defines: str) -> int:
-    """Link the program that draws meshes: tile.vert and tile.frag with `defines` set; block `Tile` is at binding 0."""
-    before = "".join(f"#define {define}\n" for define in (f"GREY_WEIGHTS vec3{GREY_WEIGHTS}", *defines))
-    linked = _link("tile.vert", "tile.frag", before, BOTH)
-    GL.glUniformBlockBinding(linked, GL.glGetUniformBlockIndex(linked, "Tile"), 0)
-    return linked
+@dataclass(frozen=True)
+class MeshPrograms:
+    """The programs that draw surfaces without and with a texture; their block `Tile` is at binding 0."""
+
+    plain: moderngl.Program
+    textured: moderngl.Program
 
 
-def samples_program(fragment: str, size: int) -> int:
-    """Link the program that fills images of `size` pixels from samples: cover.vert, `fragment` after samples.glsl.
-
-    It is left in use.
-    """
-    linked = _link("cover.vert", fragment, (SHADERS / "samples.glsl").read_text(), BOTH[1:])
-    GL.glUseProgram(linked)
-    GL.glUniform1i(GL.glGetUniformLocation(linked, "size"), size)
-    return linked
-
-
-def _link(vertex: str, fragment: str, before: str, stages: tuple[Any, ...]) -> int:
-    """Link the program of two files of shaders/, with the text `before` after the line #version of `stages`."""
-    linked = GL.glCreateProgram()
-    for name, kind in zip((vertex, fragment), BOTH, strict=True):
-        path = SHADERS / name
-        version, _, rest = path.read_text().partition("\n")
-        shader = GL.glCreateShader(kind)
-        GL.glShaderSource(shader, f"{version}\n{before if kind in stages else ''}#line 2\n{rest}")
-        GL.glCompileShader(shader)
-        if not GL.glGetShaderiv(shader, GL.GL_COMPILE_STATUS):
-            raise Failure(f"{path}: the OpenGL driver refuses it: {_text(GL.glGetShaderInfoLog(shader))}")
-        GL.glAttachShader(linked, shader)
-        GL.glDeleteShader(shader)  # once the program goes
-    GL.glLinkProgram(linked)
-    if not GL.glGetProgramiv(linked, GL.GL_LINK_STATUS):
-        raise Failure(
-            f"{SHADERS}/{vertex}, {fragment}: the OpenGL driver refuses it: {_text(GL.glGetProgramInfoLog(linked))}"
-        )
-    return int(linked)
+def mesh_programs(context: moderngl.Context, *defines: str) -> MeshPrograms:
+    """Link tile.vert and tile.frag with `defines` set."""
+    linked = []
+    for more in ((), ("TEXTURED",)):
+        words = (f"GREY_WEIGHTS vec3{GREY_WEIGHTS}", *defines, *more)
+        before = "".join(f"#define {define}\n" for define in words)
+        with refusals(f"{SHADERS}/tile.vert, tile.frag"):
+            program = context.program(_source("tile.vert", before), _source("tile.frag", before))
+        program["Tile"].binding = 0
+        linked.append(program)
+    return MeshPrograms(*linked)
 
 
-def _text(log: bytes | str) -> str:
-    return (log.decode("utf-8", "replace") if isinstance(log, bytes) else log).strip()
+class SamplesProgram:
+    """Fills images of `size` pixels from samples: cover.vert, and `fragment` after samples.glsl."""
+
+    def __init__(self, context: moderngl.Context, fragment: str, size: int) -> None:
+        with refusals(f"{SHADERS}/cover.vert, {fragment}"):
+            source = _source(fragment, (SHADERS / "samples.glsl").read_text())
+            self._program = context.program(_source("cover.vert"), source)
+        self._program["size"] = size
+        self._no_vertices = context.vertex_array(self._program, [])
+
+    def draw(self, samples: moderngl.Texture, **uniforms: Any) -> None:
+        """Fill the tile in use."""
+        samples.use()
+        for name, value in uniforms.items():
+            self._program[name] = value
+        self._no_vertices.render(moderngl.TRIANGLES, vertices=3)
+
+
+def _source(name: str, before: str = "") -> str:
+    """Read a file of shaders/, with the text `before` after its line #version."""
+    version, _, rest = (SHADERS / name).read_text().partition("\n")
+    return f"{version}\n{before}#line 2\n{rest}"
+
+
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Turn what moderngl raises in the body into a Failure that names `what`."""
+    try:
+        yield
+    except moderngl.Error as error:
+        raise Failure(f"{what}: the OpenGL driver refuses it: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

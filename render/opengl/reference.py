@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyrender
 from numpy.typing import NDArray
-from OpenGL import GL
-from pyrender.constants import RenderFlags
-from pyrender.renderer import Renderer
-from pyrender.shader_program import ShaderProgramCache
+
+from render.opengl import no_context
+
+try:
+    import pyrender
+    from OpenGL import GL
+    from OpenGL.plugins import FormatHandler
+    from pyrender.constants import RenderFlags
+    from pyrender.platforms import egl
+    from pyrender.renderer import Renderer
+    from pyrender.shader_program import ShaderProgramCache
+except Exception as error:  # PyOpenGL raises anything from AttributeError to EGLError where libraries are missing
+    raise no_context(error) from error
 
 from assets.mesh import GREY_WEIGHTS, Mesh
-from render.opengl.context import gl_strings, open_platform
 from render.scene import Scene, camera_pose, light_direction, model_matrix
+
+# Since Python 3.12 `ctypes.byref` gives a `_ctypes.CArgObject`, which PyOpenGL 3.1.0 does not know: no textures
+FormatHandler.by_name("ctypesparameter").check.append("_ctypes.CArgObject")
+
+_opened: list[egl.EGLPlatform] = []  # never collected
+
+
+def open_platform(size: int) -> egl.EGLPlatform:
+    """Open a pyrender EGL platform with a current OpenGL context, on EGL device `EGL_DEVICE_ID` (default 0).
+
+    Open one a process: a second one, or closing and opening again, is a known source of crashes in pyrender. It is kept
+    to the end: a platform that is collected closes the display, and with it every other context of the process.
+    Raises Failure if no context can be made.
+    """
+    try:
+        device = egl.get_device_by_index(int(os.environ.get("EGL_DEVICE_ID", "0")))
+        platform = egl.EGLPlatform(size, size, device=device)
+        platform.init_context()
+    except Exception as error:
+        raise no_context(error) from error
+    _opened.append(platform)
+    return platform
 
 
 class ReferenceRenderer:
@@ -29,7 +59,8 @@ class ReferenceRenderer:
     def __init__(self, size: int) -> None:
         self.size = size
         self._platform = open_platform(size)
-        self.gl = gl_strings()
+        names = {"vendor": GL.GL_VENDOR, "renderer": GL.GL_RENDERER, "version": GL.GL_VERSION}
+        self.gl = {key: (GL.glGetString(name) or b"?").decode("ascii", "replace") for key, name in names.items()}
         self._renderer = GreyRenderer(size, size)
         self._renderer._program_cache = GreyPrograms(shader_dir=str(Path(__file__).with_name("shaders")))
         self._mesh: Mesh | None = None

@@ -6,7 +6,7 @@ import sys
 
 MISSING = """
 import sys
-sys.modules["OpenGL.GL"] = None
+sys.modules["moderngl"] = None
 from render.errors import Failure
 try:
     import render.opengl.batched
