@@ -22,7 +22,7 @@ from render.shards.shard_file import shard_name
 
 FORMAT, VERSION = "dcign-shards", 1
 NAME = "manifest.json"
-# Everything that decides the pixels of a mini-batch besides (factor, split, index).
+# What every manifest says of how the pixels of a mini-batch came about; some say more (`Job.settings`).
 SETTINGS = ("object", "assets", "size", "batch_size", "ranges", "seed", "camera", "shading", "renderer", "gl")
 
 T = TypeVar("T")
