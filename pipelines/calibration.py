@@ -18,19 +18,16 @@ def stored_calibration(run: Run) -> Calibration | None:
     """Return the calibration beside a run, or None if `dcign evaluate` has not been run. RunError for a damaged one."""
     from dcign.engine import calibration
 
-    if not (run.folder / calibration.CALIBRATION_FILE).exists():
-        return None
-    return calibration.load(run.folder)
+    return calibration.load(run.folder) if calibration.is_calibrated(run) else None
 
 
 def load_calibration(run: Run, needed: bool = False) -> Calibration | None:
     """Return the same, and warn on standard error if it is of other weights. RunError if it is `needed` and missing."""
     from dcign.engine import calibration
 
-    curves = calibration.load(run.folder) if needed else stored_calibration(run)
-    if curves is not None and (warning := curves.out_of_date(str(run.folder), run.step)):
-        click.echo(f"Warning: {warning}.", err=True)
-    return curves
+    if not needed and not calibration.is_calibrated(run):
+        return None
+    return calibration.load_for(run, lambda line: click.echo(f"Warning: {line}.", err=True))
 
 
 def encode_and_judge(
