@@ -20,13 +20,11 @@ def a_cache_of_the_tests(tmp_path_factory):
 
 @pytest.fixture
 def one_thread():
-    """Such small networks run faster on one thread, above all on a busy machine."""
-    import torch
+    """Compute on one thread, see `threads`."""
+    import threads  # torch, from here on
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads.one_thread():
+        yield
 
 
 @pytest.fixture

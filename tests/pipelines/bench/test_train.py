@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import threads
 import torch
 from click.testing import CliRunner
 from shard_fixtures import write_synthetic
@@ -28,14 +29,11 @@ ROUNDING = 5e-5  # of float32 in the gradients of a small network: in some biase
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Such small networks run faster on one thread, above all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")  # for the processes that the command starts
+def one_thread_here_and_below():
+    """Compute on one thread, and so in the processes that the command starts."""
+    with pytest.MonkeyPatch.context() as patch, threads.one_thread():
+        patch.setenv("OMP_NUM_THREADS", "1")
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
