@@ -261,12 +261,11 @@ class _Member(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
 
-    @classmethod
-    def frombuf(cls, buffer: bytes, encoding: str, errors: str) -> tarfile.TarInfo:  # type: ignore[override]
-        member = super().frombuf(buffer, encoding, errors)
-        if member.type in _NAMES and member.size > LARGEST_NAME:
-            raise tarfile.HeaderError(f"a name of {member.size} bytes")
-        return member
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        """Refuse a long name before it is read. Every tarfile calls this; since Python 3.14.8 it calls no `frombuf`."""
+        if self.type in _NAMES and self.size > LARGEST_NAME:
+            raise tarfile.HeaderError(f"a name of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
 def _place(name: str) -> tuple[str, str] | None:
