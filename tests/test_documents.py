@@ -1,4 +1,4 @@
-"""What the documents name is there: links, anchors and pictures, files and folders of this repository, its modules."""
+"""Every link, anchor, picture, file and module that the documents name exists."""
 
 import ast
 import re
@@ -46,7 +46,7 @@ def file_names():
 
 @cache
 def names_in(module):
-    """What a module of ours defines or imports at its top level; None where there is no such module."""
+    """Return the names at the top level of a module of ours, None if there is no such module."""
     path = ROOT / module.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     if not path.is_file():

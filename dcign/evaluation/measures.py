@@ -123,7 +123,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         "warnings": [
             *_data_warnings(run, data, known, identities, missing),
             *_knob_warnings(run, knobs),
-            *_course_warnings(courses, data),
+            *([] if knobs.found else _course_warnings(courses, data)),
             *correlation.warnings,
             *_curve_warnings(curves),
             *(f"{name}: too few images or latents for the variance of inactive latents." for name in _nulls(holding)),

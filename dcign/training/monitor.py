@@ -23,6 +23,7 @@ from dcign.config import TrainConfig
 from dcign.engine.drawing import png
 from dcign.errors import ArgumentError, Failure
 from dcign.evaluation.metrics.folds import Course, words
+from dcign.model.code import NAMING
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser
 from dcign.runs.checkpoint import Header, save_checkpoint
@@ -91,9 +92,10 @@ class Monitor:
         """Say, once for each change, which latents do not follow their angle and what to try, and which do again.
 
         Nothing is said before a tenth of the steps, when hardly any latent has been found, nor of angles that go all
-        round, which no single latent can follow.
+        round, which no single latent can follow, nor under a procedure that gives latents no meaning.
         """
-        if measures is None or step * 10 < self.header.config.steps:
+        config = self.header.config
+        if measures is None or step * 10 < config.steps or config.procedure not in NAMING:
             return []
         lines = []
         for name, found in measures["course"].items():
@@ -105,7 +107,7 @@ class Monitor:
             trouble = words(name, Course(**found))
             lines.append(f"Step {step}, mini-batches held out: {trouble or f'z_{name} now follows the {name}.'}")
             if trouble and before == "follows":
-                lines.append(f"  More steps may mend it. Otherwise try {_remedies(self.header.config)}.")
+                lines.append(f"  More steps may mend it. Otherwise try {_remedies(config)}.")
         return lines
 
     def write(self, line: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ EXAMPLES: dict[str, tuple[str, float, list[list[float]]]] = {
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """What a reader made of a file, before anything is normalised.
+    """The mesh that a reader made of a file, before anything is normalised.
 
     box      (2, 3) the least and the greatest corner of what the triangles cover
     seconds  that reading took

@@ -1,4 +1,4 @@
-"""What `import dcign` gives, and what it leaves alone."""
+"""`import dcign` is light and offers what a notebook needs."""
 
 import subprocess
 import sys

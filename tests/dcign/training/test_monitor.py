@@ -1,4 +1,4 @@
-"""What is said while a run trains of latents that do not follow their angle, and when."""
+"""Training names latents that do not follow their angle: once, not early, and with what to try."""
 
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ def measures(**courses):
 
 @pytest.fixture
 def monitor(tmp_path):
-    """Of a run of 1,000 steps on faces with the settings of the paper; nothing is measured or written."""
+    """A monitor of 1,000 steps on faces with the paper's settings. It measures and writes nothing."""
     data = SimpleNamespace(ranges=DEFAULT_RANGES["face"])
     header = SimpleNamespace(config=TrainConfig(steps=1000))
     optimiser = SimpleNamespace(updates=0)
@@ -50,6 +50,11 @@ def test_nothing_is_said_early_nor_without_measures(monitor):
 def test_no_single_latent_is_blamed_for_a_full_circle(monitor):
     monitor.data.ranges = DEFAULT_RANGES["chair"]
     assert monitor.news(500, measures(azimuth=FOLDED)) == []
+
+
+def test_procedures_that_give_latents_no_meaning_are_not_blamed(monitor):
+    monitor.header.config = TrainConfig(steps=1000, procedure="entangled")
+    assert monitor.news(500, measures(light=FOLDED)) == []
 
 
 def test_settings_that_were_taken_are_not_recommended(monitor):

@@ -29,7 +29,7 @@ except Failure as failure:
 
 
 def output(code, **environment):
-    """What a fresh Python prints."""
+    """Run code in a fresh Python and return what it prints."""
     without = {key: value for key, value in os.environ.items() if key not in ("PYOPENGL_PLATFORM", "PYGLET_HEADLESS")}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=without | environment).stdout

@@ -1,4 +1,4 @@
-"""What is said of a latent that follows its angle, folds, shifts or is not there, on codes whose course is known."""
+"""Verdicts on latents that are known to follow their angle, to fold, to shift or to carry nothing."""
 
 import numpy as np
 import pytest
