@@ -13,7 +13,7 @@ PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
 INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)
 DEFAULT_NETWORK = "paper"
 # The usual widths of each of `dcign.model.networks`, as many as it takes.
-WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS}
+WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS, "modulated": (16, 24, 48, 96, 256)}
 LARGEST_WIDTH = 4096  # maps of a layer
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 LATER = ("network", "invariance_unit", "front_first")  # files of earlier versions have no such settings
@@ -27,7 +27,7 @@ CHOICES = {
     "invariance_unit": ("absolute", "noise"),
     "inactive_gradient": ("invariance", "shared"),
     "optimizer": ("rmsprop-authors", "rmsprop", "muon"),
-    "likelihood": ("bernoulli", "gaussian"),
+    "likelihood": ("bernoulli", "gaussian", "calibrated"),
     "precision": PRECISIONS,
     "device": DEVICES,
 }
@@ -39,7 +39,7 @@ class TrainConfig:
 
     steps: int = 12_000  # updates of the weights
     network: str = DEFAULT_NETWORK  # the paper's, or another of `dcign.model.networks`
-    widths: tuple[int, ...] = PAPER_WIDTHS  # maps of the layers: of the paper's encoder, which its decoder mirrors
+    widths: tuple[int, ...] = ()  # maps of the layers, as the network has them; none: its usual ones, see WIDTHS
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
     procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.step`
     clamp: str = "mean"  # inactive latents become their 'mean', or the 'first' image's, as in the authors' program
@@ -72,6 +72,8 @@ class TrainConfig:
             if not good:
                 raise ArgumentError(name, f"expected {expected}, found {found}")
 
+        if not self.widths:
+            object.__setattr__(self, "widths", WIDTHS.get(self.network, ()))
         counts = {
             "steps": 1,
             "checkpoint_every": 1,

@@ -105,9 +105,9 @@ class _Graph:
         self.nodes.append(self.onnx.helper.make_node(operation, inputs, [output], name=output, **attributes))
         return output
 
-    def convolve(self, x: str, name: str, weight: Tensor, bias: Tensor) -> str:
+    def convolve(self, x: str, name: str, weight: Tensor, bias: Tensor, **attributes: Any) -> str:
         inputs = [x, *self._parameters(name, weight, bias)]
-        return self.add("Conv", inputs, name, kernel_shape=list(weight.shape[2:]))
+        return self.add("Conv", inputs, name, kernel_shape=list(weight.shape[2:]), **attributes)
 
     def linear(self, x: str, name: str, weight: Tensor, bias: Tensor, output: str) -> str:
         return self.add("Gemm", [x, *self._parameters(name, weight, bias)], output, transB=1)

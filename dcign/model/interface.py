@@ -53,6 +53,14 @@ class DCIGN(nn.Module):
         return torch.sigmoid(self.decode_logits(z))
 
 
+def channels_last(images: Tensor) -> Tensor:
+    """Give images (N, 1, H, W) the memory layout that convolutions and pooling are fastest in; nothing is copied.
+
+    With one channel both layouts are the same numbers in memory, and only the strides tell which is meant.
+    """
+    return images.squeeze(1).unsqueeze(-1).movedim(-1, 1)
+
+
 class Graph(Protocol):
     """An ONNX graph in the making. A node bears the name of its output, which each of these methods returns."""
 
@@ -60,7 +68,7 @@ class Graph(Protocol):
 
     def add(self, operation: str, inputs: Sequence[str], output: str, **attributes: Any) -> str: ...
 
-    def convolve(self, x: str, name: str, weight: Tensor, bias: Tensor) -> str: ...
+    def convolve(self, x: str, name: str, weight: Tensor, bias: Tensor, **attributes: Any) -> str: ...
 
     def linear(self, x: str, name: str, weight: Tensor, bias: Tensor, output: str) -> str: ...
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dcign.config import TrainConfig
 from dcign.model.interface import Network
+from dcign.model.modulated_network import ModulatedNetwork
 from dcign.model.paper_network import PaperNetwork
 
 NETWORKS: dict[str, Network] = {
     "paper": PaperNetwork(),
+    "modulated": ModulatedNetwork(),
 }
 
 

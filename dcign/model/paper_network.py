@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from dcign.config import PAPER_WIDTHS, TrainConfig, join
 from dcign.errors import RunError
-from dcign.model.interface import DCIGN, Graph, Network
+from dcign.model.interface import DCIGN, Graph, Network, channels_last
 
 PAPER_SIZE = 150
 SMALLEST_GRID = 9  # the decoder's start for 54 x 54; a smaller one would leave the encoder 2 x 2 pixels or fewer
@@ -57,14 +57,6 @@ def encoder_grid(size: int) -> int:
     for _ in range(3):
         size = (size - 4) // 2
     return size
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """Give images (N, 1, H, W) the memory layout that convolutions and pooling are fastest in; nothing is copied.
-
-    With one channel both layouts are the same numbers in memory, and only the strides tell which is meant.
-    """
-    return images.squeeze(1).unsqueeze(-1).movedim(-1, 1)
 
 
 class Encoder(nn.Module):

@@ -166,7 +166,8 @@ def _listed() -> list[str]:
     for recipe in sorted(recipes, key=lambda recipe: sum(recipe.counts("train").values())):
         train, test = (sum(recipe.counts(split).values()) for split in SPLITS)
         training = recipe.sections["train"]
-        steps = f"{training[_steps(recipe)]:,} steps of {training['widths']}"
+        network = training.get("widths") or training["network"]
+        steps = f"{training[_steps(recipe)]:,} steps of {network}"
         rows.append((recipe.name, recipe.object, f"{train:,} + {test:,}", steps, recipe.time))
     return aligned(rows)
 

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import click
 
-from dcign.config import CHOICES, TrainConfig
+from dcign.config import CHOICES, WIDTHS, TrainConfig, setting_text
 from dcign.errors import ArgumentError
 from pipelines.console import Numbers
 from render.factors import FACTORS, MAIN, TABLE
@@ -18,8 +18,10 @@ from render.factors import FACTORS, MAIN, TABLE
 # Setting -> help, in the order of `--help`. A new setting is a field of TrainConfig and a line here.
 HELP = {
     "steps": "Updates of the weights.",
-    "network": "The network that is trained.",
-    "widths": "Maps of the three encoder layers; the decoder mirrors them. The authors' program has 96/48/24.",
+    "network": "The paper's; or one of residual blocks whose maps the code scales and shifts, for images of any size "
+    "from 32.",
+    "widths": "Maps of the network's layers. paper: of the three of its encoder, which the decoder mirrors (the "
+    "authors' program has 96/48/24); modulated: of its four scales, then of its hidden layers.",
     "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
     "ratio": f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
     f"{', '.join(f'{factor.name} ({factor.share})' for factor in TABLE[4:])}.",
@@ -34,7 +36,8 @@ HELP = {
     "inactive_gradient": "The paper's, or also the mini-batch average of the reconstruction gradient.",
     "beta": "Factor on the divergence, for --procedure beta-vae.",
     "extrinsic_divergence": "On the divergence of the latents of azimuth, elevation and light; 1 as the paper.",
-    "likelihood": "Of a pixel: cross-entropy, or squared error with a standard deviation of 0.1.",
+    "likelihood": "Of a pixel: cross-entropy; squared error with a standard deviation of 0.1; or with the deviation "
+    "that suits the mini-batch best, so that detail weighs more as the error falls.",
     "optimizer": "The paper's 'rmsprop' by the formulas of the authors' program, or by the words of the paper; or Muon "
     "(2024), which learns in about half the steps (a learning rate of 0.001 suits it).",
     "learning_rate": "Of the gradient summed over a mini-batch.",
@@ -58,11 +61,12 @@ HELP = {
 # Where the field does not say how a setting is written in a word, what to call its value, or what its default means.
 TYPES = {"widths": Numbers(3, "/", 8), "ratio": Numbers(4, ":", len(FACTORS))}
 METAVARS = {
-    "widths": "A/B/C", "code": "NAME:WIDTH,...", "ratio": "A:E:L:I", "extrinsic_divergence": "FACTOR",
+    "widths": "A/B/...", "code": "NAME:WIDTH,...", "ratio": "A:E:L:I", "extrinsic_divergence": "FACTOR",
     "front_first": "N", "learning_rate_fall": "N", "weight_average": "SHARE", "accumulate": "N", "held_out": "N",
     "picture_every": "MINUTES",
 }  # fmt: skip
 DEFAULTS = {
+    "widths": "; ".join(f"{name} {setting_text('widths', usual)}" for name, usual in WIDTHS.items()),
     "code": "azimuth:1,elevation:1,light:1,intrinsic:197; chairs azimuth:1,rest:199",
     "accumulate": "1; under torchrun one a process",
     "held_out": "a tenth, at most 10",
@@ -77,7 +81,7 @@ def setting_options(function: Callable[..., None]) -> Callable[..., None]:
         default: Any = fields[name].default
         kind: Any
         if name in TYPES:
-            kind, default = TYPES[name], TYPES[name].text(default)
+            kind, default = TYPES[name], TYPES[name].text(default) or None
         elif name in CHOICES:
             kind = click.Choice(CHOICES[name])
         else:  # of `int | None` the int
@@ -103,7 +107,7 @@ class TrainCommand(click.Command):
         if not ctx.resilient_parsing:
             settings = {name: ctx.params.pop(name) for name in HELP}
             try:
-                ctx.params["config"] = TrainConfig(**settings)
+                ctx.params["config"] = TrainConfig(**{k: value for k, value in settings.items() if value is not None})
             except ArgumentError as error:
                 raise click.UsageError(error.option_message, ctx) from None
         return rest
