@@ -45,7 +45,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(work):
-    return dcign.load(work / "run")
+    return dcign.load(work / "run", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,11 @@ def test_a_run_tells_what_it_is(work, engine):
     assert engine.ranges == {"azimuth": (-90.0, 90.0), "light": (-80.0, 80.0)}
     assert engine.latents[:4] == ("z_azimuth", "z_elevation", "z_light", "z_intrinsic_0")
     assert len(set(engine.latents)) == 200
-    assert dcign.load(work / "pair").latents[:4] == ("z_light", "z_azimuth_0", "z_azimuth_1", "z_rest_0")
+    assert dcign.load(work / "pair", "cpu").latents[:4] == ("z_light", "z_azimuth_0", "z_azimuth_1", "z_rest_0")
 
 
 def test_a_checkpoint_opens_as_its_run_does(work, engine, face):
-    by_file = dcign.load(str(work / "run" / "checkpoint-00000007.safetensors"))
+    by_file = dcign.load(str(work / "run" / "checkpoint-00000007.safetensors"), "cpu")
     np.testing.assert_array_equal(by_file.encode(face), engine.encode(face))
     assert by_file.factors == engine.factors
 
@@ -129,7 +129,7 @@ def test_pictures_of_any_size_and_mode_are_squared_greyed_and_turned_upright(wor
     np.testing.assert_allclose(engine.encode(turned), engine.encode(Image.fromarray(grey)), atol=1e-4)
     clear = Image.new("RGBA", (54, 54), (200, 0, 0, 0))
     for run, background in (("run", 0), ("pair", 255)):  # faces stand before black, chairs before white
-        opened = dcign.load(work / run)
+        opened = dcign.load(work / run, "cpu")
         np.testing.assert_allclose(
             opened.encode(clear), opened.encode(np.full((54, 54), background, np.uint8)), atol=1e-4
         )
@@ -170,7 +170,7 @@ def test_degrees_are_read_back_as_they_were_set(engine):
 
 
 def test_two_latents_go_round_a_circle_together_and_one_cannot_be_read_back(work):
-    engine = dcign.load(work / "pair")
+    engine = dcign.load(work / "pair", "cpu")
     posed = engine.set_degrees(np.zeros(8), {"azimuth": [45, -90], "light": 90})
     np.testing.assert_allclose(posed[:, :3], [[9, 15, 15], [9, 0, -30]], atol=1e-5)
     assert not posed[:, 3:].any()
@@ -180,13 +180,13 @@ def test_two_latents_go_round_a_circle_together_and_one_cannot_be_read_back(work
 
 
 def test_latents_that_had_to_be_found_are_the_ones_set(work):
-    posed = dcign.load(work / "found").set_degrees(np.zeros(200), {"azimuth": 90})
+    posed = dcign.load(work / "found", "cpu").set_degrees(np.zeros(200), {"azimuth": 90})
     assert posed[42] == 40
     assert not np.delete(posed, 42).any()
 
 
 def test_a_run_without_calibration_encodes_and_decodes_but_knows_no_degrees(work, face):
-    engine = dcign.load(work / "uncalibrated")
+    engine = dcign.load(work / "uncalibrated", "cpu")
     assert engine.factors == ()
     assert engine.ranges == {}
     assert engine.directions.shape == (0, 6)
@@ -205,14 +205,14 @@ def test_directions_of_identity_add_to_codes(engine, face):
 
 def test_weights_newer_than_the_calibration_are_pointed_out(work, face):
     with pytest.warns(UserWarning, match="calibrated at step 7 and is at step 9"):
-        dcign.load(work / "older").rerender(face, azimuth=0)
+        dcign.load(work / "older", "cpu").rerender(face, azimuth=0)
 
 
 def test_a_calibration_of_another_code_is_refused(work, face):
     with pytest.raises(RunError, match=r"azimuth: expected a calibration of 1 latents.* found one of 2"):
-        dcign.load(work / "other").rerender(face, azimuth=0)
+        dcign.load(work / "other", "cpu").rerender(face, azimuth=0)
     with pytest.raises(RunError, match=r"expected directions of 7 latents.* found 9"):
-        _ = dcign.load(work / "other").directions
+        _ = dcign.load(work / "other", "cpu").directions
 
 
 @pytest.mark.parametrize(
@@ -279,6 +279,6 @@ def test_angles_that_cannot_be_set_are_refused_by_name(engine, face, angles, mes
 
 def test_what_is_no_run_is_refused(work):
     with pytest.raises(RunError, match="nowhere: expected a folder written by `dcign train`"):
-        dcign.load(work / "nowhere")
+        dcign.load(work / "nowhere", "cpu")
     with pytest.raises(BadInput, match="device: expected one of auto, cpu, cuda, found 'gpu'"):
         dcign.load(work / "run", "gpu")

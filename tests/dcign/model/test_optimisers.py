@@ -191,6 +191,7 @@ def test_a_run_resumes_bit_for_bit(tmp_path, optimizer, kept):
         weight_average=0.9,
         precision="fp32",
         picture_every=0.0,
+        device="cpu",
     )
 
     def go(folder, **changes):

@@ -35,7 +35,7 @@ def without_config(content):
 def test_training_overfits_one_mini_batch(tmp_path):
     """The active latents learn what differs between the images: better than any one picture for all of them."""
     data = open_data_set(write_synthetic(tmp_path / "shards", size=86, counts={"azimuth": 1}))
-    config = TrainConfig(steps=300, widths=(8, 8, 8), code="azimuth:2,rest:5", precision="fp32", seed=1)
+    config = TrainConfig(steps=300, widths=(8, 8, 8), code="azimuth:2,rest:5", precision="fp32", seed=1, device="cpu")
     outcome = train(data, tmp_path / "run", config, say=lambda _: None, progress=False)
     assert (outcome.step, outcome.signal) == (300, None)
     errors = [line["factors"]["azimuth"]["reconstruction"] for line in stats(tmp_path / "run")]

@@ -157,7 +157,7 @@ def test_a_finished_run_finishes_at_once_and_goes_on_when_asked(shards, tmp_path
     assert "is trained: step 4 of 4" in said
     go(shards, tmp_path, steps=2)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert go(shards, tmp_path, steps=6, checkpoint_every=3, device="cpu")[0].step == 6
+    assert go(shards, tmp_path, steps=6, checkpoint_every=3, device="auto")[0].step == 6
 
 
 def test_a_truncated_newest_checkpoint_falls_back_and_says_so(shards, tmp_path):

@@ -71,7 +71,7 @@ def test_the_starts_are_the_codes_that_the_run_gives_the_images(dcign, work):
     engine = json.loads((work / "codes" / ENGINE).read_text())
     (start,) = engine["starts"]
     pixels = load_grey(work / "ann.png", 54, 0.0)
-    np.testing.assert_array_equal(np.float32(start["code"]), package.load(work / "run").encode(pixels))
+    np.testing.assert_array_equal(np.float32(start["code"]), package.load(work / "run", "cpu").encode(pixels))
     with Image.open(work / "codes" / start["picture"]) as picture:
         np.testing.assert_array_equal(np.asarray(picture), np.round(pixels * 255).astype(np.uint8))
 
@@ -163,7 +163,7 @@ def test_the_first_unseen_objects_are_what_the_page_starts_from(monkeypatch, dci
     starts = json.loads((work / "objects" / ENGINE).read_text())["starts"]
     assert [start["name"] for start in starts] == [f"unseen face {number}" for number in (1, 2, 3, 4)]
     for k, start in enumerate(starts, 1):
-        expected = package.load(work / "run").encode(np.full((54, 54), 51 * k, np.uint8))
+        expected = package.load(work / "run", "cpu").encode(np.full((54, 54), 51 * k, np.uint8))
         np.testing.assert_array_equal(np.float32(start["code"]), expected)
 
 

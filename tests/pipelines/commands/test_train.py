@@ -12,7 +12,7 @@ from dcign.config import CHOICES, TrainConfig
 from pipelines import cli
 from pipelines.commands.train import HELP, command
 
-QUICK = ["--widths", "4/3/2", "--precision", "fp32"]
+QUICK = ["--widths", "4/3/2", "--precision", "fp32", "--device", "cpu"]
 
 
 def dcign(monkeypatch, *arguments):

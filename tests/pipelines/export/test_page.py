@@ -150,7 +150,7 @@ def test_all_sliders_together_on_another_image_and_reset(page, work, tmp_path):
         word for name, value in SLIDERS.items() if "dir" in name for word in ("--direction", f"{name[-1]}={value}")
     ]
     wanted = rerendered(work, tmp_path, work / "bob.png", *words)
-    engine = package.load(work / "run")
+    engine = package.load(work / "run", "cpu")
     page.get_by_title("bob.png").click()
     page.wait_for_function(IDLE)
     for name, value in SLIDERS.items():
@@ -188,7 +188,7 @@ def test_own_images_are_encoded_in_the_browser(page, work, tmp_path):
     wide = np.stack([np.pad(face, ((0, 0), (30, 40)))] * 3, axis=-1)
     wide[..., 1] //= 2  # the weights of the colours matter
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    engine = package.load(work / "run")
+    engine = package.load(work / "run", "cpu")
     for path in (work / "bob.png", tmp_path / "wide.png"):
         page.set_input_files("#file", path)
         page.locator("#status").filter(has_text=path.name).wait_for(state="attached")
@@ -224,7 +224,7 @@ def test_it_fits_a_phone_and_answers_to_a_finger(browser, web):
 
 
 def test_without_calibration_it_still_decodes(browser, web, work):
-    engine = package.load(work / "uncalibrated")
+    engine = package.load(work / "uncalibrated", "cpu")
     with opened(browser, web, "plain/") as page:
         assert page.locator("input[type=range]").count() == 0
         assert "no sliders in degrees" in page.locator("header").inner_text()
@@ -296,7 +296,7 @@ def test_codes_are_moved_and_read_as_in_python(browser, web, tmp_path):
         page.problems.clear()  # a page of mere text asks for an icon that there is none of
     moved = [sliders.apply_sliders(code, knobs, settings) for code, settings in zip(codes, asked, strict=True)]
     np.testing.assert_array_equal(np.float32(found[0]), moved)
-    read = package.load(run.folder).degrees(codes)
+    read = package.load(run.folder, "cpu").degrees(codes)
     assert set(read) == {"azimuth", "elevation"}
     for name, degrees in read.items():
         np.testing.assert_allclose([each[name] for each in found[1]], degrees, atol=1e-6)
