@@ -1,7 +1,8 @@
 """Device and number format of the computation, and how a CPU is prepared for it.
 
 bfloat16 goes through autocast: weights, optimiser, the two heads, the graphics code and the objective stay float32;
-only convolutions and what lies between them are rounded.
+only convolutions and what lies between them are rounded. float32 is float32: NVIDIA's TF32, which torch takes for
+convolutions unless told otherwise, is off wherever a device was chosen here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ctypes
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,12 +21,33 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device for 'cpu', 'cuda' or 'auto' (a CUDA GPU if there is one); RunError if it is absent."""
+    """Return the device for 'cpu', 'cuda' or 'auto' (a CUDA GPU if there is one); RunError if it is absent.
+
+    On a GPU float32 is not rounded from then on: see `allow_tf32`.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise ArgumentError("device", "expected a CUDA GPU that torch can use, found none; see `dcign doctor`", "cuda")
+    if name == "cuda":
+        allow_tf32()
     return torch.device(name)
+
+
+def allow_tf32(convolutions: bool = False, products: bool = False) -> None:
+    """Say where GPUs may round float32 to the 10 bits of TF32 on its way into a multiplication; by default nowhere.
+
+    This holds for the whole process. Of torch's two interfaces to it only the newer is used where there is one (2.9):
+    once that has been used, torch refuses to answer through the older, `torch.backends.cudnn.flags` included.
+    """
+    cudnn: Any = torch.backends.cudnn  # whose types tell less than it has
+    matmul: Any = torch.backends.cuda.matmul
+    if hasattr(torch.backends, "fp32_precision"):
+        matmul.fp32_precision = "tf32" if products else "ieee"
+        for operations in (cudnn, cudnn.conv, cudnn.rnn):
+            operations.fp32_precision = "tf32" if convolutions else "ieee"
+    else:
+        cudnn.allow_tf32, matmul.allow_tf32 = convolutions, products
 
 
 def resolve_precision(name: str, device: torch.device) -> str:

@@ -82,7 +82,6 @@ def _train(
         prepare_cpu()
     else:
         torch.backends.cudnn.benchmark = True  # shapes never change
-        torch.backends.cudnn.allow_tf32 = False  # fp32 is fp32
     config = dataclasses.replace(config, precision=precision)  # a run keeps it, on whatever machine it goes on
     if config.accumulate == 1:
         config = dataclasses.replace(config, accumulate=ranks.count)  # one mini-batch a rank

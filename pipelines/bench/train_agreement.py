@@ -9,7 +9,7 @@ one program are recorded, and repeated by the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -26,11 +26,10 @@ from pipelines.bench.train_loops import Setting, Training
 def curve(setting: Setting, program: str, steps: int) -> list[float]:
     """Return the bound of each of the first steps, in nats an image; program 'plain' or 'fp32'."""
     training = Training(setting)
-    with exact_float32():
-        if program == "plain":
-            bounds = list(islice(training.plain_steps(), steps))
-        else:
-            bounds = [float(terms[:, :2].sum()) for terms in islice(training.steps("fp32"), steps)]
+    if program == "plain":
+        bounds = list(islice(training.plain_steps(), steps))
+    else:
+        bounds = [float(terms[:, :2].sum()) for terms in islice(training.steps("fp32"), steps)]
     return [bound / training.data.batch_size for bound in bounds]
 
 
@@ -55,21 +54,20 @@ def gradient_differences(setting: Setting, exact: bool = False) -> dict[str, Any
         (bound + pull).backward()
         return _gradients(model)
 
-    with exact_float32():
-        with RecordChoices() as ours_chose:
-            gradients(model, images, active, noise, training.config, "fp32")
-        ours = _gradients(model)
-        alike = RepeatChoices(ours_chose)
-        theirs = plain(torch.float32, alike)
-        found: dict[str, Any] = {
-            "ours to plain": _differences(names, ours, theirs),
-            "turned": alike.turned,
-            "with turned": _differences(names, ours, plain(torch.float32, nullcontext())),
-        }
-        if exact:
-            truth = plain(torch.float64, RepeatChoices(ours_chose))
-            found["plain to float64"] = _differences(names, theirs, truth)
-            found["ours to float64"] = _differences(names, ours, truth)
+    with RecordChoices() as ours_chose:
+        gradients(model, images, active, noise, training.config, "fp32")
+    ours = _gradients(model)
+    alike = RepeatChoices(ours_chose)
+    theirs = plain(torch.float32, alike)
+    found: dict[str, Any] = {
+        "ours to plain": _differences(names, ours, theirs),
+        "turned": alike.turned,
+        "with turned": _differences(names, ours, plain(torch.float32, nullcontext())),
+    }
+    if exact:
+        truth = plain(torch.float64, RepeatChoices(ours_chose))
+        found["plain to float64"] = _differences(names, theirs, truth)
+        found["ours to float64"] = _differences(names, ours, truth)
     return found
 
 
@@ -82,13 +80,6 @@ def _differences(names: list[str], found: list[Tensor], expected: list[Tensor]) 
         name: float((a - b).norm() / b.norm().clamp(min=1e-30))
         for name, a, b in zip(names, found, expected, strict=True)
     }
-
-
-@contextmanager
-def exact_float32() -> Iterator[None]:
-    """Turn off TF32, which CUDA convolutions otherwise use for float32."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
-        yield
 
 
 class RecordChoices(TorchFunctionMode):

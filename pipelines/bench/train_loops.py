@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 
 from dcign.config import TrainConfig
 from dcign.model.code import CodeLayout
-from dcign.model.devices import has_native_bf16, prepare_cpu, resolve_device
+from dcign.model.devices import allow_tf32, has_native_bf16, prepare_cpu, resolve_device
 from dcign.model.optimisers import make_optimiser
 from dcign.model.paper_network import PaperDCIGN
 from dcign.training.cuda_graph import open_step, plain_step
@@ -104,7 +104,6 @@ class Training:
             prepare_cpu()
         else:
             torch.backends.cudnn.benchmark = True
-            torch.backends.cudnn.allow_tf32 = False
         model = self.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = make_optimiser(model.named_parameters(), self.config)
         optimiser.zero_grad()
@@ -171,7 +170,7 @@ def seconds_a_step(setting: Setting, program: str, steps: int) -> tuple[float, f
     name, _, without = program.partition(" without ")
     running: Generator[Any, None, None]
     if name == PLAIN:
-        torch.backends.cudnn.allow_tf32 = not without  # convolutions have it, unless one says otherwise
+        allow_tf32(convolutions=not without)  # as torch has it, unless one says otherwise
         running = training.plain_steps()
     else:
         running = training.steps(name, graph=not without)
@@ -256,12 +255,11 @@ def _fastest(work: Callable[[], object], device: torch.device, seconds: float) -
 
 @contextmanager
 def _float32_products(tf32: bool) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    allow_tf32(products=tf32)
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        allow_tf32()
 
 
 class PlainDCIGN(nn.Module):
