@@ -7,7 +7,8 @@ algorithms before the capture.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -45,7 +46,7 @@ class GraphedStep:
                 step(*self.inputs)
         torch.cuda.current_stream().wait_stream(aside)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with capture(self.graph):
             self.terms = step(*self.inputs)
 
     def __call__(self, images: Tensor, active: Tensor, noise: Tensor) -> Tensor:
@@ -56,6 +57,28 @@ class GraphedStep:
     def _fill(self, *values: Tensor) -> None:
         for place, value in zip(self.inputs, values, strict=True):
             place.copy_(value)
+
+
+@contextmanager
+def capture(graph: torch.cuda.CUDAGraph) -> Iterator[None]:
+    """Capture what is launched into `graph`; afterwards the current stream is the one that it was.
+
+    `torch.cuda.graph` leaves its own stream current when a capture fails: all later work would go there, unseen by the
+    other streams, which wait for the usual one.
+    """
+    before = torch.cuda.current_stream()
+    try:
+        with torch.cuda.graph(graph):
+            yield
+    finally:
+        torch.cuda.set_stream(before)
+
+
+def first_error(error: BaseException) -> BaseException:
+    """Return what went wrong first. A capture that fails ends in an error of its own, which hides it."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def open_step(
@@ -76,6 +99,10 @@ def open_step(
     try:
         return GraphedStep(step, images, active, torch.zeros(batch, device=device))
     except RuntimeError as error:
+        cause = first_error(error)
+        if not isinstance(cause, Exception):
+            raise cause from None  # Ctrl-C
         torch.cuda.synchronize()
-        say(f"No CUDA graph could be made ({str(error).splitlines()[0]}); every step is launched piece by piece.")
+        what = (str(cause).splitlines() or [type(cause).__name__])[0]
+        say(f"No CUDA graph could be made ({what}); every step is launched piece by piece.")
         return step

@@ -1,5 +1,7 @@
 """The step that training calls: plain on a CPU, a CUDA graph on a GPU, the same numbers."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from dcign.config import TrainConfig
 from dcign.model.optimisers import make_optimiser
 from dcign.model.paper_network import PaperDCIGN
 from dcign.model.step import gradients
-from dcign.training.cuda_graph import GraphedStep, open_step, plain_step
+from dcign.training.cuda_graph import WARM_UP, GraphedStep, capture, open_step, plain_step
 from dcign.training.order import to_float
 
 N, Z, SIZE = 4, 5, 54
@@ -33,26 +35,92 @@ def test_on_a_cpu_it_is_the_step_as_written():
     assert all(torch.equal(a, p.grad) for a, p in zip(found, model.parameters(), strict=True))
 
 
-def test_a_graph_that_cannot_be_made_leaves_the_plain_step(monkeypatch):
-    def refuse(*_):
-        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+class Stream:
+    """A stream of a CUDA that only keeps account of which one is current."""
 
-    model, images, active, noise = material()
-    monkeypatch.setattr("dcign.training.cuda_graph.GraphedStep", refuse)
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    monkeypatch.setattr(torch, "zeros", lambda *shape, **_: None)
-    said = []
+    current = None
 
-    class Cuda:
-        type = "cuda"
+    def __init__(self):
+        self.before = None
 
-    step = open_step(model, CONFIG, "fp32", (N, Z), Cuda(), said.append)
-    assert said == [
-        "No CUDA graph could be made (operation not permitted when stream is capturing); every step is launched piece "
-        "by piece."
-    ]
-    monkeypatch.undo()
-    assert torch.isfinite(step(images, active, noise)).all()
+    def wait_stream(self, other):
+        pass
+
+    def __enter__(self):
+        self.before, Stream.current = Stream.current, self
+
+    def __exit__(self, *_):
+        Stream.current = self.before
+
+
+class Capture(Stream):
+    """A capture that goes wrong as torch's does: its end raises too, and its stream stays the current one."""
+
+    def __init__(self, graph):
+        super().__init__()
+
+    def __exit__(self, kind, error, traceback):
+        if error is not None:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+        super().__exit__()
+
+
+@pytest.fixture
+def usual(monkeypatch):
+    """The usual stream of a CUDA that launches nothing."""
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, "zeros", lambda *shape, device=None, **options: zeros(*shape, **options))
+    monkeypatch.setattr(Stream, "current", Stream())
+    for name, value in {
+        "Stream": Stream, "stream": lambda stream: stream, "CUDAGraph": object, "graph": Capture,
+        "current_stream": lambda: Stream.current, "synchronize": lambda: None,
+        "set_stream": lambda stream: setattr(Stream, "current", stream),
+    }.items():  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, value)
+    return Stream.current
+
+
+CUDA = SimpleNamespace(type="cuda")
+
+
+def open_a_step_that(monkeypatch, fails_with):
+    """Open the step on that CUDA, where the capture raises `fails_with`: the step, what is said, streams of calls."""
+    said, streams = [], []
+
+    def watched(*arguments):
+        streams.append(Stream.current)
+        if type(Stream.current) is Capture:
+            raise fails_with
+        return gradients(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dcign.training.cuda_graph.gradients", watched)
+        return open_step(material()[0], CONFIG, "fp32", (N, Z), CUDA, said.append), said, streams
+
+
+@pytest.mark.parametrize(
+    "cause", [RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore"), ValueError()]
+)
+def test_a_capture_that_fails_names_its_cause_and_leaves_the_plain_step_on_the_usual_stream(monkeypatch, usual, cause):
+    step, said, streams = open_a_step_that(monkeypatch, cause)
+    what = str(cause).split("\n")[0] or "ValueError"
+    assert said == [f"No CUDA graph could be made ({what}); every step is launched piece by piece."]
+    assert len(streams) == WARM_UP + 1
+    assert usual not in streams
+    assert Stream.current is usual
+    assert torch.isfinite(step(*material()[1:])).all()
+
+
+def test_ctrl_c_in_a_capture_is_no_reason_to_go_on_without(monkeypatch, usual):
+    with pytest.raises(KeyboardInterrupt):
+        open_a_step_that(monkeypatch, KeyboardInterrupt())
+    assert Stream.current is usual
+
+
+def test_a_capture_that_succeeds_ends_on_the_usual_stream(usual):
+    with capture(torch.cuda.CUDAGraph()):
+        assert type(Stream.current) is Capture
+    assert Stream.current is usual
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
