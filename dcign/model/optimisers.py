@@ -42,6 +42,7 @@ import torch
 from torch import Tensor, nn
 
 from dcign.config import TrainConfig
+from dcign.model.newton_schulz import SHORTEST, as_wide_matrix, batches, length_of_one, whiten
 
 EPSILON = 1e-8
 
@@ -168,32 +169,49 @@ class Muon(Optimiser):
     BUFFERS = ("mean",)  # m
     LENGTH = 0.2  # root mean square of an update's entries at a learning rate of 1, about that of Adam
 
+    def __init__(
+        self, named_parameters: Iterable[tuple[str, nn.Parameter]], *positional: float, **settings: float
+    ) -> None:
+        super().__init__(named_parameters, *positional, **settings)
+        matrices = [as_wide_matrix(parameter.detach()) for parameter in self.parameters]
+        lengths = [self.LENGTH * math.sqrt(matrix.shape[1]) for matrix in matrices]  # of an update's every direction
+        one = matrices[0]
+
+        single = [number for number, matrix in enumerate(matrices) if len(matrix) == 1]  # biases and single outputs
+        counts = torch.tensor([matrices[number].numel() for number in single], dtype=torch.int64)
+        self._owner = torch.repeat_interleave(counts).to(one.device)  # of each of their numbers, all in a row
+        self._single = single, one.new_tensor([length_of_one() * lengths[number] for number in single])
+
+        several = [number for number, matrix in enumerate(matrices) if len(matrix) > 1]
+        self._several: list[tuple[list[int], Tensor]] = []
+        for batch in batches([len(matrices[number]) for number in several], one.device.type):
+            numbers = [several[place] for place in batch]
+            self._several.append((numbers, one.new_tensor([lengths[number] for number in numbers])))
+
     def _update(self, gradients: list[Tensor]) -> None:
         torch._foreach_lerp_(self.buffers["mean"], gradients, self.momentum_decay)
-        for parameter, mean in zip(self.parameters, self.buffers["mean"], strict=True):
-            matrix = mean.flatten(1) if mean.ndim > 1 else mean[None]
-            scale = self.LENGTH * math.sqrt(max(matrix.shape))
-            parameter.add_(orthogonal(matrix).view_as(parameter), alpha=-self.learning_rate * scale)
+        if self._single[0]:
+            self._update_single(*self._single)
+        for numbers, lengths in self._several:
+            self._update_several(numbers, lengths)
 
+    def _update_single(self, numbers: list[int], lengths: Tensor) -> None:
+        """Update what has one row or column, and so one direction, which is itself."""
+        means = [as_wide_matrix(self.buffers["mean"][number])[0] for number in numbers]
+        norms = torch.stack(torch._foreach_norm(means)).clamp_(min=SHORTEST)
+        factors = -self.learning_rate * lengths / norms
+        changes = torch.cat(means).mul_(factors[self._owner]).split([len(mean) for mean in means])
+        torch._foreach_add_([as_wide_matrix(self.parameters[number])[0] for number in numbers], list(changes))
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """About the nearest matrix with orthogonal rows (or columns, if it has more rows) of length 1: (R, C) -> (R, C).
-
-    Five steps of Newton and Schulz' iteration with the coefficients of Jordan et al. (2024): every singular value s
-    becomes a s + b s^3 + c s^5, and ends between 0.7 and 1.2 unless it was tiny. They are taken on the small square
-    M M^T, so that the large matrix is multiplied twice instead of ten times. Zeros stay zeros.
-    """
-    if matrix.shape[0] > matrix.shape[1]:
-        return orthogonal(matrix.T).T
-    a, b, c = 3.4445, -4.7750, 2.0315
-    matrix = matrix / (torch.linalg.vector_norm(matrix) + 1e-30)
-    square = matrix @ matrix.T  # S^2 in the basis of U, as is all that follows
-    product = identity = torch.eye(len(square), dtype=matrix.dtype, device=matrix.device)
-    for _ in range(5):
-        step = a * identity + b * square + c * (square @ square)
-        product = step @ product
-        square = step @ square @ step
-    return product @ matrix
+    def _update_several(self, numbers: list[int], lengths: Tensor) -> None:
+        """Update matrices whose squares make one batch, padded to the first."""
+        means = [as_wide_matrix(self.buffers["mean"][number]) for number in numbers]
+        squares = means[0].new_zeros(len(means), len(means[0]), len(means[0]))
+        for mean, square in zip(means, squares, strict=True):
+            torch.mm(mean, mean.T, out=square[: len(mean), : len(mean)])
+        factors = whiten(squares).mul_((-self.learning_rate * lengths)[:, None, None])
+        for number, mean, factor in zip(numbers, means, factors, strict=True):
+            as_wide_matrix(self.parameters[number]).addmm_(factor[: len(mean), : len(mean)], mean)
 
 
 OPTIMISERS: dict[str, type[Optimiser]] = {"rmsprop-authors": RMSPropAuthors, "rmsprop": RMSProp, "muon": Muon}

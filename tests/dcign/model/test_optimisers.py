@@ -9,7 +9,7 @@ from shard_fixtures import write_synthetic
 
 from dcign.config import TrainConfig
 from dcign.errors import RunError
-from dcign.model.optimisers import Muon, RMSProp, RMSPropAuthors, make_optimiser, orthogonal, state_names
+from dcign.model.optimisers import Muon, RMSProp, RMSPropAuthors, make_optimiser, state_names
 from dcign.runs.checkpoint import list_checkpoints, load_checkpoint
 from dcign.training.loop import train
 from render.shards.data_set import open_data_set
@@ -84,21 +84,60 @@ def test_the_literal_reading_is_torch_s_rmsprop():
     torch.testing.assert_close(optimiser.state()["velocity.x"], state["momentum_buffer"], rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("shape", [(4, 30), (30, 4), (7, 7), (1, 9)])
-def test_muon_takes_all_directions_with_about_equal_length(shape):
-    """From the singular values 1 to 1/100; the singular vectors stay."""
-    rng = np.random.default_rng(3)
-    u, _, v = np.linalg.svd(rng.normal(size=shape), full_matrices=False)
-    matrix = 1e6 * (u * np.geomspace(1, 0.01, min(shape))) @ v
-    found = u.T @ orthogonal(torch.tensor(matrix)).numpy() @ v.T
-    lengths = found.diagonal()
-    np.testing.assert_allclose(found, np.diag(lengths), atol=1e-9)
-    assert (lengths > 0.4).all()
-    assert (lengths < 1.3).all()
+def plain_muon(named, momentum_decay=0.1, learning_rate=1e-3):
+    """The formulas as they are written, a parameter at a time; yields the parameters after each update it is sent."""
+    parameters = {name: x.detach().clone() for name, x in named.items()}
+    means = {name: torch.zeros_like(x) for name, x in named.items()}
+    gradients = yield
+    while True:
+        for name, x in parameters.items():
+            means[name] = (1 - momentum_decay) * means[name] + momentum_decay * gradients[name]
+            matrix = means[name].flatten(1) if x.ndim > 1 else means[name][None]
+            rows, columns = matrix.shape
+            matrix = matrix / (matrix.norm() + 1e-30)
+            for _ in range(5):
+                square = matrix @ matrix.T
+                matrix = 3.4445 * matrix + (-4.7750 * square + 2.0315 * square @ square) @ matrix
+            parameters[name] = x - learning_rate * 0.2 * max(rows, columns) ** 0.5 * matrix.view(x.shape)
+        gradients = yield parameters
 
 
-def test_muon_leaves_what_has_no_gradient():
-    assert not orthogonal(torch.zeros(3, 5)).any()
+SHAPES = [(9,), (1,), (4, 1, 5, 5), (7, 4, 5, 5), (1, 6, 7, 7), (30, 8), (8, 30), (70, 90), (100, 80), (75, 1), (7, 7)]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_fifty_updates_of_muon_are_those_of_its_formulas(dtype, tolerance):
+    generator = torch.Generator().manual_seed(5)
+    named = {}
+    for shape in SHAPES:
+        start = torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+        start = start.contiguous(memory_format=torch.channels_last) if start.ndim == 4 else start
+        named["x".join(map(str, shape))] = torch.nn.Parameter(start)
+    strides = [parameter.stride() for parameter in named.values()]
+    oracle = plain_muon({name: parameter.double() for name, parameter in named.items()})
+    next(oracle)
+    optimiser = Muon(named.items(), 1e-3)
+    for step in range(50):
+        gradients = {}
+        for name, parameter in named.items():
+            trend = torch.linspace(-1, 1, parameter.numel(), dtype=torch.float64).view(parameter.shape) * step
+            gradients[name] = 100 * (torch.randn(parameter.shape, generator=generator, dtype=torch.float64) + trend)
+            parameter.grad = torch.empty_like(parameter).copy_(gradients[name])
+        optimiser.step()
+        expected = oracle.send(gradients)
+    for name, parameter in named.items():
+        torch.testing.assert_close(parameter.detach().double(), expected[name], rtol=0, atol=tolerance)
+    assert [parameter.stride() for parameter in named.values()] == strides
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5,)])
+@pytest.mark.parametrize("size", [0.0, 1e-25, 1e-40])
+def test_muon_leaves_what_has_no_gradient_to_speak_of(shape, size):
+    parameter = torch.nn.Parameter(torch.ones(shape))
+    optimiser = Muon([("x", parameter)], learning_rate=1.0)
+    parameter.grad = torch.full(shape, size)
+    optimiser.step()
+    torch.testing.assert_close(parameter.detach(), torch.ones(shape), rtol=0, atol=1e-5)
 
 
 def test_an_update_of_muon_is_about_a_fifth_of_the_learning_rate_in_every_entry():
