@@ -60,9 +60,9 @@ def whiten(squares: Tensor) -> Tensor:
     for step in range(STEPS):
         x = torch.baddbmm(squares, squares, squares, beta=b, alpha=c)
         x.diagonal(dim1=1, dim2=2).add_(a)
-        product = x @ product if step else x
+        product = torch.bmm(x, product) if step else x
         if step < STEPS - 1:
-            squares = x @ squares @ x
+            squares = torch.bmm(torch.bmm(x, squares), x)
     return product * scale.sqrt_()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcign.config import DEVICES
+from dcign.config import CHOICES, DEVICES, TrainConfig
 from pipelines.bench.measuring import JSON_OUTPUT, ask, two_processes, write_json
 from pipelines.console import Numbers
 
@@ -41,11 +41,14 @@ KERNEL, TAPS, FOLDED_TAPS = 5, 49, 64  # encoder's side; a decoder kernel on the
     "--curve-widths", type=Numbers(3, "/"), metavar="A/B/C",
     show_default=f"{'/'.join(map(str, CURVE_WIDTHS))}; as --widths on a GPU", help="Of the network for that.",
 )  # fmt: skip
+@click.option(
+    "--optimizer", type=click.Choice(CHOICES["optimizer"]), default=TrainConfig.optimizer, help="As for `dcign train`."
+)
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="auto: a CUDA GPU if there is one.")
 @JSON_OUTPUT
 def command(
     shards: Path | None, widths: tuple[int, int, int], steps: int | None, curve_steps: int,
-    curve_widths: tuple[int, int, int] | None, device: str, output: Path | None,
+    curve_widths: tuple[int, int, int] | None, optimizer: str, device: str, output: Path | None,
 ) -> None:  # fmt: skip
     """Compare a training step with a plain one, and both with what the machine could do at most.
 
@@ -71,6 +74,7 @@ def command(
     \b
     Examples:
       dcign bench train
+      dcign bench train --optimizer muon --widths 24/32/40
       dcign bench train --device cuda -o train.json
     """
     from pipelines.bench.inputs import write_discs
@@ -84,15 +88,15 @@ def command(
         for name in data.manifest.shards:
             (shards / name).read_bytes()  # into the page cache, for both
         with two_processes() as (theirs, ours):
-            document = _compare(data, widths, steps, curve_steps, curve_widths, device, theirs, ours)
+            document = _compare(data, widths, steps, curve_steps, curve_widths, optimizer, device, theirs, ours)
     write_json(output, document)
 
 
 def _compare(
     data: DataSet, widths: tuple[int, int, int], steps: int | None, curve_steps: int,
-    curve_widths: tuple[int, int, int] | None, device: str, theirs: ProcessPoolExecutor, ours: ProcessPoolExecutor,
+    curve_widths: tuple[int, int, int] | None, optimizer: str, device: str,
+    theirs: ProcessPoolExecutor, ours: ProcessPoolExecutor,
 ) -> dict[str, Any]:  # fmt: skip
-    from dcign.config import TrainConfig
     from dcign.model.code import CodeLayout  # torch, from here on
     from dcign.model.paper_network import decoder_grid
     from pipelines.bench import train_agreement as agreeing
@@ -111,7 +115,7 @@ def _compare(
     _show_machine(machine, floors, data.batch_size)
 
     # --- speed: turn by turn
-    setting = loops.Setting(data.folder, device, widths)
+    setting = loops.Setting(data.folder, device, widths, optimizer)
     steps = steps or STEPS[machine["device"]]
     formats = [precision for precision in machine["precisions"] if precision != "tf32"]
     programs = {loops.PLAIN: "tf32" if "tf32" in floors else "fp32", **{precision: precision for precision in formats}}
@@ -132,8 +136,11 @@ def _compare(
     }
     _show_rows(rows, cuda, steps, "/".join(map(str, widths)))
 
+    updates = ask(ours, loops.cost_of_updates, setting)
+    _show_updates(updates, optimizer, cuda)
+
     # --- agreement
-    narrow = loops.Setting(data.folder, device, curve_widths or (widths if cuda else CURVE_WIDTHS))
+    narrow = loops.Setting(data.folder, device, curve_widths or (widths if cuda else CURVE_WIDTHS), optimizer)
     curves = [
         ask(pool, agreeing.curve, narrow, program, curve_steps)
         for pool, program in ((theirs, loops.PLAIN), (ours, "fp32"))
@@ -149,7 +156,8 @@ def _compare(
     _show_agreement(agreement)
     return {
         "widths": widths, "latents": latents, "size": data.size, "batch_size": data.batch_size, "steps": steps,
-        "programs": rows, "floors": floors, "agreement": agreement, **machine,
+        "optimizer": optimizer, "programs": rows, "updates": updates, "floors": floors, "agreement": agreement,
+        **machine,
     }  # fmt: skip
 
 
@@ -230,6 +238,12 @@ def _show_rows(rows: dict[str, dict[str, Any]], cuda: bool, steps: int, widths: 
             f"{found['share_of_matrix_peak']:>9.1%}{found['share_of_floor']:>10.1%}"
             f"{found['seconds_for_12000_steps']:>12.0f} s{wait}"
         )
+
+
+def _show_updates(updates: dict[str, dict[str, float]], optimizer: str, cuda: bool) -> None:
+    click.echo(f"\none update of the weights, {optimizer}: {'time' if cuda else 'CPU time'} and operations in it")
+    for program, found in updates.items():
+        click.echo(f"{program:<22}{1e3 * found['seconds']:>10.2f} ms{found['operations']:>10,.0f}")
 
 
 def _show_agreement(agreement: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ parameters one by one; the loss printed at every step, hence `.item()`. What the
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import re
@@ -35,8 +34,10 @@ from dcign.training.feeding import open_feed
 from dcign.training.loop import STATUS_EVERY
 from dcign.training.monitor import Status
 from dcign.training.order import MiniBatchOrder, noise_generator
+from pipelines.bench import train_updates
 from pipelines.bench.load_loops import NaiveShards
 from pipelines.bench.measuring import finish
+from pipelines.bench.plain_optimisers import make_plain_optimiser
 from render.shards.data_set import open_data_set
 
 PLAIN = "plain"
@@ -49,11 +50,12 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Setting:
-    """Shards, device and widths of the network; all else is as in `dcign train`."""
+    """Shards, device, widths of the network and optimiser; all else is as in `dcign train`."""
 
     shards: Path
     device: str
     widths: tuple[int, int, int]
+    optimizer: str = "rmsprop-authors"
 
 
 class Training:
@@ -63,7 +65,7 @@ class Training:
         self.data = open_data_set(setting.shards)
         self.device = resolve_device(setting.device)
         self.widths = setting.widths
-        self.config = TrainConfig(widths=setting.widths, device=setting.device)
+        self.config = TrainConfig(widths=setting.widths, device=setting.device, optimizer=setting.optimizer)
         layout = CodeLayout.for_object(self.data.object)
         self.order = MiniBatchOrder(
             {factor: self.data.count(factor) for factor in self.data.factors}, self.config.ratio, self.config.seed
@@ -131,7 +133,7 @@ class Training:
     def plain_steps(self) -> Generator[float, None, None]:
         """Run the plain program; yields the bound of each step."""
         model, config = self.plain_model(), self.config
-        optimiser = AuthorsRMSProp(model.parameters(), config.learning_rate, config.momentum_decay, config.update_decay)
+        optimiser = make_plain_optimiser(model.parameters(), config)
         return plain_steps(model, optimiser, self._loaded(), config.invariance_strength, self.device)
 
     def _loaded(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -159,6 +161,13 @@ class Training:
             images = next(loader)
             self.waited += time.perf_counter() - started
             yield images, self.active[self.order.at(step)[0]], self.noise(step)
+
+
+def cost_of_updates(setting: Setting) -> dict[str, dict[str, float]]:
+    """Measure one update of our network's weights, by the plain optimiser and by ours."""
+    training = Training(setting)
+    model = training.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return train_updates.measure(model.named_parameters(), training.config)
 
 
 def seconds_a_step(setting: Setting, program: str, steps: int) -> tuple[float, float]:
@@ -306,28 +315,6 @@ def clamp(values: Tensor, active: Tensor, strength: float) -> tuple[Tensor, Tens
     average = values.detach().mean(dim=0)
     pull = 0.5 * strength * ((values - average) ** 2 * ~active).sum()
     return torch.where(active, values, average), pull
-
-
-class AuthorsRMSProp(torch.optim.Optimizer):
-    """The authors' rmsprop, by the formulas in `dcign.model.optimisers`; stock Adam has epsilon outside the root."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, b1: float, b2: float) -> None:
-        super().__init__(parameters, {"lr": lr, "b1": b1, "b2": b2})
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update the weights once."""
-        for group in self.param_groups:
-            lr, b1, b2 = group["lr"], group["b1"], group["b2"]
-            for parameter in group["params"]:
-                state = self.state[parameter]
-                if not state:
-                    state["t"], state["m"], state["v"] = 0, torch.zeros_like(parameter), torch.zeros_like(parameter)
-                state["t"] += 1
-                state["m"].mul_(1 - b1).add_(parameter.grad, alpha=b1)
-                state["v"].mul_(1 - b2).addcmul_(parameter.grad, parameter.grad, value=b2)
-                correction = math.sqrt(1 - (1 - b2) ** state["t"]) / (1 - (1 - b1) ** state["t"])
-                parameter.addcdiv_(state["m"], (state["v"] + 1e-8).sqrt(), value=-lr * correction)
 
 
 def plain_steps(

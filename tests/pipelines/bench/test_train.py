@@ -12,12 +12,14 @@ from shard_fixtures import write_synthetic
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from dcign.config import TrainConfig
+from dcign.config import CHOICES, TrainConfig
+from dcign.model.optimisers import make_optimiser
 from dcign.model.paper_network import PaperDCIGN, UpConv
 from dcign.model.step import gradients
 from dcign.training.loop import train as train_run
 from dcign.training.order import to_float
 from pipelines.bench.inputs import write_discs
+from pipelines.bench.plain_optimisers import make_plain_optimiser
 from pipelines.bench.train import command, compare_curves, floor, layers, operations
 from pipelines.bench.train_agreement import RecordChoices, RepeatChoices, curve, gradient_differences
 from pipelines.bench.train_loops import PlainDCIGN, Setting, Training
@@ -45,7 +47,8 @@ def shards(tmp_path_factory):
 def document(shards, tmp_path_factory):
     """What the command writes at a tiny size."""
     path = tmp_path_factory.mktemp("document") / "train.json"
-    words = [shards, "--widths", "5/4/3", "--steps", 2, "--curve-steps", 12, "--curve-widths", "3/2/2", "-o", path]
+    words = [shards, "--widths", "5/4/3", "--steps", 2, "--curve-steps", 12, "--curve-widths", "3/2/2"]
+    words += ["--optimizer", "muon", "-o", path]
     done = CliRunner().invoke(command, list(map(str, words)), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "ours, fp32" in done.output
@@ -67,6 +70,32 @@ def test_the_document_holds_speed_floor_and_agreement(document):
     assert document["programs"]["fp32"]["asked"] == 2.3
     assert document["matrix_peak"]["fp32"] > 1e9
     assert document["bandwidth"] > 1e8
+
+
+def test_the_document_holds_the_cost_of_an_update(document):
+    assert document["optimizer"] == "muon"
+    plain, ours = document["updates"]["plain"], document["updates"]["ours"]
+    assert plain["operations"] > 10 * ours["operations"] > 0
+    assert plain["seconds"] > 0 < ours["seconds"]
+
+
+@pytest.mark.parametrize("optimizer", CHOICES["optimizer"])
+def test_fifty_updates_of_the_plain_optimisers_are_ours(optimizer):
+    config = TrainConfig(optimizer=optimizer, learning_rate=1e-3)
+    ours, plain = (PaperDCIGN(WIDTHS, 7, 54).to(memory_format=torch.channels_last) for _ in range(2))
+    plain.load_state_dict(ours.state_dict())
+    start = [parameter.detach().clone() for parameter in ours.parameters()]
+    optimisers = make_optimiser(ours.named_parameters(), config), make_plain_optimiser(plain.parameters(), config)
+    for step in range(50):
+        torch.manual_seed(step)
+        for mine, theirs in zip(ours.parameters(), plain.parameters(), strict=True):
+            mine.grad = torch.randn_like(mine) * 10.0 ** (step % 5)
+            theirs.grad = mine.grad.clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    for mine, theirs, before in zip(ours.parameters(), plain.parameters(), start, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
+        assert (mine - before).abs().max() > (1e-3 if mine.numel() > 1 else 0)
 
 
 def test_the_document_compares_gradients_and_losses(document):
