@@ -131,8 +131,8 @@ class ModulatedDCIGN(DCIGN):
     def reset_parameters(self) -> None:
         """Set initial values: normal of variance 2 / fan-in (He et al., 2015) and no bias; blocks start as nothing.
 
-        The heads are N(0, 0.01) as the paper's, and so are the modulations, which start near 1 and 0, and what paints
-        the logits, which starts grey.
+        The heads are N(0, 0.01) as the paper's. So are the layer that takes the code, since latents that carry nothing
+        yet are noise of deviation 1; the modulations, which start near 1 and 0; and what paints the logits.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
@@ -143,7 +143,7 @@ class ModulatedDCIGN(DCIGN):
             if isinstance(module, Residual):
                 nn.init.zeros_(module.second.weight)
         last = self.decoder.doublings[-1]
-        for layer in (self.encoder.mean, self.encoder.logvar, *self.decoder.modulations, last):
+        for layer in (self.encoder.mean, self.encoder.logvar, self.decoder.first, *self.decoder.modulations, last):
             assert isinstance(layer, nn.Linear | nn.Conv2d)
             nn.init.normal_(layer.weight, 0.0, 0.01)
 
