@@ -16,7 +16,7 @@ DEFAULT_NETWORK = "paper"
 WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS, "modulated": (16, 24, 48, 96, 256)}
 LARGEST_WIDTH = 4096  # maps of a layer
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
-LATER = ("network", "invariance_unit", "front_first")  # files of earlier versions have no such settings
+LATER = ("network", "invariance_unit", "front_first", "deviation")  # files of earlier versions have no such settings
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
@@ -49,6 +49,7 @@ class TrainConfig:
     beta: float = 4.0  # factor on the divergence of beta-vae
     extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of azimuth, elevation and light
     likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.model.step`
+    deviation: float = 0.1  # of a pixel's grey value under the gaussian likelihood
     optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.model.optimisers`
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
     learning_rate_fall: int = 0  # last updates over which the learning rate falls to 0 in a straight line; 0: none
@@ -99,6 +100,7 @@ class TrainConfig:
         check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
         check(sum(self.ratio) <= LARGEST_BLOCK, "ratio", f"shares that sum to {LARGEST_BLOCK} at most", sum(self.ratio))
         check(0 < self.learning_rate < float("inf"), "learning_rate", "a positive number", self.learning_rate)
+        check(0.001 <= self.deviation <= 1, "deviation", "0.001 to 1", self.deviation)
         for name in ("invariance_strength", "beta", "extrinsic_divergence", "weight_decay", "picture_every"):
             found = getattr(self, name)
             check(0 <= found < float("inf"), name, "0 or a positive number", found)

@@ -35,8 +35,6 @@ from dcign.model.clamp import clamp
 from dcign.model.devices import autocast
 from dcign.model.interface import DCIGN
 
-GAUSSIAN_DEVIATION = 0.1  # of a pixel's grey value under the Gaussian likelihood: about a mini-batch's error early on
-
 
 def gradients(
     model: DCIGN, images: Tensor, active: Tensor, noise: Tensor, config: TrainConfig, precision: str = "fp32",
@@ -59,7 +57,7 @@ def gradients(
     z = sample(seen.mean, seen.logvar, seen.noise)
     with autocast(precision, images.device):
         logits = model.decode_logits(z)
-    error = reconstruction(logits, images, config.likelihood)
+    error = reconstruction(logits, images, config.likelihood, config.deviation)
     kl = divergence(seen.mean, seen.logvar, seen.share if weights is None else seen.share * weights)
     # 7. ... where `clamp` replaces the gradients of the clamped latents with their difference from the mean,
     # 8. and backpropagation goes on through the encoder with the modified gradient.
@@ -144,28 +142,29 @@ def sample(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     return mean + torch.exp(0.5 * logvar) * noise
 
 
-def reconstruction(logits: Tensor, images: Tensor, likelihood: str = "bernoulli") -> Tensor:
+def reconstruction(logits: Tensor, images: Tensor, likelihood: str = "bernoulli", deviation: float = 0.1) -> Tensor:
     """-log P(x | z) in nats under one of `LIKELIHOODS`, summed over pixels and images.
 
-    (N, 1, H, W) both, scalar out; p = sigmoid(logit). ValueError for an unknown likelihood.
+    (N, 1, H, W) both, scalar out; p = sigmoid(logit); `deviation` is that of a pixel's grey value under the Gaussian.
+    ValueError for an unknown likelihood.
     """
     if likelihood not in LIKELIHOODS:
         raise ValueError(f"likelihood: expected one of {', '.join(LIKELIHOODS)}, found {likelihood!r}")
-    return LIKELIHOODS[likelihood](logits.float(), images)
+    return LIKELIHOODS[likelihood](logits.float(), images, deviation)
 
 
-def bernoulli(logits: Tensor, images: Tensor) -> Tensor:
+def bernoulli(logits: Tensor, images: Tensor, deviation: float) -> Tensor:
     """Cross-entropy: -x log p - (1 - x) log(1 - p) = softplus(logit) - x logit."""
     return functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
 
 
-def gaussian(logits: Tensor, images: Tensor) -> Tensor:
-    """(x - p)^2 / (2 s^2) + log(s sqrt(2 pi)), s = GAUSSIAN_DEVIATION; a density, so it may be negative."""
-    error = (images - torch.sigmoid(logits)) / GAUSSIAN_DEVIATION
-    return 0.5 * error.square().sum() + images.numel() * math.log(GAUSSIAN_DEVIATION * math.sqrt(2 * math.pi))
+def gaussian(logits: Tensor, images: Tensor, deviation: float) -> Tensor:
+    """(x - p)^2 / (2 s^2) + log(s sqrt(2 pi)), s the deviation; a density, so it may be negative."""
+    error = (images - torch.sigmoid(logits)) / deviation
+    return 0.5 * error.square().sum() + images.numel() * math.log(deviation * math.sqrt(2 * math.pi))
 
 
-def calibrated(logits: Tensor, images: Tensor) -> Tensor:
+def calibrated(logits: Tensor, images: Tensor, deviation: float) -> Tensor:
     """`gaussian` with the deviation that suits the mini-batch best, its root mean squared error (Rybkin et al., 2021).
 
     Where n values have the mean squared error e, that is n / 2 (log(2 pi e) + 1), so detail weighs more as e falls.
@@ -174,7 +173,7 @@ def calibrated(logits: Tensor, images: Tensor) -> Tensor:
     return 0.5 * images.numel() * (torch.log(2 * math.pi * error + 1e-8) + 1.0)
 
 
-LIKELIHOODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
     "bernoulli": bernoulli,
     "gaussian": gaussian,
     "calibrated": calibrated,

@@ -78,6 +78,7 @@ def diagnose(
     held_out: Mapping[str, int],
     *,
     likelihood: str,
+    deviation: float = 0.1,
     seed: int,
     precision: str,
     device: torch.device,
@@ -111,7 +112,7 @@ def diagnose(
                 mean, logvar = model.encode(images)
                 logits = model.decode_logits(sample(mean, logvar, torch.from_numpy(noise).to(device)))
                 decoded = model.decode(mean)
-            error = reconstruction(logits, images, likelihood) / len(images)
+            error = reconstruction(logits, images, likelihood, deviation) / len(images)
             kl = divergence(mean, logvar, every) / len(images)
             squared = (decoded - images).square().mean()
             terms.append(torch.stack((error, kl, squared, inactive_variance(mean, active[minibatch.factor]))))

@@ -85,7 +85,8 @@ class Monitor:
         config = self.header.config
         return diagnose(
             self.looked_at, self.header.layout, self.data, self.held_out,
-            likelihood=config.likelihood, seed=config.seed, precision=self.precision, device=self.device,
+            likelihood=config.likelihood, deviation=config.deviation, seed=config.seed,
+            precision=self.precision, device=self.device,
         )  # fmt: skip
 
     def news(self, step: int, measures: dict[str, Any] | None) -> list[str]:

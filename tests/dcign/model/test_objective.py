@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from dcign.model.step import GAUSSIAN_DEVIATION, divergence, reconstruction, sample
+from dcign.model.step import divergence, reconstruction, sample
 
 
 def test_reconstruction_is_the_summed_bernoulli_cross_entropy():
@@ -24,7 +24,7 @@ def test_the_gaussian_reconstruction_is_that_of_torch_distributions(monkeypatch)
     images = torch.rand(3, 1, 4, 4, dtype=torch.float64)
     found = reconstruction(logits, images, "gaussian")
     (gradient,) = torch.autograd.grad(found, logits)
-    expected = -Normal(torch.sigmoid(logits), GAUSSIAN_DEVIATION).log_prob(images).sum()
+    expected = -Normal(torch.sigmoid(logits), 0.1).log_prob(images).sum()
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
     torch.testing.assert_close(gradient, *torch.autograd.grad(expected, logits), rtol=1e-10, atol=1e-12)
 
@@ -32,7 +32,7 @@ def test_the_gaussian_reconstruction_is_that_of_torch_distributions(monkeypatch)
 def test_a_gaussian_reconstruction_is_least_at_the_images_themselves():
     images = torch.tensor([[[[0.25, 0.75]]]])
     least = reconstruction(torch.logit(images), images, "gaussian")
-    assert float(least) == pytest.approx(-float(Normal(0.0, GAUSSIAN_DEVIATION).log_prob(torch.zeros(2)).sum()))
+    assert float(least) == pytest.approx(-float(Normal(0.0, 0.1).log_prob(torch.zeros(2)).sum()))
     for nudge in (-0.1, 0.1):
         assert reconstruction(torch.logit(images) + nudge, images, "gaussian") > least
 

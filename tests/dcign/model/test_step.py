@@ -10,7 +10,7 @@ import torch
 from dcign.config import TrainConfig
 from dcign.model.optimisers import RMSPropAuthors
 from dcign.model.paper_network import PaperDCIGN
-from dcign.model.step import GAUSSIAN_DEVIATION, gradients, inactive_variance
+from dcign.model.step import gradients, inactive_variance
 
 N, Z, SIZE = 3, 6, 54
 ACTIVE = torch.tensor([True, False, False, True, False, False])
@@ -84,7 +84,7 @@ def run(model, config, active=ACTIVE, batch=None):
 def error_of(logits, images, config):
     p = 1 / (1 + torch.exp(-logits))
     if config.likelihood == "gaussian":
-        s = GAUSSIAN_DEVIATION
+        s = 0.1
         return ((images - p) ** 2 / (2 * s**2) + math.log(s * math.sqrt(2 * math.pi))).sum()
     return -(images * p.log() + (1 - images) * (1 - p).log()).sum()
 
