@@ -1,14 +1,22 @@
-"""The cache on disk for what takes long to make: the built-in head, albedo fitted to other heads, CAD models read."""
+"""The cache on disk for what takes long to make: the built-in head, albedo fitted to other heads, CAD models read, ...
+
+Each file is an `.npz` that holds its own SHA-256, so that one which was damaged or altered counts as not there.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-from collections.abc import Callable
+import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from assets.files import replaced
 
@@ -18,6 +26,7 @@ KINDS = {
     "levels of detail": "lod-*.npz",
     "CAD models": "models/*.npz",
 }
+SHA256_SIZE = hashlib.sha256().digest_size  # bytes
 
 
 def cache_folder() -> Path:
@@ -25,15 +34,52 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dcign"
 
 
-def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Store what `write` puts into a file under `path`, whole or not at all: another process may be doing the same.
+def keep_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], packed: bool = False) -> None:
+    """Store named arrays for `read_arrays`, whole or not at all: another process may be doing the same.
 
     Where the cache cannot be written, nothing is stored.
+
+    packed  deflated, at the level that costs least
     """
+    file, method = io.BytesIO(), zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(file, "w", method, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+        archive.comment = bytes(SHA256_SIZE)  # the end of the file, where its SHA-256 goes
+    content = file.getbuffer()
+    content[-SHA256_SIZE:] = _sha256(path, content)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replaced(path, flush=False) as temporary, open(temporary, "wb") as file:
-            write(file)
+        with replaced(path, flush=False) as temporary:
+            temporary.write_bytes(content)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
+    """Read what `keep_arrays` stored under this very name; None unless every byte of the file is as it was written."""
+    try:
+        content = path.read_bytes()
+        if content[-SHA256_SIZE:] != _sha256(path, content):
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return dict(file)
+    except OSError:
+        return None
+
+
+def _sha256(path: Path, content: bytes | memoryview) -> bytes:
+    """SHA-256 of a file's name and of its content but for the end, where this hash stands."""
+    digest = hashlib.sha256(path.name.encode() + b"\0")
+    digest.update(memoryview(content)[:-SHA256_SIZE])
+    return digest.digest()
+
+
+def arrays_sha256(*arrays: NDArray[Any]) -> str:
+    """SHA-256 over arrays and their shapes, to name cached files after what they were made from."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from assets.cache import cache_folder, code_sha256, keep
+from assets import mesh
+from assets.cache import arrays_sha256, cache_folder, code_sha256, keep_arrays, read_arrays
 from assets.faces import reduction
 from assets.faces.catalog import FaceCatalog
 from assets.faces.reduction import on_vertices, reductions
@@ -42,7 +42,8 @@ POINTED = (
     (0, 30, 80),
     (0, -30, 0),
 )
-CODE = (__file__, similarity.__file__, reduction.__file__)  # that chooses
+REDUCTION = (reduction.__file__, mesh.__file__)  # code that reduces
+CODE = (__file__, similarity.__file__, *REDUCTION)  # that chooses
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +69,18 @@ def with_level_of_detail(catalog: FaceCatalog, size: int, draw: Draw) -> FaceCat
     """Return `catalog` with the fewest triangles of LADDER whose images of `size` pixels equal those of the whole mesh.
 
     That is, each of a fixed set of images stays within MOST_DIFFERENCE and LEAST_SSIM; the whole mesh stays if none do.
-    `draw` makes (size, size) images. The choice stands in `detail` of the catalog, and is kept on disk.
+    `draw` makes (size, size) images. The choice stands in `detail` of the catalog, and is kept on disk: one for each
+    size and distribution of faces, since those with expressions need more triangles than neutral ones.
     """
     path = _cache_path(catalog, size)
-    choice = _read(path, catalog.model)
-    if choice is None:
+    stored = read_arrays(path)
+    if stored is None:
         with threadpool_limits(1):  # with more, sums would depend on their number
             choice = choose_detail(catalog, size, draw)
-        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(choice).items()}
-        keep(path, lambda file: np.savez(file, **arrays))
+        keep_arrays(path, {name: np.asarray(value) for name, value in vars(choice).items()})
+    else:
+        difference, least_ssim = float(stored["mean_difference"]), float(stored["ssim"])
+        choice = Choice(stored["kept"], stored["triangles"], difference, least_ssim)
     whole = len(catalog.model.triangles)
     detail = {
         "triangles": len(choice.triangles) or whole,
@@ -91,11 +95,11 @@ def with_level_of_detail(catalog: FaceCatalog, size: int, draw: Draw) -> FaceCat
 
 def choose_detail(catalog: FaceCatalog, size: int, draw: Draw) -> Choice:
     """Choose the last reduction from fine to coarse before an image differs by too much."""
-    counts = [count for count in LADDER if count < len(catalog.model.triangles)]
-    scenes = list(_scenes(catalog, size)) if counts else []
+    ladder = reduced_meshes(catalog.model)
+    scenes = list(_scenes(catalog, size)) if ladder else []
     whole = [draw(scene) for scene in scenes]
     chosen = FULL
-    for kept, triangles in reductions(catalog.model, counts):
+    for kept, triangles in ladder:
         reduced = catalog.with_model(on_vertices(catalog.model, kept, triangles), {})
         difference, least_ssim = 0.0, 1.0
         for scene, image in zip(_scenes(reduced, size), whole, strict=True):
@@ -108,6 +112,24 @@ def choose_detail(catalog: FaceCatalog, size: int, draw: Draw) -> Choice:
     return chosen
 
 
+def reduced_meshes(model: MorphableModel) -> list[tuple[Index, Index]]:
+    """Reduce a model to each count of LADDER below its own, as `reductions` does, the finest first.
+
+    They depend on the mean face alone, and so are made once and kept on disk for every size and distribution of faces.
+    """
+    counts = [count for count in LADDER if count < len(model.triangles)]
+    if not counts:
+        return []
+    path = _path("lod-meshes", {"mean": _mean_sha256(model), "counts": counts, "code": code_sha256(*REDUCTION)})
+    stored = read_arrays(path)
+    if stored is None:
+        stored = {}
+        for k, (kept, triangles) in enumerate(reductions(model, counts)):
+            stored |= {f"kept-{k}": kept, f"triangles-{k}": triangles}
+        keep_arrays(path, stored)
+    return [(stored[f"kept-{k}"], stored[f"triangles-{k}"]) for k in range(len(counts))]
+
+
 def _scenes(catalog: FaceCatalog, size: int) -> Iterator[Scene]:
     """Yield the images to compare: of faces as different as the catalog has them, from in front and from elsewhere."""
     faces = catalog.choose(
@@ -118,29 +140,23 @@ def _scenes(catalog: FaceCatalog, size: int) -> Iterator[Scene]:
     poses = generator(0, "test", "detail", 0, "poses").uniform(low, high, (FACES, 2, 3))
     poses[:, 0] *= 0.1  # large and bright, and so most different
     poses[: len(POINTED), 1] = POINTED
-    for mesh, two in zip(catalog.meshes(faces.identity, faces.coefficients), poses.tolist(), strict=False):
+    for face, two in zip(catalog.meshes(faces.identity, faces.coefficients), poses.tolist(), strict=False):
         for azimuth, elevation, light in two:
-            yield Scene(mesh, azimuth, elevation, light, camera, Shading())
+            yield Scene(face, azimuth, elevation, light, camera, Shading())
 
 
 def _cache_path(catalog: FaceCatalog, size: int) -> Path:
     """Return the path of the choice; it changes with the models, with what is drawn and with the code that chooses."""
-    decisive: dict[str, Any] = {"models": catalog.models, "parts": catalog.parts, "sampling": catalog.sampling}
-    key = json.dumps({**decisive, "size": size, "code": code_sha256(*CODE)}, sort_keys=True)
-    return cache_folder() / f"lod-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+    models = {"models": catalog.models, "mean": _mean_sha256(catalog.model)}
+    drawn = {"parts": catalog.parts, "sampling": catalog.sampling, "size": size}
+    return _path("lod", {**models, **drawn, "code": code_sha256(*CODE)})
 
 
-def _read(path: Path, model: MorphableModel) -> Choice | None:
-    """Read the stored choice; None if there is none, it is damaged or fits another model."""
-    try:
-        with np.load(path) as file:
-            choice = Choice(file["kept"], file["triangles"], float(file["mean_difference"]), float(file["ssim"]))
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
-        return None
-    kept, triangles = choice.kept, choice.triangles
-    if not kept.dtype == triangles.dtype == np.int32 or kept.ndim != 1 or triangles.ndim != 2:
-        return None
-    if not kept.size and not triangles.size:
-        return choice
-    fits = triangles.size and triangles.shape[1] == 3 and 0 <= triangles.min() <= triangles.max() < len(kept)
-    return choice if fits and kept.min() >= 0 and kept.max() < len(model.shape_mean) else None
+def _mean_sha256(model: MorphableModel) -> str:
+    """SHA-256 of the mean face, on whose vertices every reduced mesh lies."""
+    return arrays_sha256(model.triangles, model.shape_mean, model.albedo_mean)
+
+
+def _path(kind: str, key: dict[str, Any]) -> Path:
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return cache_folder() / f"{kind}-{digest[:16]}.npz"

@@ -10,23 +10,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from assets.cache import cache_folder, code_sha256, keep
-from assets.mesh import Mesh, Surface, check_surface
+from assets.cache import cache_folder, code_sha256, keep_arrays, read_arrays
+from assets.mesh import Mesh, Surface
 
 LARGEST = 2 * 2**30  # bytes of all entries
 LEFT = 0.8  # share of it that stays when the entries used longest ago are removed
 LOOKED_AT_EVERY = 64 * 2**20  # bytes written by one process between two looks at the size of the cache
 HERE = Path(__file__).parent
 CODE = (HERE, HERE.parent / "archives.py", HERE.parent / "mesh.py")  # that turns files into meshes
-_COLUMNS = {"vertices": 3, "normals": 3, "albedo": 3, "uv": 2}
 _unseen = float(LOOKED_AT_EVERY)  # bytes written since this process last looked: it looks at its first entry
 
 
@@ -37,28 +35,20 @@ def folder() -> Path:
 
 def load_model(content: str, name: str) -> Mesh | None:
     """Return the mesh, as `name`, of the model whose files have the SHA-256 `content`; None unless cached whole."""
-    try:
-        path = _path(content)
-        with np.load(path, allow_pickle=False) as entry:
-            mesh = _mesh({key: entry[key] for key in entry.files}, name)
-        os.utime(path)
-        return mesh
-    except Exception:  # missing, cut short, of another user, ...: read the model itself
+    path = _path(content)
+    arrays = read_arrays(path)
+    if arrays is None:
         return None
+    with contextlib.suppress(OSError):  # of another user
+        os.utime(path)
+    return _mesh(arrays, name)
 
 
 def keep_model(content: str, mesh: Mesh) -> None:
     """Keep `mesh` for `load_model`, if there is a place for it."""
     global _unseen
     path = _path(content)
-
-    def write(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as npz:
-            for key, array in _arrays(mesh).items():  # level 1: a third of numpy's time, the same size
-                with npz.open(f"{key}.npy", "w") as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
-
-    keep(path, write)
+    keep_arrays(path, _arrays(mesh), packed=True)
     with contextlib.suppress(OSError):
         _unseen += path.stat().st_size
         if _unseen > LOOKED_AT_EVERY:
@@ -114,28 +104,20 @@ def _arrays(mesh: Mesh) -> dict[str, NDArray[Any]]:
 
 
 def _mesh(arrays: dict[str, NDArray[Any]], name: str) -> Mesh:
-    """Unpack the mesh from `_arrays`; raises some exception if they do not fit together."""
+    """Unpack the mesh from `_arrays`."""
     lengths, images = arrays["lengths"], arrays["images"]
     ends = dict(zip(("vertices", "triangles", "uv"), np.cumsum(lengths, axis=0).T, strict=True))
     ends |= {"normals": ends["vertices"], "albedo": ends["vertices"]}
-    for key, columns in (_COLUMNS | {"triangles": 3}).items():
-        kind = np.int32 if key == "triangles" else np.float32
-        if arrays[key].shape != (ends[key][-1], columns) or arrays[key].dtype != kind:
-            raise ValueError(f"{key}: {arrays[key].shape}")
     split = {key: np.split(arrays[key], ends[key][:-1]) for key in ends}
-    surfaces = []
-    for k, (count, _, uv_count) in enumerate(lengths):
-        image = arrays[f"image{images[k]}"] if images[k] >= 0 else None
-        if uv_count not in (0, count) or (image is not None and (image.dtype != np.uint8 or image.shape[2:] != (3,))):
-            raise ValueError("uv or texture")
-        surface = Surface(
+    surfaces = (
+        Surface(
             vertices=split["vertices"][k],
             triangles=split["triangles"][k],
             normals=split["normals"][k],
             albedo=split["albedo"][k],
-            uv=split["uv"][k] if uv_count else None,
-            texture=image,
+            uv=split["uv"][k] if lengths[k, 2] else None,
+            texture=arrays[f"image{image}"] if image >= 0 else None,
         )
-        check_surface(surface, name)
-        surfaces.append(surface)
+        for k, image in enumerate(images)
+    )
     return Mesh(name, tuple(surfaces))

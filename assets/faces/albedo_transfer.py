@@ -7,7 +7,6 @@ their albedo by the angle off the gaze.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
-from assets.cache import code_sha256, keep
+from assets.cache import arrays_sha256, code_sha256, keep_arrays, read_arrays
 from assets.faces import fitting
 from assets.faces.fitting import Array, Indices, Mask, fit_head, target_surface
 from assets.head.model import built_in_face_model, cache_path
@@ -38,6 +37,7 @@ BLOCK = 8192  # vertices
 # changes their look on purpose replaces it by any other 64 digits.
 BUILT_IN_ALBEDO = "87eba7c3ae0fbd887111d20d5dcfa40f4015baf434720d681f56e49b4271a89d"
 CODE = (__file__, fitting.__file__)  # that fits and lays on
+CSR = ("data", "indices", "indptr")  # arrays of a sparse matrix
 
 RADII = (0.9, 1.6)  # centimetres
 ROUNDNESS = 0.08  # largest RMS deviation from a sphere, as a share of its radius: the cornea bulges
@@ -58,11 +58,7 @@ def with_built_in_albedo(model: MorphableModel) -> MorphableModel:
         cavity = model.cavity
     outer = _without_vertices(model, cavity)
     with threadpool_limits(1):  # with more, sums would depend on their number
-        path, shape = _cache_path(outer), (len(outer.shape_mean), len(head.shape_mean))
-        source = _read(path, shape)
-        if source is None:
-            source = transfer_matrix(head, outer)
-            keep(path, lambda file: scipy.sparse.save_npz(file, source, compressed=False))
+        source = _kept_matrix(head, outer)
         source = scipy.sparse.identity(len(cavity), np.float32, "csr")[:, ~cavity] @ source
         modes = head.albedo.components.reshape(len(head.albedo), -1, 3)
         moved = np.empty((len(modes), 3 * len(model.shape_mean)), np.float32)
@@ -78,6 +74,18 @@ def _without_vertices(model: MorphableModel, left_out: Mask) -> MorphableModel:
     new = np.cumsum(~left_out) - 1
     kept = model.triangles[~left_out[model.triangles].any(axis=1)]
     return replace(model, shape_mean=model.shape_mean[~left_out], triangles=new[kept].astype(np.int32))
+
+
+def _kept_matrix(head: MorphableModel, model: MorphableModel) -> scipy.sparse.csr_matrix:
+    """Return `transfer_matrix`, from the cache if it is there."""
+    path = _cache_path(model)
+    stored = read_arrays(path)
+    if stored is None:
+        matrix = transfer_matrix(head, model)
+        stored = {name: getattr(matrix, name) for name in CSR}
+        keep_arrays(path, stored)
+    shape = len(model.shape_mean), len(head.shape_mean)
+    return scipy.sparse.csr_matrix(tuple(stored[name] for name in CSR), shape)
 
 
 def transfer_matrix(head: MorphableModel, model: MorphableModel) -> scipy.sparse.csr_matrix:
@@ -198,20 +206,8 @@ def _barycentric(points: Array, corners: Array) -> Array:
 
 def _cache_path(model: MorphableModel) -> Path:
     """Return the path of the matrix for `model`; it changes with the mean shape and with the code that fits to it."""
-    digest = hashlib.sha256(f"{cache_path().name} {code_sha256(*CODE)}".encode())
-    for array in (model.shape_mean, model.triangles):
-        digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-    return cache_path().with_name(f"albedo-{digest.hexdigest()[:16]}.npz")
-
-
-def _read(path: Path, shape: tuple[int, int]) -> scipy.sparse.csr_matrix | None:
-    """Read the stored matrix; None if there is none or it is damaged."""
-    try:
-        matrix = scipy.sparse.load_npz(path)
-        matrix.check_format(full_check=True)
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
-        return None
-    return matrix if matrix.shape == shape else None
+    key = f"{cache_path().name} {code_sha256(*CODE)} {arrays_sha256(model.shape_mean, model.triangles)}"
+    return cache_path().with_name(f"albedo-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz")
 
 
 @dataclass(frozen=True, eq=False)

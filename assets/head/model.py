@@ -7,7 +7,6 @@ Building takes seconds, so it is cached on disk.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from assets import mesh, morphable
-from assets.cache import cache_folder, code_sha256, keep, keep_newest
+from assets.cache import cache_folder, code_sha256, keep_arrays, keep_newest, read_arrays
 from assets.head.albedo import LIMBUS_ANGLE, PUPIL_ANGLE, albedo_modes, eyeball_albedo, skin_albedo, skin_paint
 from assets.head.expressions import expression_modes
 from assets.head.gaussian_process import Array
@@ -47,14 +46,14 @@ def built_in_face_model() -> MorphableModel:
     """Return the face model "built-in": 199 shape, 199 albedo modes, 44 expressions on about 16,000 vertices.
 
     It is read from `${XDG_CACHE_HOME:-~/.cache}/dcign/`, or built in a few seconds and stored there. The name of the
-    cache file holds a hash of the code that builds the model, so a stale file is never read; a damaged one is built
-    again; if the cache cannot be written, nothing is stored.
+    cache file holds a hash of the code that builds the model, so a stale file is never read; a damaged or altered one
+    is built again; if the cache cannot be written, nothing is stored.
     """
     path = cache_path()
-    stored = _read(path)
+    stored = read_arrays(path)
     if stored is None:
         stored = _arrays(build())
-        keep(path, lambda file: np.savez(file, **stored))  # type: ignore[arg-type]
+        keep_arrays(path, stored)
         keep_newest("built-in-face-*.npz", VERSIONS_KEPT)
     return MorphableModel(
         name="built-in",
@@ -178,12 +177,3 @@ def _arrays(model: MorphableModel) -> dict[str, NDArray]:
         model.expression.deviations,
     )
     return dict(zip(ARRAYS, values, strict=True))
-
-
-def _read(path: Path) -> dict[str, NDArray] | None:
-    """Read the arrays of a cache file; None if there is none or it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None

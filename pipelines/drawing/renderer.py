@@ -230,7 +230,7 @@ def with_detail(catalog: Catalog, size: int) -> Catalog:
 
 def _choose(catalog: FaceCatalog, size: int) -> FaceCatalog:
     """Choose it in a process of its own, with a bar of the images that may have to be compared."""
-    click.echo("Choosing the level of detail, once for this model and size.")
+    click.echo("Choosing the level of detail, once for these faces at this size.")
     meshes = 1 + sum(count < len(catalog.model.triangles) for count in LADDER)
     found: list[FaceCatalog] = []
     with Pool(_Choosing(catalog, size), 1) as pool, progress_bar("compare", 2 * FACES * meshes, "image") as bar:

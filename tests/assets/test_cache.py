@@ -1,4 +1,4 @@
-"""The names of cached files change with the code that fills them: no module that decides their content is forgotten."""
+"""Cached files come back byte for byte or not at all; their names change with all code that decides their content."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import inspect
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 import assets
-from assets.cache import code_sha256
+from assets.cache import arrays_sha256, code_sha256, keep_arrays, read_arrays
 from assets.cad import cache, models
 from assets.faces import albedo_transfer
 from assets.head import model
@@ -73,3 +74,65 @@ def test_the_name_changes_with_any_module_of_a_folder_and_with_new_ones(tmp_path
 def test_a_module_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         code_sha256(tmp_path / "gone.py")
+
+
+ARRAYS = {
+    "numbers": np.arange(12, dtype=np.int32).reshape(3, 4),
+    "words": np.array(["a", "bc"]),
+    "none": np.zeros((0, 3)),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_arrays_come_back_as_they_were(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / "folder" / "kept.npz"
+    keep_arrays(path, ARRAYS, packed)
+    found = read_arrays(path)
+    assert found is not None
+    assert list(found) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array)
+    content = path.read_bytes()
+    keep_arrays(path, ARRAYS, packed)
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == ["kept.npz"]
+    with np.load(path) as file:  # a plain .npz for everyone else
+        assert set(file.files) == set(ARRAYS)
+
+
+def test_a_byte_that_changed_anywhere_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "kept.npz"
+    keep_arrays(path, ARRAYS)
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert read_arrays(path) is None
+    for other in (b"", content[:-1], content[1:], content + b"\0"):
+        path.write_bytes(other)
+        assert read_arrays(path) is None
+
+
+def test_what_something_else_stored_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "kept.npz"
+    assert read_arrays(path) is None
+    np.savez(path, **ARRAYS)
+    assert read_arrays(path) is None
+    keep_arrays(path, ARRAYS)
+    assert read_arrays(path.rename(tmp_path / "other.npz")) is None  # another file's content
+    path.mkdir()
+    assert read_arrays(path) is None
+
+
+def test_a_place_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    keep_arrays(tmp_path / "file" / "kept.npz", ARRAYS)
+    (tmp_path / "folder").mkdir()
+    keep_arrays(tmp_path / "folder", ARRAYS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_the_hash_of_arrays_knows_their_shape_and_type() -> None:
+    arrays = [np.zeros(4, np.int32), np.zeros((2, 2), np.int32), np.zeros(4, np.float32), np.zeros(2, np.int64)]
+    assert len({arrays_sha256(array) for array in arrays}) == len(arrays)
+    assert arrays_sha256(np.arange(6).reshape(2, 3).T) == arrays_sha256(np.arange(6).reshape(2, 3).T.copy())

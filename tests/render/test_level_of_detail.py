@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,28 +134,55 @@ def test_another_size_or_another_model_is_another_choice(painted, cache, drawn):
         assert len(scenes) > count
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not an archive"])
-def test_a_damaged_choice_is_made_anew(painted, cache, drawn, damage):
+def kept(pattern="lod-[!m]*.npz"):
+    """The one file in the cache whose name fits."""
+    (path,) = cache_folder().glob(pattern)
+    return path
+
+
+def test_the_reduced_meshes_are_made_once_for_all_sizes_and_factors(cache, drawn, monkeypatch):
+    draw, _ = drawn
+    neutral, moved = small_face_catalog(), small_face_catalog(FaceSampling(expressions=True))
+    expected = [with_level_of_detail(catalog, SIZE, draw) for catalog in (neutral, moved)]
+    for path in cache_folder().glob("lod-[!m]*.npz"):
+        path.unlink()
+    monkeypatch.setattr(level_of_detail, "reductions", None)  # whatever reduces now fails
+    found = [with_level_of_detail(catalog, SIZE, draw) for catalog in (neutral, moved)]
+    with_level_of_detail(neutral, SIZE // 2, draw)
+    assert [catalog.detail for catalog in found] == [catalog.detail for catalog in expected]
+    assert all(pickle.dumps(a.model) == pickle.dumps(b.model) for a, b in zip(found, expected, strict=True))
+    kept("lod-meshes-*.npz")
+
+
+def test_another_mean_face_has_meshes_of_its_own(painted, cache, drawn):
+    whole = len(level_of_detail.reduced_meshes(painted.model))
+    other = replace(painted.model, shape_mean=2 * painted.model.shape_mean)
+    assert len(level_of_detail.reduced_meshes(other)) == whole == len(level_of_detail.LADDER)
+    assert len(list(cache_folder().glob("lod-meshes-*.npz"))) == 2
+
+
+@pytest.mark.parametrize("kind", ["lod-[!m]*.npz", "lod-meshes-*.npz"])
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not an archive", "another vertex"])
+def test_what_was_damaged_or_altered_is_made_anew(painted, cache, drawn, kind, damage):
     draw, scenes = drawn
     first = with_level_of_detail(painted, SIZE, draw)
-    (path,) = cache_folder().glob("lod-*.npz")
-    path.write_bytes(damage)
+    path, choice = kept(kind), kept()
+    content = path.read_bytes()
+    if damage == "another vertex":
+        with np.load(path) as file:
+            stored = dict(file)
+        stored[next(name for name in stored if name.startswith("kept"))][-1] -= 1
+        np.savez(path, **stored)
+    else:
+        path.write_bytes(damage)
+    if path != choice:
+        choice.unlink()
     scenes.clear()
-    assert with_level_of_detail(painted, SIZE, draw).detail == first.detail
+    again = with_level_of_detail(painted, SIZE, draw)
     assert scenes
-
-
-def test_a_stored_choice_that_points_outside_the_model_is_made_anew(painted, cache, drawn):
-    draw, scenes = drawn
-    with_level_of_detail(painted, SIZE, draw)
-    (path,) = cache_folder().glob("lod-*.npz")
-    with np.load(path) as file:
-        stored = dict(file)
-    stored["kept"][-1] = len(painted.model.shape_mean)
-    np.savez(path, **stored)
-    scenes.clear()
-    with_level_of_detail(painted, SIZE, draw)
-    assert scenes
+    assert again.detail == first.detail
+    assert pickle.dumps(again.model) == pickle.dumps(first.model)
+    assert path.read_bytes() == content
 
 
 def test_looser_limits_give_fewer_triangles(painted, cache, drawn, monkeypatch):

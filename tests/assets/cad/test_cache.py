@@ -122,7 +122,7 @@ def test_another_version_of_the_readers_has_its_own_entries(
     assert len(parses) == len(entries()) == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "other arrays", "wrong index", "folder"])
+@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "other arrays", "wrong index", "moved", "folder"])
 def test_a_damaged_entry_is_ignored_and_rebuilt(models: Path, parses: list[str], damage: str) -> None:
     (model,) = models_in(models / "box.obj")
     mesh = model.read()
@@ -131,11 +131,13 @@ def test_a_damaged_entry_is_ignored_and_rebuilt(models: Path, parses: list[str],
     arrays = dict(np.load(entry))
     if damage == "wrong index":
         arrays["triangles"][0, 0] = 10**6
+    elif damage == "moved":
+        arrays["vertices"][0, 0] += 0.5
     if damage == "folder":
         entry.unlink()
         entry.mkdir()
-    elif damage in ("wrong index", "other arrays"):
-        np.savez(entry, **(arrays if damage == "wrong index" else {"x": np.zeros(3)}))
+    elif damage in ("wrong index", "moved", "other arrays"):
+        np.savez(entry, **({"x": np.zeros(3)} if damage == "other arrays" else arrays))
     else:
         noise = np.random.default_rng(0).bytes(len(data))
         entry.write_bytes({"cut": data[: len(data) // 2], "noise": noise, "empty": b""}[damage])

@@ -157,12 +157,16 @@ def test_a_fit_is_kept_and_a_damaged_file_made_anew(
     assert len(fits) == 1
     assert np.array_equal(first.albedo_mean, second.albedo_mean)
     (file,) = cache.iterdir()
-    for content in (b"", file.read_bytes()[:1000], b"no zip"):
+    with np.load(file) as stored:
+        altered = {name: 2 * stored[name] if name == "data" else stored[name] for name in stored}
+    np.savez(cache / "altered.npz", **altered)
+    whole = (cache / "altered.npz").read_bytes()
+    for content in (b"", file.read_bytes()[:1000], b"no zip", whole):
         file.write_bytes(content)
         assert np.array_equal(with_built_in_albedo(target).albedo.components, first.albedo.components)
-    assert len(fits) == 4
-    with_built_in_albedo(replace(target, shape_mean=target.shape_mean + np.float32(0.01)))
     assert len(fits) == 5
+    with_built_in_albedo(replace(target, shape_mean=target.shape_mean + np.float32(0.01)))
+    assert len(fits) == 6
 
 
 def test_eyeballs_are_two_balls_on_two_sides() -> None:

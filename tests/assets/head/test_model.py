@@ -224,6 +224,16 @@ def test_a_damaged_cache_file_is_built_again(model: MorphableModel, builds: list
     assert builds == [1]
 
 
+def test_an_altered_cache_file_is_built_again(model: MorphableModel, builds: list[int]) -> None:
+    path = head.cache_path()
+    with np.load(path) as file:
+        stored = dict(file)
+    stored["shape_mean"][0] += 1.0
+    np.savez(path, **stored)  # whole and valid, but not what was built
+    assert _same(head.built_in_face_model(), model)
+    assert builds == [1]
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(
     model: MorphableModel, builds: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
