@@ -73,6 +73,14 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
 
 
+def prepare_training(device: torch.device) -> None:
+    """Prepare the device for steps of one shape: see `prepare_cpu`; a GPU tries the algorithms of cuDNN once."""
+    if device.type == "cpu":
+        prepare_cpu()
+    else:
+        torch.backends.cudnn.benchmark = True
+
+
 def prepare_cpu() -> None:
     """Make training on a CPU faster: keep freed memory, flush denormals. No result that matters changes.
 

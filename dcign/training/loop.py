@@ -25,7 +25,7 @@ from tqdm import tqdm
 from dcign.config import TrainConfig
 from dcign.errors import ArgumentError
 from dcign.model.code import CodeLayout
-from dcign.model.devices import prepare_cpu, resolve_device, resolve_precision
+from dcign.model.devices import prepare_training, resolve_device, resolve_precision
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser, make_optimiser
 from dcign.runs.checkpoint import Header, newest_checkpoint
@@ -35,11 +35,11 @@ from dcign.training.cuda_graph import open_step
 from dcign.training.distributed import Ranks, open_ranks
 from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
-from dcign.training.monitor import Monitor, Status, summary, writer_class
-from dcign.training.order import MiniBatchOrder, nearest_the_front, noise_generator
+from dcign.training.monitor import STATUS_EVERY, Monitor, Status, summary, writer_class
+from dcign.training.order import MiniBatchOrder, nearest_the_front
+from dcign.training.updates import Updates, initial_model
 from render.shards.data_set import DataSet
 
-STATUS_EVERY = 50  # steps between lines of stats.jsonl
 SECOND_THOUGHTS = 1.0  # seconds after which another Ctrl-C is one more wish, not the echo of the first
 
 
@@ -78,10 +78,7 @@ def _train(
     # --- machine
     device = ranks.device
     precision = resolve_precision(config.precision, device)
-    if device.type == "cpu":
-        prepare_cpu()
-    else:
-        torch.backends.cudnn.benchmark = True  # shapes never change
+    prepare_training(device)
     config = dataclasses.replace(config, precision=precision)  # a run keeps it, on whatever machine it goes on
     if config.accumulate == 1:
         config = dataclasses.replace(config, accumulate=ranks.count)  # one mini-batch a rank
@@ -105,10 +102,7 @@ def _train(
     ranks.agree(json.dumps([config.to_json(), layout.to_json(), data.fingerprint, counts]))
 
     # --- state
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = asked.build_model()
-    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = initial_model(asked, device)
     optimiser = make_optimiser(model.named_parameters(), config)
 
     # --- resume
@@ -142,29 +136,21 @@ def _train(
         stop_signals() as received,
         _saving_at_least(monitor, status, optimiser),
     ):
-        while step < config.steps and not stopping:
-            optimiser.zero_grad()
-            terms = status.new_terms()
-            for number in share:
-                # 1. Select at random a latent variable z_train, that is, a factor.
-                # 2. Select at random a mini-batch in which only that variable changes.
-                place = step * config.accumulate + number
-                factor, _ = order.at(place)
-                images = next(feed)  # the mini-batch at that place
-                # 3. to 8.: encode, clamp, sample, decode, objective, backward with the modified gradient
-                noise = torch.randn(batch, generator=noise_generator(config.seed, place, device), device=device)
-                terms[status.row[factor]] += step_3_to_8(images, active[factor], noise)
+
+        def exchange(tensors: list[Tensor]) -> None:
+            """Sum tensors over the ranks, and count those that were told to stop."""
             stop.fill_(bool(received))
-            ranks.sum([*optimiser.gradients, terms, stop])
-            optimiser.learning_rate = config.learning_rate_at(step)
-            optimiser.step()
-            status.add(step, terms, optimiser.gradients)
+            ranks.sum([*tensors, stop])
+
+        updates = Updates(config, order, active, step_3_to_8, feed, optimiser, status, share, exchange)
+        while step < config.steps and not stopping:
+            updates.make(step)
             step += 1
             bar.update(config.accumulate * data.batch_size)
 
-            # --- status; reading it waits for the device, so a GPU is asked only now and then
+            # --- status
             last = step == config.steps
-            reading = device.type == "cpu" or step % STATUS_EVERY == 0 or last
+            reading = status.read_after(step) or last
             stopping = bool(received) if ranks.count == 1 else reading and bool(stop)
             due = step % config.checkpoint_every == 0 or last
             if reading or due or stopping:

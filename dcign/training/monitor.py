@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 TERMS = ("reconstruction", "kl", "inactive_variance")  # of `dcign.model.step.gradients`, in their order
+STATUS_EVERY = 50  # steps between lines of stats.jsonl
 TENSORBOARD = "tensorboard"
 COUNTS = ("step", "images", "minibatches")  # numbers that make no curve
 
@@ -180,6 +181,10 @@ class Status:
         good = torch.isfinite(terms).all() & torch.isfinite(norms).all()
         bad = torch.where(good, float("inf"), float(step)).to(torch.float64)
         self.first_bad = torch.minimum(self.first_bad, bad)
+
+    def read_after(self, step: int) -> bool:
+        """Tell if the terms are read after so many updates: that waits for the device, so a GPU is asked rarely."""
+        return self.sums.device.type == "cpu" or step % STATUS_EVERY == 0
 
     def check_finite(self) -> None:
         """Raise NotFinite naming the first step whose objective was NaN or infinite. Waits for the device."""

@@ -100,10 +100,11 @@ def _permutation(seed: int, stream: int, factor: int, turn: int, length: int) ->
     return np.random.Generator(np.random.PCG64([seed, stream, factor, turn])).permutation(length)
 
 
-def noise_generator(seed: int, step: int, device: torch.device) -> torch.Generator:
-    """The generator of the sampling noise of `step`: a pure function of its arguments, as the order is."""
+def sampling_noise(seed: int, step: int, shape: tuple[int, int], device: torch.device) -> Tensor:
+    """Draw the noise (N, Z) of `step`, from N(0, 1): a pure function of its arguments, as the order is."""
     state = np.random.SeedSequence([seed, _NOISE_STREAM, step]).generate_state(1, np.uint64)
-    return torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
+    generator = torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
+    return torch.randn(shape, generator=generator, device=device)
 
 
 def to_float(images: Tensor) -> Tensor:

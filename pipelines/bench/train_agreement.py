@@ -44,7 +44,7 @@ def gradient_differences(setting: Setting, exact: bool = False) -> dict[str, Any
     factor, index = training.order.at(0)
     images = to_float(torch.from_numpy(training.data.minibatch(factor, index).images.copy()).to(training.device))
     active, noise = training.active[factor], training.noise(0)
-    model = training.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = training.model()
     names = [name for name, _ in model.named_parameters()]
 
     def plain(dtype: torch.dtype, choices: AbstractContextManager[object]) -> list[Tensor]:

@@ -26,14 +26,16 @@ from torch.utils.data import DataLoader
 
 from dcign.config import TrainConfig
 from dcign.model.code import CodeLayout
-from dcign.model.devices import allow_tf32, has_native_bf16, prepare_cpu, resolve_device
+from dcign.model.devices import allow_tf32, has_native_bf16, prepare_training, resolve_device
+from dcign.model.interface import DCIGN
 from dcign.model.optimisers import make_optimiser
-from dcign.model.paper_network import PaperDCIGN
+from dcign.runs.checkpoint import Header
 from dcign.training.cuda_graph import open_step, plain_step
 from dcign.training.feeding import open_feed
-from dcign.training.loop import STATUS_EVERY
-from dcign.training.monitor import Status
-from dcign.training.order import MiniBatchOrder, noise_generator
+from dcign.training.loop import describe
+from dcign.training.monitor import STATUS_EVERY, Status
+from dcign.training.order import MiniBatchOrder, sampling_noise
+from dcign.training.updates import Updates, initial_model
 from pipelines.bench import train_updates
 from pipelines.bench.load_loops import NaiveShards
 from pipelines.bench.measuring import finish
@@ -67,6 +69,7 @@ class Training:
         self.widths = setting.widths
         self.config = TrainConfig(widths=setting.widths, device=setting.device, optimizer=setting.optimizer)
         layout = CodeLayout.for_object(self.data.object)
+        self.header = Header(0, self.config, layout, self.data.size, describe(self.data))
         self.order = MiniBatchOrder(
             {factor: self.data.count(factor) for factor in self.data.factors}, self.config.ratio, self.config.seed
         )
@@ -76,15 +79,11 @@ class Training:
 
     def noise(self, step: int) -> Tensor:
         """Draw the noise of a step, (N, Z)."""
-        generator = noise_generator(self.config.seed, step, self.device)
-        return torch.randn(self.batch, generator=generator, device=self.device)
+        return sampling_noise(self.config.seed, step, self.batch, self.device)
 
-    def model(self) -> PaperDCIGN:
+    def model(self) -> DCIGN:
         """Return our network with its initial weights."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed)
-            model = PaperDCIGN(self.widths, self.batch[1], self.data.size)
-        return model.to(self.device)
+        return initial_model(self.header, self.device)
 
     def plain_model(self) -> PlainDCIGN:
         """Return the plain network with the same weights."""
@@ -95,18 +94,15 @@ class Training:
         return model
 
     def steps(self, precision: str, graph: bool = True) -> Generator[Tensor, None, None]:
-        """Train as `dcign train` does, without progress bar, checkpoints, measures and pictures.
+        """Make the updates of `dcign train`, without progress bar, checkpoints, measures and pictures.
 
         Yields the terms of each step as `Status` takes them.
 
         precision  'fp32' or 'bf16'
         graph      as a CUDA graph on CUDA
         """
-        if self.device.type == "cpu":
-            prepare_cpu()
-        else:
-            torch.backends.cudnn.benchmark = True
-        model = self.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        prepare_training(self.device)
+        model = self.model()
         optimiser = make_optimiser(model.named_parameters(), self.config)
         optimiser.zero_grad()
         if graph:
@@ -115,18 +111,13 @@ class Training:
             step_3_to_8 = plain_step(model, self.config, precision)
         status = Status(self.data.folder, self.data, self.order, 1, self.device, 0)
         with open_feed(self.data, map(self.order.at, count()), self.device, progress=False) as feed:
-            for step in count():
-                optimiser.zero_grad()
-                terms = status.new_terms()
-                factor, _ = self.order.at(step)
-                images = next(feed)
-                terms[status.row[factor]] += step_3_to_8(images, self.active[factor], self.noise(step))
-                optimiser.step()
-                status.add(step, terms, optimiser.gradients)
-                if self.device.type == "cpu" or (step + 1) % STATUS_EVERY == 0:
+            updates = Updates(self.config, self.order, self.active, step_3_to_8, feed, optimiser, status, range(1))
+            for step in count(1):
+                terms = updates.make(step - 1)
+                if status.read_after(step):
                     status.check_finite()
-                if (step + 1) % STATUS_EVERY == 0:
-                    status.line(step + 1, feed.waited)
+                if step % STATUS_EVERY == 0:
+                    status.line(step, feed.waited)
                 self.waited = feed.waited
                 yield terms
 
@@ -166,8 +157,7 @@ class Training:
 def cost_of_updates(setting: Setting) -> dict[str, dict[str, float]]:
     """Measure one update of our network's weights, by the plain optimiser and by ours."""
     training = Training(setting)
-    model = training.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return train_updates.measure(model.named_parameters(), training.config)
+    return train_updates.measure(training.model().named_parameters(), training.config)
 
 
 def seconds_a_step(setting: Setting, program: str, steps: int) -> tuple[float, float]:

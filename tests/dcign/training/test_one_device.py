@@ -22,12 +22,13 @@ from dcign.model import step
 from dcign.model.code import CodeLayout
 from dcign.model.networks import NETWORKS
 from dcign.model.optimisers import Optimiser, make_optimiser
-from dcign.training import distributed
+from dcign.training import distributed, updates
 from dcign.training.cuda_graph import plain_step
 from dcign.training.distributed import Ranks
 from dcign.training.loop import divergence_weights
 from dcign.training.monitor import Status
 from dcign.training.order import MiniBatchOrder
+from dcign.training.updates import Updates
 
 META = torch.device("meta")
 N = 3  # images of a mini-batch
@@ -59,8 +60,9 @@ class OneDevice(TorchDispatchMode):
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch):
-    """Autocast, which knows no meta device, does nothing, and there is one other rank, whose sums are those of none."""
+    """Autocast and generators, which know no meta device, do nothing; there is one other rank, with sums of none."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(updates, "sampling_noise", lambda seed, step, shape, device: torch.empty(shape, device=device))
     monkeypatch.setattr(distributed.dist, "all_reduce", lambda tensor, *_: None)
 
 
@@ -89,33 +91,26 @@ def untrained(network):
 
 
 def update(config):
-    """One update as the loop makes it, from zeroed gradients to the status; returns mode, gradients before, parameters.
-
-    Copied lines of `dcign.training.loop`: mini-batches of two factors in turn, their sum over the ranks, the optimiser.
-    """
+    """One update, from zeroed gradients to the status; returns mode, gradients before, parameters."""
     model = copy.deepcopy(untrained(config.network)).to(META).to(memory_format=torch.channels_last)
     optimiser = make_optimiser(model.named_parameters(), config)
     step_3_to_8 = plain_step(model, config, "fp32", divergence_weights(LAYOUT, config, META))
     active = {name: torch.from_numpy(LAYOUT.active(name)).to(META) for name in ("azimuth", "intrinsic")}
     images = torch.empty(N, model.size, model.size, dtype=torch.uint8, device=META)
-    noise = torch.empty(N, LAYOUT.latents, device=META)
     order = MiniBatchOrder(dict.fromkeys(active, 4), (1, 0, 0, 1), 0)
     data = SimpleNamespace(factors=tuple(active), batch_size=N)
     status = Status(None, data, order, config.accumulate, META, 0)
-    ranks, stop = Ranks(META, 0, 2), torch.zeros(1, device=META)
+    ranks, stop, feed = Ranks(META, 0, 2), torch.zeros(1, device=META), itertools.repeat(images)
+
+    def exchange(tensors):
+        stop.fill_(bool([]))
+        ranks.sum([*tensors, stop])
+
     optimiser.zero_grad()
     before = [parameter.grad for parameter in model.parameters()]
     with OneDevice() as mode:
-        optimiser.zero_grad()
-        terms = status.new_terms()
-        for place in range(config.accumulate):
-            factor, _ = order.at(place)
-            terms[status.row[factor]] += step_3_to_8(images, active[factor], noise)
-        stop.fill_(bool([]))
-        ranks.sum([*optimiser.gradients, terms, stop])
-        optimiser.learning_rate = config.learning_rate_at(0)
-        optimiser.step()
-        status.add(0, terms, optimiser.gradients)
+        share = range(config.accumulate)
+        Updates(config, order, active, step_3_to_8, feed, optimiser, status, share, exchange).make(0)
     return mode, before, list(model.parameters())
 
 

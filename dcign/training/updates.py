@@ -1,0 +1,72 @@
+"""The updates of a run: steps 1 to 8 of the paper's procedure for each mini-batch, then the optimiser.
+
+`dcign.training.loop` makes them and logs, measures and saves in between; `dcign bench train` times the very same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dcign.config import TrainConfig
+from dcign.model.interface import DCIGN
+from dcign.model.optimisers import Optimiser
+from dcign.runs.checkpoint import Header
+from dcign.training.cuda_graph import Step
+from dcign.training.monitor import Status
+from dcign.training.order import MiniBatchOrder, sampling_noise
+
+
+@dataclass(frozen=True, eq=False)
+class Updates:
+    """Makes the updates of a run, each from `config.accumulate` mini-batches, of which this process takes a share.
+
+    order        of all mini-batches
+    active       factor -> (Z,) bool, the latents that it may move
+    step_3_to_8  of one mini-batch; it adds to the gradients
+    feed         the mini-batches of this process, (N, H, W) uint8, in that order
+    status       counts the terms
+    share        the numbers of the mini-batches of an update that this process takes
+    exchange     sums tensors, gradients and terms, over all processes in place
+    """
+
+    config: TrainConfig
+    order: MiniBatchOrder
+    active: Mapping[str, Tensor]
+    step_3_to_8: Step
+    feed: Iterator[Tensor]
+    optimiser: Optimiser
+    status: Status
+    share: range
+    exchange: Callable[[list[Tensor]], object] = lambda tensors: None  # of a process on its own
+
+    def make(self, step: int) -> Tensor:
+        """Make the update `step` (0, 1, ...); returns its terms (F, 3), summed over its mini-batches."""
+        config = self.config
+        self.optimiser.zero_grad()
+        terms = self.status.new_terms()
+        for number in self.share:
+            # 1. Select at random a latent variable z_train, that is, a factor.
+            # 2. Select at random a mini-batch in which only that variable changes.
+            place = step * config.accumulate + number
+            factor, _ = self.order.at(place)
+            images, active = next(self.feed), self.active[factor]  # the mini-batch at that place
+            # 3. to 8.: encode, clamp, sample, decode, objective, backward with the modified gradient
+            noise = sampling_noise(config.seed, place, (len(images), len(active)), images.device)
+            terms[self.status.row[factor]] += self.step_3_to_8(images, active, noise)
+        self.exchange([*self.optimiser.gradients, terms])
+        self.optimiser.learning_rate = config.learning_rate_at(step)
+        self.optimiser.step()
+        self.status.add(step, terms, self.optimiser.gradients)
+        return terms
+
+
+def initial_model(header: Header, device: torch.device) -> DCIGN:
+    """Make the model of a run as its seed has it, before the first update; no other random number is drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(header.config.seed)
+        model = header.build_model()
+    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
