@@ -7,7 +7,9 @@
     |  |- RunError              a run folder, a checkpoint, an image to re-render (dcign/errors.py)
     |- Failure                  the machine let us down (no GL, a dead worker, a full disk): exit code 1
 
-A message names the file or option, what was expected, what was found and, where it helps, what to do.
+A message names the file or argument, what was expected, what was found and, where it helps, what to do. Arguments
+stand in it as Python has them, in backquotes: `learning_rate` or `size=64`; the command turns them into options
+(`pipelines.console.with_options`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import traceback
 import click
 
 from assets.errors import DcignError
-from pipelines.console import LazyGroup
+from pipelines.console import LazyGroup, with_options
 
 # name -> (module that defines `command`, one line of help)
 COMMANDS = {
@@ -61,7 +61,7 @@ def main() -> None:
             click.echo(f"Try '{error.ctx.command_path} --help' for help.", err=True)
         _stop(f"Error: {error.format_message()}", 2, debug)
     except DcignError as error:
-        _stop(f"Error: {getattr(error, 'option_message', error)}", error.exit_code, debug)
+        _stop(f"Error: {with_options(error)}", error.exit_code, debug)
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:

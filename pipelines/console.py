@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import io
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -150,6 +151,21 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Format each row as a line of columns; a row may be shorter than the first."""
     widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+
+
+def option_name(argument: str) -> str:
+    """Write the name of an argument as its option: held_out -> --held-out."""
+    return f"--{argument.replace('_', '-')}"
+
+
+def with_options(message: object) -> str:
+    """Turn the arguments in a message, or an error, of the Python API into options: `size=64` -> --size 64."""
+
+    def option(found: re.Match[str]) -> str:
+        argument, value = found.groups()
+        return option_name(argument) + (f" {value}" if value else "")
+
+    return re.sub(r"`([a-z][a-z_]*)(?:=([^`]*))?`", option, getattr(message, "option_message", str(message)))
 
 
 def printable(text: str) -> str:

@@ -1,6 +1,8 @@
 """The two stages stay apart at run time: every module is really imported (`make contract` checks what is written)."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,11 +43,24 @@ def test_training_never_imports_opengl():
 
 @pytest.mark.parametrize("package", ["assets", "render", "dcign", "pipelines"])
 def test_every_module_says_what_it_is(package):
-    import ast
-
     silent = [
         str(path.relative_to(ROOT))
         for path in (ROOT / package).rglob("*.py")
         if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert not silent
+
+
+@pytest.mark.parametrize("package", ["assets", "render", "dcign"])
+def test_no_error_below_the_command_names_an_option(package):
+    """Python has arguments: `size=64`. The command makes options of them; a whole command to run may have its own."""
+    named = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {part.value}"
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Raise)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        if re.search(r"(^|\s)(--[a-z]|-o\b)", re.sub("`dcign [^`]*", "", part.value))
+    ]
+    assert not named

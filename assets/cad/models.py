@@ -228,7 +228,7 @@ def _pattern(expression: str) -> re.Pattern[str]:
     try:
         return re.compile(expression, re.IGNORECASE)
     except re.error as error:
-        expected = "--match: expected a regular expression such as 'chair|stool'"
+        expected = "`match`: expected a regular expression such as 'chair|stool'"
         raise AssetError(f"{expected}, found {expression!r}: {error}") from None
 
 

@@ -169,7 +169,7 @@ def read_face_model(path: Path | None) -> tuple[MorphableModel, dict[str, str]]:
                 model, made_of = with_built_in_albedo(model), {"built-in albedo": BUILT_IN_ALBEDO}
             return model, {model.name: sha256(path), **made_of}
     known, found = ", ".join(name for name, *_ in FACE_MODELS), "a folder" if path.is_dir() else "another file"
-    raise AssetError(f"{path}: expected {known}, found {found}; chairs want --object chair")
+    raise AssetError(f"{path}: expected {known}, found {found}; chairs want `object=chair`")
 
 
 def open_faces(path: Path | None, sampling: FaceSampling = PLAIN) -> FaceCatalog:

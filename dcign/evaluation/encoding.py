@@ -44,12 +44,12 @@ def check_match(run: Run, data: DataSet) -> None:
     if run.size != data.size:
         raise RunError(
             f"{run.folder} was trained on {run.size} x {run.size} images, but {data.folder} holds "
-            f"{data.size} x {data.size}; render shards with --size {run.size}"
+            f"{data.size} x {data.size}; render shards with `size={run.size}`"
         )
     if run.object != data.object:
         raise RunError(
             f"{run.folder} was trained on {run.object}s, but {data.folder} holds {data.object}s; "
-            f"render shards with --object {run.object}"
+            f"render shards with `object={run.object}`"
         )
 
 

@@ -199,7 +199,7 @@ def _data_warnings(run: Run, data: DataSet, known: list[int] | None, identities:
     seen = _seen(run, data, known)
     if seen in ("images", "possibly"):
         what = "These are the very images" if seen == "images" else "The identities of these images may be among those"
-        lines.append(f"{what} the run was trained on (--split train): nothing here shows generalisation.")
+        lines.append(f"{what} the run was trained on (split train): nothing here shows generalisation.")
     if seen == "some" and known:
         names = ", ".join(map(str, known[:NAMED])) + (", ..." if len(known) > NAMED else "")
         lines.append(
@@ -219,8 +219,9 @@ def _knob_warnings(run: Run, knobs: AngleLatents) -> list[str]:
         return []
     chosen = "; ".join(f"{name}: z[{', '.join(map(str, latents))}]" for name, latents in knobs.groups.items())
     return [
-        f"Training with --procedure {run.config.procedure} gives no latent a meaning. The latents of largest variance "
-        f"within mini-batches of an angle stand in for it here, found on these very images ({chosen or 'none'})."
+        f"Training with the procedure {run.config.procedure} gives no latent a meaning. The latents of largest "
+        f"variance within mini-batches of an angle stand in for it here, found on these very images "
+        f"({chosen or 'none'})."
     ]
 
 

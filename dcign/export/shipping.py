@@ -95,7 +95,7 @@ def install(name: str, files: Mapping[str, bytes]) -> Path:
     size = sum(map(len, files.values()))
     if size > LARGEST:
         raise BadInput(
-            f"{name}: expected at most {LARGEST:,} bytes in all, found {size:,}; train with smaller --widths"
+            f"{name}: expected at most {LARGEST:,} bytes in all, found {size:,}; train with smaller `widths`"
         )
     for file, content in files.items():
         home = re.search(rb'["\s(](/(?:home|tmp|root|work|Users)/[^"\s]*)', content) if file != WEIGHTS else None

@@ -97,7 +97,7 @@ class CodeLayout:
         unnamed = tuple(name for name in self.names if name not in FACTORS)
         chosen = (*below, *unnamed) if below else above or unnamed
         if factor not in FACTORS or not chosen:
-            raise RunError(f"the graphics code {self} has no latents for the factor {factor!r}; see --code")
+            raise RunError(f"the graphics code {self} has no latents for the factor {factor!r}; see `code`")
         return chosen
 
     def active(self, factor: str) -> NDArray[np.bool_]:

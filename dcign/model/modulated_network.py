@@ -153,7 +153,7 @@ def check_size(size: int) -> None:
     if not SMALLEST <= size <= LARGEST:
         raise RunError(
             f"images of {size} x {size} do not fit the network {NAME}: possible sizes are {SMALLEST} to {LARGEST}; "
-            "render with another --size"
+            "render with another `size`"
         )
 
 

@@ -47,7 +47,7 @@ def decoder_grid(size: int) -> int:
         near = f"{16 * low - 90} or {16 * (low + 1) - 90}" if grid >= SMALLEST_GRID else "54"
         raise RunError(
             f"images of {size} x {size} do not fit the network: possible sizes are 54, 70, ..., 134, 150, ... "
-            f"(16 h - 90; nearest: {near}); render with another --size"
+            f"(16 h - 90; nearest: {near}); render with another `size`"
         )
     return grid
 

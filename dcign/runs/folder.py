@@ -28,18 +28,16 @@ MAY_CHANGE = ("steps", "checkpoint_every", "keep", "picture_every", "device")
 def claim_folder(folder: Path, asked: Header) -> None:
     """Make the folder a run's, or check that it is that of `asked` already; RunError changes nothing."""
     if folder.exists() and not folder.is_dir():
-        raise RunError(f"-o {folder}: expected a folder for the run, found a file")
+        raise RunError(f"{folder}: expected a folder for the run, found a file")
     started = read_header(folder)
     if started is not None:
         check_same_run(folder, started, asked)
     elif folder.is_dir() and any(not path.name.endswith(".tmp") for path in folder.iterdir()):
-        raise RunError(
-            f"-o {folder}: expected a training run or an empty folder, found other files; name another folder"
-        )
+        raise RunError(f"{folder}: expected a training run or an empty folder, found other files; name another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"-o {folder}: the folder cannot be made: {error.strerror}") from None
+        raise RunError(f"{folder}: the folder cannot be made: {error.strerror}") from None
 
 
 @contextmanager
@@ -52,7 +50,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
         try:
             held.enter_context(file_lock(folder))
         except BlockingIOError:
-            raise RunError(f"-o {folder}: another process is training this run; wait for it, or stop it") from None
+            raise RunError(f"{folder}: another process is training this run; wait for it, or stop it") from None
         for stale in folder.glob(".*.tmp"):
             stale.unlink()
         yield
@@ -89,7 +87,7 @@ def check_same_run(folder: Path, started: Header, asked: Header) -> None:
             then, now = setting_text(field.name, was), setting_text(field.name, wanted)
             raise ArgumentError(
                 field.name,
-                f"the run in {folder} has {then}, this command asks for {now}; resume with {then} or in another folder",
+                f"the run in {folder} has {then}, but {now} is asked for; resume with {then} or in another folder",
             )
     counts, found_counts = started.data.get("counts") or {}, asked.data.get("counts") or {}
     for factor, count in counts.items():
@@ -102,7 +100,7 @@ def check_same_run(folder: Path, started: Header, asked: Header) -> None:
     if was != found:
         raise RunError(
             f"{folder}: the run is trained on another data set: expected fingerprint {str(was)[:12]} (then in "
-            f"{started.data.get('folder')}), found {str(found)[:12]} in {asked.data.get('folder')}; name another -o"
+            f"{started.data.get('folder')}), found {str(found)[:12]} in {asked.data.get('folder')}; name another folder"
         )
     if started.layout != asked.layout:
         raise RunError(f"{folder}: the run's graphics code is {started.layout}, these shards ask for {asked.layout}")

@@ -108,7 +108,7 @@ def _train(
     # --- resume
     start = ranks.on_first(lambda: resume(folder, data, asked, model, optimiser, held, say))
     if start >= config.steps:
-        say(f"{folder} is trained: step {start} of {config.steps}. Ask for more --steps to go on.")
+        say(f"{folder} is trained: step {start} of {config.steps}. Ask for more `steps` to go on.")
         return Outcome(start)
     ranks.copy_from_first([*model.state_dict().values(), *optimiser.state().values()])
     optimiser.updates = start

@@ -139,13 +139,11 @@ class Monitor:
 def _remedies(config: TrainConfig) -> str:
     """Name settings that keep latents from folding (docs/results.md), those first that `config` has not taken."""
     untried = [
-        *(["--front-first 1000"] if not config.front_first else []),
-        *(["--invariance-unit noise --invariance-strength 10"] if config.invariance_unit == "absolute" else []),
-        *(["--inactive-gradient shared"] if config.inactive_gradient != "shared" else []),
+        *(["`front_first=1000`"] if not config.front_first else []),
+        *(["`invariance_unit=noise` `invariance_strength=10`"] if config.invariance_unit == "absolute" else []),
+        *(["`inactive_gradient=shared`"] if config.inactive_gradient != "shared" else []),
     ]
-    return (
-        f"a new run with {', '.join(untried)}" if untried else "a new run with a larger --front-first or another --seed"
-    )
+    return f"a new run with {', '.join(untried) or 'a larger `front_first` or another `seed`'}"
 
 
 class NotFinite(Failure):
@@ -197,7 +195,7 @@ class Status:
         )
         raise NotFinite(
             f"the objective became NaN or infinite at step {int(step) + 1}, {where}; "
-            f"the last checkpoint in {self.folder} is as it was; try a new run with a lower --learning-rate"
+            f"the last checkpoint in {self.folder} is as it was; try a new run with a lower `learning_rate`"
         )
 
     def _minibatches_of(self, step: int) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ import click
 
 from dcign.config import CHOICES, WIDTHS, TrainConfig, setting_text
 from dcign.errors import ArgumentError
-from pipelines.console import Numbers
+from pipelines.console import Numbers, option_name, with_options
 from render.factors import FACTORS, MAIN, TABLE
 
 # Setting -> help, in the order of `--help`. A new setting is a field of TrainConfig and a line here.
@@ -95,11 +95,6 @@ def setting_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def option_name(setting: str) -> str:
-    """Write the name of a setting as its option: held_out -> --held-out."""
-    return f"--{setting.replace('_', '-')}"
-
-
 class TrainCommand(click.Command):
     """Checks the settings together as soon as they are parsed, and hands them on as one `config`."""
 
@@ -110,7 +105,7 @@ class TrainCommand(click.Command):
             try:
                 ctx.params["config"] = TrainConfig(**{k: value for k, value in settings.items() if value is not None})
             except ArgumentError as error:
-                raise click.UsageError(error.option_message, ctx) from None
+                raise click.UsageError(with_options(error), ctx) from None
         return rest
 
 
@@ -138,6 +133,6 @@ def command(ctx: click.Context, shards: Path, output: Path, tensorboard: bool, c
     data = open_data_set(shards)  # what is wrong with it is said before torch is loaded
     from dcign.training.loop import train
 
-    outcome = train(data, output, config, say=click.echo, tensorboard=tensorboard)
+    outcome = train(data, output, config, lambda line: click.echo(with_options(line)), tensorboard=tensorboard)
     if outcome.signal is not None:
         ctx.exit(128 + outcome.signal)  # so that a script does not go on with half a run

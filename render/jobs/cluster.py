@@ -34,7 +34,7 @@ class Cluster:
         try:
             import ray
         except ImportError:
-            raise BadInput("--ray: expected the package ray, found none; pip install 'dcign[ray]'") from None
+            raise BadInput("`ray`: expected the package ray, found none; pip install 'dcign[ray]'") from None
         where = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
         try:
             if ":" in address:  # Ray itself tries for minutes
@@ -42,7 +42,7 @@ class Cluster:
                 socket.create_connection((host, int(port)), timeout=10).close()
             ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
-            raise BadInput(f"--ray {address}: expected a Ray cluster that answers, found {error}") from None
+            raise BadInput(f"`ray={address}`: expected a Ray cluster that answers, found {error}") from None
         self._ray, self._info = ray, None
         has = ray.cluster_resources()
         cores, devices = int(has.get("CPU", 1)), int(has.get("GPU", 0))

@@ -194,4 +194,4 @@ def _serve(pipe: Connection, work: Any, environment: Mapping[str, str]) -> None:
     except DcignError as error:
         pipe.send(("error", (error.exit_code, str(error))))
     except MemoryError:
-        pipe.send(("error", (Failure.exit_code, "a render worker ran out of memory; use fewer --workers")))
+        pipe.send(("error", (Failure.exit_code, "a render worker ran out of memory; use fewer `workers`")))

@@ -171,7 +171,7 @@ def parse_part(text: str) -> JobPart:
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     part = JobPart(int(match[1]), int(match[2])) if match else None
     if part is None or not 1 <= part.number <= part.count:
-        raise BadInput(f"--part: expected I/N with I from 1 to N, such as 3/8, found {text!r}")
+        raise BadInput(f"`part`: expected I/N with I from 1 to N, such as 3/8, found {text!r}")
     return part
 
 

@@ -93,7 +93,7 @@ class Store:
         manifest = read_manifest(self.folder)
         difference = first_difference(manifest.settings, settings)
         if difference:
-            raise ShardError(f"{self.name}: holds another data set: {difference}; use another -o")
+            raise ShardError(f"{self.name}: holds another data set: {difference}; use another folder")
         return manifest
 
     def clear(self, shards: list[str] | None = None) -> None:
@@ -133,7 +133,7 @@ def locked(folder: Path, part: JobPart | None = None) -> Iterator[None]:
                 locks.enter_context(file_lock(path, create=True))
         except BlockingIOError:
             raise ShardError(
-                f"{folder}: another `dcign render` is writing to it; wait for it, or use another -o"
+                f"{folder}: another `dcign render` is writing to it; wait for it, or use another folder"
             ) from None
         except OSError as error:
             raise ShardError(f"{path}: expected a folder to write to: {error.strerror}") from error
@@ -145,7 +145,7 @@ def _is_temporary(name: str) -> bool:
 
 
 def open_store(output: str) -> Store:
-    """Open the store that `-o OUTPUT` names: an address, or a folder of this machine (also as file://)."""
+    """Open the store of this name: an address, or a folder of this machine (also as file://)."""
     if "://" not in output:
         return Store(Path(output))
     parts = urlsplit(output)
@@ -164,7 +164,7 @@ class RemoteStore(Store):
 
             self._files, self._root = url_to_fs(url)
         except (ImportError, ValueError) as error:  # no fsspec, no package for this protocol, no such protocol
-            raise BadInput(f"-o {url}: cannot be opened: {error} (see `pip install 'dcign[remote]'`)") from None
+            raise BadInput(f"{url}: cannot be opened: {error} (see `pip install 'dcign[remote]'`)") from None
         self._stage = tempfile.TemporaryDirectory(prefix="dcign-")
         super().__init__(Path(self._stage.name))
         self.name = url.rstrip("/")

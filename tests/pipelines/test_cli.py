@@ -10,10 +10,26 @@ import click
 import pytest
 
 from assets.errors import BadInput, Failure
+from dcign.errors import ArgumentError
 from pipelines import cli
 from pipelines.commands.bench import BENCHMARKS
+from pipelines.console import with_options
 
 HEAVY = {"torch", "sklearn", "matplotlib", "scipy.stats", "onnx", "OpenGL", "pyrender", "trimesh", "pyglet"}
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("`match`: expected 1, found 2", "--match: expected 1, found 2"),
+        (ArgumentError("learning_rate", "expected `steps`"), "--learning-rate: expected --steps"),
+        (ArgumentError("latent", "no such latent", "-1"), "--latent -1: no such latent"),
+        ("try `front_first=1000` `seed`", "try --front-first 1000 --seed"),
+        ("a/b: run `dcign evaluate RUN SHARDS`, `make setup`", "a/b: run `dcign evaluate RUN SHARDS`, `make setup`"),
+    ],
+)
+def test_arguments_in_messages_of_the_python_api_become_options(message, line):
+    assert with_options(message) == line
 
 
 def run(*arguments, **variables):

@@ -210,7 +210,7 @@ def test_a_group_whose_angle_hardly_varies_has_no_figures(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"size": 70}, "54 x 54.*70 x 70.*--size 54"), ({"object": "chair"}, "faces.*chairs.*--object face")],
+    [({"size": 70}, "54 x 54.*70 x 70.*`size=54`"), ({"object": "chair"}, "faces.*chairs.*`object=face`")],
 )
 def test_a_run_and_shards_that_do_not_fit_are_refused(tmp_path, options, message):
     run = load_run(write_untrained(tmp_path / "run"))

@@ -99,7 +99,7 @@ def test_another_network_is_trained_resumed_opened_and_listed(flat, tmp_path):
     run = load_run(folder)
     assert isinstance(run.model, FlatDCIGN)
     assert summarise(folder, pytest.fail).widths == "flat 7"
-    with pytest.raises(RunError, match=r"^network: the run in .* has flat, this command asks for paper"):
+    with pytest.raises(RunError, match=r"^network: the run in .* has flat, but paper is asked for"):
         go(shards, folder, steps=9)
 
 

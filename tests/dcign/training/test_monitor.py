@@ -33,8 +33,8 @@ def test_a_fold_is_said_once_with_what_to_try_and_again_when_it_has_gone(monitor
     assert monitor.news(200, measures(light=FOLLOWS)) == []
     said = monitor.news(300, measures(light=FOLDED))
     assert said[0].startswith("Step 300, mini-batches held out: z_light is folded")
-    assert "--front-first" in said[1]
-    assert "--invariance-unit noise" in said[1]
+    assert "`front_first=1000`" in said[1]
+    assert "`invariance_unit=noise`" in said[1]
     assert monitor.news(400, measures(light=FOLDED)) == []
     assert monitor.news(500, measures(light=FOLLOWS)) == [
         "Step 500, mini-batches held out: z_light now follows the light."
@@ -60,9 +60,9 @@ def test_procedures_that_give_latents_no_meaning_are_not_blamed(monitor):
 def test_settings_that_were_taken_are_not_recommended(monitor):
     monitor.header.config = TrainConfig(steps=1000, front_first=500, invariance_unit="noise")
     (_, advice) = monitor.news(500, measures(light=FOLDED))
-    assert "--front-first" not in advice
-    assert "--invariance-unit" not in advice
-    assert "--inactive-gradient shared" in advice
+    assert "`front_first=" not in advice
+    assert "`invariance_unit=" not in advice
+    assert "`inactive_gradient=shared`" in advice
 
 
 def test_training_says_it(tmp_path):

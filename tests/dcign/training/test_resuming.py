@@ -188,7 +188,7 @@ def test_an_error_that_is_not_of_the_training_saves_the_last_update(shards, tmp_
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"widths": (6, 6, 4)}, r"^widths: the run in .* has 6/5/4, this command asks for 6/6/4"),
+        ({"widths": (6, 6, 4)}, r"^widths: the run in .* has 6/5/4, but 6/6/4 is asked for"),
         ({"ratio": (1, 1, 1, 1)}, r"^ratio: the run in .* has 1:1:1:2, .* 1:1:1:1"),
         ({"seed": 5}, r"^seed: .* has 0, .* 5"),
         ({"inactive_gradient": "shared"}, r"^inactive_gradient: .* has invariance"),

@@ -125,7 +125,7 @@ def test_an_address_is_rendered_to_and_read_only_after_copying(models, tmp_path)
     assert "Copy them here" in text
     refused("verify", "s3://bucket/s", names=["bucket/s", "copy"])
     assert dcign("verify", tmp_path / "far" / "s")[0] == 0
-    refused("render", *CHAIRS, "--assets", models, "-o", "nowhere://s", names=["-o nowhere://s"])
+    refused("render", *CHAIRS, "--assets", models, "-o", "nowhere://s", names=["nowhere://s"])
 
 
 def test_verify_and_preview(shards, tmp_path):

@@ -47,7 +47,7 @@ def test_a_cluster_gives_the_same_bytes_though_an_actor_is_killed(tmp_path):
 
 
 def test_a_cluster_that_does_not_answer_is_named():
-    with pytest.raises(BadInput, match=r"--ray 127\.0\.0\.1:1"):
+    with pytest.raises(BadInput, match=r"`ray=127\.0\.0\.1:1`"):
         Cluster(small_job(kind=FlatJob), "127.0.0.1:1", 1, 1)
 
 

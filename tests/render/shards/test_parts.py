@@ -38,7 +38,7 @@ def test_parts_together_are_the_whole_once(shards, parts):
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "-1/3", "1/0", "1/3/5", ""])
 def test_a_part_that_is_none_is_refused(text):
-    with pytest.raises(BadInput, match="--part: expected I/N"):
+    with pytest.raises(BadInput, match="`part`: expected I/N"):
         parse_part(text)
 
 

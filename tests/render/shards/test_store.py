@@ -115,5 +115,5 @@ def test_addresses_are_told_from_folders():
     assert open_store("faces").folder == Path("faces")
     with open_store("memory://faces") as store:
         assert isinstance(store, RemoteStore)
-    with pytest.raises(BadInput, match="-o nowhere://x"):
+    with pytest.raises(BadInput, match=r"^nowhere://x: cannot be opened"):
         open_store("nowhere://x")
