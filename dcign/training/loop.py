@@ -137,10 +137,20 @@ def _train(
         _saving_at_least(monitor, status, optimiser),
     ):
 
+        def save_if_stopped() -> None:
+            """Save first if this process was told to stop while it waits for others, who may not answer."""
+            before = monitor.saved
+            if received:
+                _save_last_update(monitor, status, optimiser)
+            if monitor.saved > before:
+                with bar.external_write_mode():
+                    say(f"Told to stop: step {monitor.saved} is saved. The other processes have not answered yet.")
+
         def exchange(tensors: list[Tensor]) -> None:
             """Sum tensors over the ranks, and count those that were told to stop."""
             stop.fill_(bool(received))
-            ranks.sum([*tensors, stop])
+            others_busy = step == start or step % config.checkpoint_every == 0  # they start, rank 0 measures and saves
+            ranks.sum([*tensors, stop], save_if_stopped, patiently=others_busy)
 
         updates = Updates(config, order, active, step_3_to_8, feed, optimiser, status, share, exchange)
         while step < config.steps and not stopping:
@@ -184,11 +194,15 @@ def _saving_at_least(monitor: Monitor, status: Status, optimiser: Optimiser) -> 
     try:
         yield
     except Exception:
-        with suppress(Exception):
-            status.check_finite()
-            if not optimiser.updating:
-                monitor.save(optimiser.updates)
+        _save_last_update(monitor, status, optimiser)
         raise
+
+
+def _save_last_update(monitor: Monitor, status: Status, optimiser: Optimiser) -> None:
+    with suppress(Exception):
+        status.check_finite()
+        if not optimiser.updating:
+            monitor.save(optimiser.updates)
 
 
 def _progress_bar(start: int, config: TrainConfig, batch_size: int, shown: bool) -> tqdm[Any]:

@@ -6,14 +6,17 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from shard_fixtures import write_synthetic
 
 from dcign.runs.checkpoint import list_checkpoints, load_checkpoint
-from dcign.training.distributed import Ranks
+from dcign.training import distributed
+from dcign.training.distributed import RankLost, Ranks, finish
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = [
@@ -27,12 +30,21 @@ def shards(tmp_path_factory):
     return write_synthetic(tmp_path_factory.mktemp("data") / "shards")
 
 
-def start(shards, folder, steps, *options, rank=0, count=1, port=0):
+IMPATIENT = """
+import datetime
+from dcign.training import distributed
+distributed.PATIENCE = datetime.timedelta(seconds=4)
+from pipelines.cli import main
+main()
+"""
+
+
+def start(shards, folder, steps, *options, rank=0, count=1, port=0, program=("-m", "pipelines.cli")):
     """`dcign train` as rank `rank` of `count`, by the environment variables that torchrun sets."""
     several = {"WORLD_SIZE": count, "RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     words = ["train", shards, "-o", folder, "--steps", steps, *SETTINGS, *options]
     return subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli", *map(str, words)],
+        [sys.executable, *program, *map(str, words)],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
@@ -41,11 +53,21 @@ def start(shards, folder, steps, *options, rank=0, count=1, port=0):
     )
 
 
-def start_two(shards, folders, steps, options=((), ())):
+def start_two(shards, folders, steps, options=((), ()), **how):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    return [start(shards, folders[rank], steps, *options[rank], rank=rank, count=2, port=port) for rank in range(2)]
+    return [
+        start(shards, folders[rank], steps, *options[rank], rank=rank, count=2, port=port, **how) for rank in range(2)
+    ]
+
+
+def wait_for(path, process):
+    deadline = time.monotonic() + 90
+    while not path.exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
 
 
 def ended(process):
@@ -89,11 +111,7 @@ def test_two_ranks_equal_one_process_that_accumulates(shards, tmp_path):
 def test_a_rank_that_dies_stops_the_other_which_saves_and_says_so(shards, tmp_path):
     folder = tmp_path / "run"
     first, second = start_two(shards, [folder, folder], 1_000_000)
-    deadline = time.monotonic() + 90
-    while not (folder / "checkpoint-00000010.safetensors").exists():
-        assert time.monotonic() < deadline
-        assert first.poll() is None
-        time.sleep(0.05)
+    wait_for(folder / "checkpoint-00000010.safetensors", first)
     second.send_signal(signal.SIGKILL)
     code, _, wrong = ended(first)
     second.communicate()
@@ -102,6 +120,68 @@ def test_a_rank_that_dies_stops_the_other_which_saves_and_says_so(shards, tmp_pa
     assert "run the same command again to resume" in wrong
     assert "Traceback" not in wrong
     assert load_checkpoint(list_checkpoints(folder)[0]).header.step >= 10
+
+
+def test_a_rank_that_is_told_to_stop_saves_before_it_waits_for_another_that_never_answers(shards, tmp_path):
+    folder = tmp_path / "run"
+    options = [("--checkpoint-every", 100_000)] * 2
+    first, second = start_two(shards, [folder, folder], 1_000_000, options, program=("-c", IMPATIENT))
+    try:
+        wait_for(folder / "stats.jsonl", first)  # 50 updates
+        second.send_signal(signal.SIGSTOP)
+        first.send_signal(signal.SIGTERM)
+        while not list_checkpoints(folder):
+            assert first.poll() is None  # it is saved while it waits
+            time.sleep(0.02)
+        step = load_checkpoint(list_checkpoints(folder)[0]).header.step
+        assert step >= 50
+        code, said, wrong = ended(first)  # and does not wait for ever
+        assert code == 1
+        assert f"Told to stop: step {step} is saved. The other processes have not answered yet." in said
+        assert "rank 0 lost another of the 2 processes" in wrong
+        assert "Traceback" not in wrong
+        assert load_checkpoint(list_checkpoints(folder)[0]).header.step == step
+    finally:
+        first.kill()
+        second.kill()
+        second.communicate()
+
+
+class Slow:
+    """An exchange that is complete when it has been looked at `looks` times."""
+
+    def __init__(self, looks, error=None):
+        self.looks, self.error = looks, error
+
+    def is_completed(self):
+        self.looks -= 1
+        return self.looks < 0
+
+    def wait(self, timeout):
+        if self.error:
+            raise self.error
+
+
+def test_who_waits_sees_to_other_things_now_and_then(monkeypatch):
+    now, calls = [0.0], []
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda _: now.__setitem__(0, now[0] + 0.25))
+    monkeypatch.setattr(distributed, "time", clock)
+    finish(Slow(0), timedelta(seconds=60), lambda: calls.append(now[0]))
+    assert calls == []
+    finish(Slow(14), timedelta(seconds=60), lambda: calls.append(now[0]))
+    assert calls == [1.25, 2.25, 3.25]
+    with pytest.raises(TimeoutError, match="no answer in 66 seconds"):  # should the group not give up by itself
+        finish(Slow(10_000), timedelta(seconds=60), lambda: None)
+
+
+@pytest.mark.parametrize("exchange", [Slow(1, RuntimeError("Connection closed by peer")), Slow(10_000)])
+def test_what_is_to_be_summed_is_as_it_was_when_a_rank_is_lost(monkeypatch, exchange):
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda flat, **_: flat.fill_(7.0) is None or exchange)
+    monkeypatch.setattr(distributed, "PATIENCE", timedelta(seconds=0.1))
+    value = torch.ones(3)
+    with pytest.raises(RankLost, match="rank 1 lost another of the 2 processes"):
+        Ranks(torch.device("cpu"), 1, 2).sum([value])
+    assert value.tolist() == [1, 1, 1]
 
 
 def test_ranks_that_were_asked_for_different_things_stop(shards, tmp_path):
