@@ -75,7 +75,7 @@ def examine() -> dict[str, Any]:
 
 def package_versions() -> dict[str, str | None]:
     """Find the installed version of each unconditional dependency of dcign, and of PyOpenGL; None if it is missing."""
-    required = [line for line in importlib.metadata.requires("dcign") or [] if ";" not in line]
+    required = [line for line in requirements() if ";" not in line]
     versions: dict[str, str | None] = {}
     for name in [*re.findall(r"^[\w.-]+", "\n".join(required), re.MULTILINE), "PyOpenGL"]:
         try:
@@ -83,6 +83,17 @@ def package_versions() -> dict[str, str | None]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
     return versions
+
+
+def requirements() -> list[str]:
+    """Return what dcign requires, a package a line: as installed, or by `pyproject.toml` in a tree that is not."""
+    try:
+        return importlib.metadata.requires("dcign") or []
+    except importlib.metadata.PackageNotFoundError:
+        project = Path(__file__).parents[2] / "pyproject.toml"
+        text = project.read_text() if project.is_file() else ""
+        listed = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)  # Python 3.10 reads no TOML
+        return re.findall(r'"(.+)"', listed[1]) if listed else []
 
 
 def torch_facts() -> dict[str, Any]:

@@ -53,6 +53,17 @@ def test_doctor_examines_this_machine_and_prints_valid_json():
     assert found["gl"]["renderer"], found["gl"]  # the tests need OpenGL anyway
 
 
+def test_in_a_tree_that_is_not_installed_the_same_packages_are_looked_for(monkeypatch):
+    def requires(name):
+        raise doctor.importlib.metadata.PackageNotFoundError(name)
+
+    installed = doctor.package_versions()
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", requires)
+    assert doctor.package_versions() == installed
+    monkeypatch.setattr(doctor, "__file__", "/nowhere/pipelines/commands/doctor.py")
+    assert list(doctor.package_versions()) == ["PyOpenGL"]
+
+
 def test_table_names_every_fact_of_a_good_machine(monkeypatch, facts):
     result = run_with(monkeypatch, facts)
     assert result.exit_code == 0
