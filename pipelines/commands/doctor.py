@@ -17,10 +17,10 @@ from typing import Any
 
 import click
 
-from render.jobs import devices
+from render import egl
+from render.egl import GL_PACKAGES
 
 GIB = 2**30
-GL_PACKAGES = ("libegl1", "libgl1", "libgl1-mesa-dri")  # as scripts/setup installs them
 APT_LINE = f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {' '.join(GL_PACKAGES)}"
 PIP_LINE = "make setup, or: pip install -c constraints.txt -e ."
 
@@ -66,9 +66,9 @@ def examine() -> dict[str, Any]:
         "disk": {"folder": str(here), "free_gib": round(shutil.disk_usage(here).free / GIB, 1)},
         "packages": package_versions(),
         "torch": in_own_process("torch_facts"),
-        "nvidia_driver": devices.nvidia_driver(),
-        "nvidia_egl": devices.nvidia_egl(),
-        "egl_devices": in_own_process("devices.egl_devices"),
+        "nvidia_driver": egl.nvidia_driver(),
+        "nvidia_egl": egl.nvidia_egl(),
+        "egl_devices": in_own_process("egl.egl_devices"),
         "gl": in_own_process("gl_facts"),
     }
 
@@ -156,9 +156,7 @@ def find_problems(facts: dict[str, Any]) -> list[dict[str, Any]]:
     if "error" in torch and "torch" not in missing:
         add(True, f"torch does not work: {torch['error']}", f"reinstall it ({PIP_LINE})")
     if "error" in gl and "moderngl" not in missing:
-        chosen = os.environ.get("EGL_DEVICE_ID")
-        remedy = APT_LINE if chosen is None else f"unset EGL_DEVICE_ID (it is {chosen}), or: {APT_LINE}"
-        add(True, f"no OpenGL context: {gl['error']}", remedy)
+        add(True, f"no OpenGL context: {gl['error']}", _gl_remedy(facts))
     if driver and torch.get("devices") == []:
         built = f"built for CUDA {torch['cuda']}" if torch["cuda"] else "a CPU build"
         add(False, f"an NVIDIA driver is loaded, but torch ({built}) sees no GPU",
@@ -167,9 +165,21 @@ def find_problems(facts: dict[str, Any]) -> list[dict[str, Any]]:
         add(
             False,
             "rendering runs on the CPU (llvmpipe) although an NVIDIA GPU exists",
-            devices.nvidia_remedy(facts["nvidia_egl"], facts["egl_devices"]),
+            egl.nvidia_remedy(facts["nvidia_egl"], facts["egl_devices"]),
         )
     return problems
+
+
+def _gl_remedy(facts: dict[str, Any]) -> str:
+    """Return the remedy where no OpenGL context can be had: what was set by hand is suspected first."""
+    chosen = os.environ.get("EGL_DEVICE_ID")
+    if chosen is not None:
+        return f"unset EGL_DEVICE_ID (it is {chosen}), or: {APT_LINE}"
+    if said := egl.overrides(os.environ):
+        return f"{said}, or: {APT_LINE}"
+    if facts["nvidia_driver"] and not facts["nvidia_egl"]["vendor_file"]:
+        return f"{egl.nvidia_remedy(facts['nvidia_egl'], facts['egl_devices'])}; or, to render on the CPU: {APT_LINE}"
+    return APT_LINE
 
 
 def table(facts: dict[str, Any]) -> list[tuple[str, str]]:

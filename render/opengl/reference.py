@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -11,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from render.errors import Failure
 from render.opengl import no_context
+
+if not __debug__:
+    raise Failure(
+        "the reference renderer needs Python's assert statements, inside which pyrender opens OpenGL: "
+        "unset PYTHONOPTIMIZE and leave out -O, or render with --renderer batched"
+    )
 
 try:
     import pyrender
@@ -25,6 +31,7 @@ except Exception as error:  # PyOpenGL raises anything from AttributeError to EG
     raise no_context(error) from error
 
 from assets.mesh import GREY_WEIGHTS, Mesh
+from render.opengl.context import on_first_device
 from render.scene import Scene, camera_pose, light_direction, model_matrix
 
 # Since Python 3.12 `ctypes.byref` gives a `_ctypes.CArgObject`, which PyOpenGL 3.1.0 does not know: no textures
@@ -34,18 +41,19 @@ _opened: list[egl.EGLPlatform] = []  # never collected
 
 
 def open_platform(size: int) -> egl.EGLPlatform:
-    """Open a pyrender EGL platform with a current OpenGL context, on EGL device `EGL_DEVICE_ID` (default 0).
+    """Open a pyrender EGL platform with a current OpenGL context, on an EGL device as `on_first_device` has it.
 
     Open one a process: a second one, or closing and opening again, is a known source of crashes in pyrender. It is kept
     to the end: a platform that is collected closes the display, and with it every other context of the process.
     Raises Failure if no context can be made.
     """
-    try:
-        device = egl.get_device_by_index(int(os.environ.get("EGL_DEVICE_ID", "0")))
-        platform = egl.EGLPlatform(size, size, device=device)
+
+    def attempt(number: int) -> egl.EGLPlatform:
+        platform = egl.EGLPlatform(size, size, device=egl.get_device_by_index(number))
         platform.init_context()
-    except Exception as error:
-        raise no_context(error) from error
+        return platform
+
+    platform = on_first_device(attempt)
     _opened.append(platform)
     return platform
 

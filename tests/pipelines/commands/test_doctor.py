@@ -94,6 +94,21 @@ def test_a_chosen_egl_device_is_suspected_first(monkeypatch, facts):
     assert "unset EGL_DEVICE_ID (it is 7)" in run_with(monkeypatch, facts).output
 
 
+def test_what_overrides_the_driver_is_suspected_first(monkeypatch, facts):
+    monkeypatch.setenv("GALLIUM_DRIVER", "no-such")
+    facts["gl"] = {"error": "Exception: eglInitialize failed (0x3001)"}
+    assert "Remedy: unset GALLIUM_DRIVER (it is no-such), or: sudo apt-get" in run_with(monkeypatch, facts).output
+
+
+def test_without_a_context_on_an_nvidia_gpu_the_vendor_file_comes_before_mesa(monkeypatch, facts):
+    facts["gl"] = {"error": "Exception: eglInitialize failed (0x3001)"}
+    facts["nvidia_egl"]["vendor_file"] = False
+    (problem,) = json.loads(run_with(monkeypatch, facts, "--json").stdout)["problems"]
+    assert problem["fatal"]
+    assert problem["remedy"].startswith("10_nvidia.json is missing: sudo mkdir")
+    assert problem["remedy"].endswith(f"or, to render on the CPU: {doctor.APT_LINE}")
+
+
 def test_missing_packages_are_fatal_and_named_once(monkeypatch, facts):
     facts["packages"]["torch"] = None
     facts["torch"] = {"error": "ModuleNotFoundError: No module named 'torch'"}
@@ -109,6 +124,12 @@ def test_missing_packages_are_fatal_and_named_once(monkeypatch, facts):
         ({"library": True, "vendor_file": False}, None, "10_nvidia.json is missing"),
         ({"library": True, "vendor_file": True}, 0, "export EGL_DEVICE_ID=1"),
         ({"library": True, "vendor_file": True}, None, "/dev/nvidia*"),
+        ({"library": True, "vendor_file": True, "mig": True}, None, "a MIG slice, which has CUDA and no OpenGL"),
+        (
+            {"library": True, "vendor_file": False, "hidden_by": "__EGL_VENDOR_LIBRARY_DIRS"},
+            None,
+            "unset __EGL_VENDOR_LIBRARY_DIRS",
+        ),
     ],
 )
 def test_llvmpipe_beside_an_nvidia_gpu_is_a_warning_with_the_fitting_remedy(monkeypatch, facts, egl, cuda, remedy):
@@ -136,7 +157,7 @@ def test_a_gpu_that_torch_cannot_see_is_a_warning(monkeypatch, facts):
 
 def test_a_crash_in_another_process_is_reported_not_shared():
     assert doctor.in_own_process("os.abort") == {"error": "crashed with SIGABRT"}
-    assert "OSError" in doctor.in_own_process("devices.ctypes.CDLL('libnothing.so').x")["error"]
+    assert "OSError" in doctor.in_own_process("egl.ctypes.CDLL('libnothing.so').x")["error"]
 
 
 def test_a_process_that_hangs_is_given_up():

@@ -19,7 +19,8 @@ def egl(*cuda):
         ("2,0", [3, 2]),
         ("1, 7, 0", [0]),
         ("-1", []),
-        ("GPU-a,GPU-b,MIG-c", [2, 0, 3]),
+        ("GPU-a,GPU-b,GPU-c", [2, 0, 3]),
+        ("MIG-a", []),  # a slice of a GPU has no EGL
     ],
 )
 def test_devices_with_cuda_are_chosen_by_their_cuda_index(mask, chosen):
