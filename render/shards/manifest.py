@@ -16,14 +16,48 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assets.files import write_file
+from render.documents import Flag, ListOf, Maybe, Number, Record, Table, Text, Whole, check_shape, read_json
 from render.errors import BadInput, ShardError
 from render.factors import EXTRINSIC, FACTORS, SPLITS
 from render.shards.shard_file import shard_name
 
 FORMAT, VERSION = "dcign-shards", 1
 NAME = "manifest.json"
+LARGEST_SIZE, LARGEST_BATCH = 65536, 65536  # pixels, and images of a mini-batch, that a file may speak of
 # What every manifest says of how the pixels of a mini-batch came about; some say more (`Job.settings`).
-SETTINGS = ("object", "assets", "size", "batch_size", "ranges", "seed", "camera", "shading", "renderer", "gl")
+SETTINGS = {
+    "object": Text(("face", "chair")),
+    "assets": Record(
+        optional={
+            "name": Text(),
+            "models": Table(Text()),
+            "parts": Table(Whole(0)),
+            "sampling": Record(optional={"sigma": Maybe(Number()), "expressions": Flag(), "walk": Flag()}),
+        }
+    ),
+    "size": Whole(1, LARGEST_SIZE),
+    "batch_size": Whole(1, LARGEST_BATCH),
+    "ranges": Table(ListOf(Number(), 2, 2), EXTRINSIC),
+    "seed": Whole(0),
+    "camera": Table(),
+    "shading": Table(),
+    "renderer": Text(),
+    "gl": Text(),
+}
+LATER = {"views": Table(ListOf(Number())), "detail": Table()}  # settings that early manifests do not have
+ENTRY = Record(
+    {
+        "sha256": Text(),
+        "bytes": Whole(0),
+        "factor": Text(tuple(FACTORS)),
+        "split": Text(SPLITS),
+        "index": Whole(0),
+        "first": Whole(0),
+        "count": Whole(1),
+    },
+    closed=True,
+)
+DOCUMENT = Record({"settings": Record(SETTINGS, LATER), "shards": Table(ENTRY)})
 
 T = TypeVar("T")
 _MANIFEST = re.compile(r"manifest\.part-\d+-of-\d+\.json")
@@ -88,46 +122,19 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_manifest_file(path: Path) -> Manifest:
-    """Read one manifest file."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ShardError(f"{path}: expected JSON, found {error}") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    """Read one manifest file. ShardError names the file, the place in it, what was expected and what was found."""
+    document = read_json(path, Record(), ShardError)
+    if document.get("format") != FORMAT:
         raise ShardError(f"{path}: expected the manifest of a dcign shard folder, found another file")
     if document.get("version") != VERSION:
-        raise ShardError(f"{path}: expected format version {VERSION}, found {document.get('version')!r}")
-    try:
-        settings, shards = dict(document["settings"]), dict(document["shards"])
-        manifest = Manifest(settings, {name: Entry(**entry) for name, entry in shards.items()})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ShardError(f"{path}: expected 'settings' and 'shards' of version {VERSION}, found {error}") from None
-    _check(manifest, path)
-    return manifest
-
-
-def _check(manifest: Manifest, path: Path) -> None:
-    settings = manifest.settings
-    missing = [key for key in SETTINGS if key not in settings]
-    if missing:
-        raise ShardError(f"{path}: expected settings {', '.join(SETTINGS)}, found no {', '.join(missing)}")
-    for key in ("size", "batch_size", "seed"):
-        if not isinstance(settings[key], int):
-            raise ShardError(f"{path}: expected an integer {key}, found {settings[key]!r}")
-    if not isinstance(settings["ranges"], dict) or not set(settings["ranges"]) <= set(EXTRINSIC):
-        raise ShardError(f"{path}: expected ranges of {', '.join(EXTRINSIC)}, found {settings['ranges']!r}")
-    if settings["object"] not in ("face", "chair"):
-        raise ShardError(f"{path}: expected object face or chair, found {settings['object']!r}")
-    for name, entry in manifest.shards.items():
-        numbers = (entry.bytes, entry.index, entry.first, entry.count)
-        if (
-            entry.factor not in FACTORS
-            or entry.split not in SPLITS
-            or not all(isinstance(n, int) and n >= 0 for n in numbers)
-            or entry.count == 0
-            or name != shard_name(entry.factor, entry.split, entry.index)
-        ):
-            raise ShardError(f"{path}: expected a shard entry of a known factor, split and range, found {name!r}")
+        raise ShardError(f"{path}: expected format version {VERSION}, found {document.get('version')!r:.60}")
+    check_shape(path, document, DOCUMENT, ShardError)
+    shards = {name: Entry(**entry) for name, entry in document["shards"].items()}
+    for name, entry in shards.items():
+        wanted = shard_name(entry.factor, entry.split, entry.index)
+        if name != wanted:
+            raise ShardError(f"{path}: shards: expected {wanted} by what is said of it, found {name!r:.60}")
+    return Manifest(document["settings"], shards)
 
 
 def first_difference(stored: Any, wanted: Any, where: str = "") -> str:

@@ -54,5 +54,5 @@ def test_a_damaged_or_foreign_file_is_refused_by_name(run, data):
         whole.replace('"seed": 0', '"seed": 1'),
     ):
         path.write_text(damaged)
-        with pytest.raises(RunError, match=r"rendering\.json: expected"):
+        with pytest.raises(RunError, match=r"rendering\.json: (settings\.size: )?expected"):
             rendering_of(run)
