@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from dcign.errors import ArgumentError, RunError
+from render.documents import ListOf, Maybe, Number, Record, Shape, Text, Unexpected, Whole
 from render.factors import TABLE
 
 PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
@@ -126,15 +129,25 @@ class TrainConfig:
     @classmethod
     def from_json(cls, value: Any) -> TrainConfig:
         """Read what `to_json` gave; RunError for unknown or ill-formed settings."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(value, dict) or not set(value) <= known:
-            unknown = sorted(set(value) - known) if isinstance(value, dict) else repr(value)
-            raise RunError(f"training settings: expected {', '.join(sorted(known))}, found {unknown}")
-        settings: dict[str, Any] = {key: tuple(e) if isinstance(e, list) else e for key, e in value.items()}
         try:
-            return cls(**settings)
-        except TypeError as error:
+            _shape().check(value)
+        except Unexpected as error:
             raise RunError(f"training settings: {error}") from None
+        settings: dict[str, Any] = {key: tuple(e) if isinstance(e, list) else e for key, e in value.items()}
+        return cls(**settings)
+
+
+@cache
+def _shape() -> Record:
+    """Return the shape of settings in a file, by the types of the fields."""
+    shapes: dict[Any, Shape] = {int: Whole(), float: Number(), str: Text(), tuple[int, ...]: ListOf(Whole())}
+
+    def shape_of(kind: Any) -> Shape:
+        if NoneType in get_args(kind):
+            return Maybe(shape_of(next(each for each in get_args(kind) if each is not NoneType)))
+        return shapes[kind]
+
+    return Record(optional={name: shape_of(kind) for name, kind in get_type_hints(TrainConfig).items()}, closed=True)
 
 
 def setting_text(name: str, value: object) -> str:

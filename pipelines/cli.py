@@ -8,7 +8,7 @@ import traceback
 import click
 
 from assets.errors import DcignError
-from pipelines.console import LazyGroup, with_options
+from pipelines.console import LazyGroup, printable, with_options
 
 # name -> (module that defines `command`, one line of help)
 COMMANDS = {
@@ -71,7 +71,7 @@ def main() -> None:
 def _stop(message: str, code: int, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
     sys.exit(code)
 
 

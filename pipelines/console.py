@@ -169,5 +169,5 @@ def with_options(message: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Text from file names and files, made safe for a terminal."""
-    return text if text.isprintable() else repr(text)
+    """Return text from file names and files in one line and safe for a terminal; what cannot be shown is escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

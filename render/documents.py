@@ -33,7 +33,7 @@ class Unexpected(ValueError):
     """
 
     def __init__(self, place: str, expected: str, found: str) -> None:
-        super().__init__(f"{place}: expected {expected}, found {found}" if place else f"expected {expected}, found {found}")
+        super().__init__(f"{place}{': ' * bool(place)}expected {expected}, found {found}")
         self.place, self.expected, self.found = place, expected, found
 
 
@@ -147,6 +147,15 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A text that can be shown in a line: of valid characters, without line ends and other control characters."""
+
+    def check(self, value: Any, place: str = "") -> None:
+        if not isinstance(value, str) or re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", value):
+            raise Unexpected(place, "a line of text", _shown(value))
+
+
+@dataclass(frozen=True)
 class Flag:
     """true or false."""
 
@@ -193,20 +202,28 @@ class Maybe:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of `least` to `most` values `of` one shape."""
+    """A list of values `of` one shape."""
 
-    of: Shape = field(default_factory=Anything)
-    least: int = 0
-    most: int = LARGEST_WHOLE
+    of: Shape
 
     def check(self, value: Any, place: str = "") -> None:
         if not isinstance(value, list):
             raise Unexpected(place, "a list", _shown(value))
-        if not self.least <= len(value) <= self.most:
-            exactly = str(self.least) if self.least == self.most else f"{self.least} or more"
-            raise Unexpected(place, f"a list of {exactly}", _shown(value))
         for number, each in enumerate(value):
             self.of.check(each, f"{place}[{number}]")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A list of as many values as there are shapes in `of`, one of each."""
+
+    of: Sequence[Shape]
+
+    def check(self, value: Any, place: str = "") -> None:
+        if not isinstance(value, list) or len(value) != len(self.of):
+            raise Unexpected(place, f"a list of {len(self.of)}", _shown(value))
+        for number, (shape, each) in enumerate(zip(self.of, value, strict=True)):
+            shape.check(each, f"{place}[{number}]")
 
 
 @dataclass(frozen=True)

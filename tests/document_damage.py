@@ -1,4 +1,4 @@
-"""JSON documents with one thing wrong in each: what a disk, an editor or a stranger may make of them. No chance in it."""
+"""JSON documents with one thing wrong in each: what a disk, an editor or a stranger may make of them."""
 
 from __future__ import annotations
 

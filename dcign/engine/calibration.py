@@ -14,7 +14,7 @@ for a full circle. An angle is read back as that of the curve's nearest point.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ from assets.files import write_file
 from dcign.engine.curves import Curve, GroupCurve, angle_error
 from dcign.errors import BadInput, RunError
 from dcign.model.code import AngleLatents, CodeLayout, stored_latents
+from render.documents import Anything, Flag, ListOf, Maybe, Number, Record, Table, Whole, read_json
+from render.factors import EXTRINSIC
 
 if TYPE_CHECKING:
     from dcign.runs.run import Run
@@ -38,6 +40,33 @@ MAX_SEGMENTS = 12  # 24 around a circle
 DRAWS_PER_SEGMENT = 15  # fewer independent angles than this for a knot, and the curve would follow noise
 MIN_DRAWS = 10
 PERCENTILES = 101
+LATENT = Number(-1e30, 1e30)  # codes are float32
+DOCUMENT = Record(
+    {
+        "format": Anything(),
+        "step": Whole(0),
+        "data_set": Table(),
+        "curves": Table(
+            Record(
+                {
+                    "degrees": ListOf(Number(-1e6, 1e6)),
+                    "latent": ListOf(Anything()),  # a number at each knot, or a row of them: see `_read_curve`
+                    "circular": Flag(),
+                    "residual_degrees": Maybe(Number(0)),
+                    "explained": Number(),
+                    "images": Whole(0),
+                    "draws": Whole(0),
+                }
+            ),
+            EXTRINSIC,
+        ),
+    },
+    {
+        "found": Table(ListOf(Whole(0)), EXTRINSIC),
+        "reconstruction": ListOf(Number(0)),
+        "directions": ListOf(ListOf(LATENT)),
+    },
+)
 MIN_SLOPE = 1e-3  # of the average slope: keeps a flat stretch invertible, moves the curve by at most 0.1 % of its rise
 
 
@@ -256,24 +285,22 @@ def save(folder: Path, calibration: Calibration) -> Path:
 def load(folder: Path) -> Calibration:
     """Read `folder/calibration.json`. RunError when it is missing, damaged or of another format."""
     path = folder / CALIBRATION_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: no calibration here; run `dcign evaluate {folder} SHARDS` first") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); run `dcign evaluate {folder} SHARDS` again") from None
+    if not path.exists():
+        raise RunError(f"{path}: no calibration here; run `dcign evaluate {folder} SHARDS` first")
+    advice = f"; run `dcign evaluate {folder} SHARDS` again"
+    content = read_json(path, DOCUMENT, RunError, advice=advice)
     try:
         if content["format"] not in (FORMAT, GROUP_FORMAT):
-            raise ValueError(f"format {content['format']!r}, expected {FORMAT} or {GROUP_FORMAT}")
+            raise ValueError(f"expected format {FORMAT} or {GROUP_FORMAT}, found {content['format']}")
         curves = {name: _read_curve(name, entry) for name, entry in content["curves"].items()}
-        found = {str(name): tuple(map(int, latents)) for name, latents in content.get("found", {}).items()}
-        errors = tuple(float(error) for error in content.get("reconstruction", ()))
-        if errors and not (len(errors) == PERCENTILES and np.all(np.diff(errors) >= 0)):  # NaN fails too
+        found = {name: tuple(latents) for name, latents in content.get("found", {}).items()}
+        errors = tuple(map(float, content.get("reconstruction", ())))
+        if errors and not (len(errors) == PERCENTILES and np.all(np.diff(errors) >= 0)):
             raise ValueError(f"expected {PERCENTILES} ascending percentiles of the error, found {len(errors)} numbers")
         directions = _read_directions(content.get("directions", ()))
-        return Calibration(curves, int(content["step"]), dict(content["data_set"]), found, errors, directions)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{path}: not a calibration ({error}); run `dcign evaluate {folder} SHARDS` again") from None
+    except ValueError as error:
+        raise RunError(f"{path}: {error}{advice}") from None
+    return Calibration(curves, content["step"], content["data_set"], found, errors, directions)
 
 
 def is_calibrated(run: Run) -> bool:
@@ -293,33 +320,36 @@ def load_for(run: Run, warn: Callable[[str], None], name: str | None = None) -> 
     return found
 
 
-def _read_directions(rows: Any) -> tuple[tuple[float, ...], ...]:
-    """Read directions. ValueError unless the rows are finite, of one width, and none is all zeros."""
-    directions = tuple(tuple(float(value) for value in row) for row in rows)
-    if len({len(row) for row in directions}) > 1 or not all(np.isfinite(row).all() and any(row) for row in directions):
-        raise ValueError("the directions of identity are not directions")
+def _read_directions(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Read directions. ValueError unless the rows are of one width, and none is all zeros."""
+    directions = tuple(tuple(map(float, row)) for row in rows)
+    if len({len(row) for row in directions}) > 1 or not all(any(row) for row in directions):
+        raise ValueError("directions: expected rows of one width, none of them zeros, found others")
     return directions
 
 
 def _read_curve(name: str, entry: Mapping[str, Any]) -> Curve | GroupCurve:
     """Read a curve from its JSON form.
 
-    ValueError unless its knots are finite and ascending, and, for one latent that does not go round a circle, monotone.
+    ValueError unless its knots are ascending, and, for one latent that does not go round a circle, monotone.
     """
-    degrees, latent = np.asarray(entry["degrees"], np.float64), np.asarray(entry["latent"], np.float64)
-    circular = bool(entry["circular"])
-    fine = degrees.ndim == 1 and len(degrees) >= 2 and latent.shape[:1] == degrees.shape
-    fine = fine and (latent.ndim == 1 or (latent.ndim == 2 and latent.shape[1] >= 2))
-    fine = fine and bool(np.isfinite(degrees).all() and np.isfinite(latent).all() and np.all(np.diff(degrees) > 0))
-    if fine and latent.ndim == 1 and not circular:
-        fine = bool(np.all(np.diff(latent) > 0) or np.all(np.diff(latent) < 0))
+    group = bool(entry["latent"]) and isinstance(entry["latent"][0], list)
+    ListOf(ListOf(LATENT) if group else LATENT).check(entry["latent"], f"curves.{name}.latent")
+    widths = {len(row) for row in entry["latent"]} if group else set()
+    degrees, circular = np.asarray(entry["degrees"], np.float64), entry["circular"]
+    fine = len(degrees) >= 2 and len(entry["latent"]) == len(degrees) and bool(np.all(np.diff(degrees) > 0))
+    fine = fine and (not group or (len(widths) == 1 and min(widths) >= 2))
+    if fine and not group and not circular:
+        rises = np.diff(np.asarray(entry["latent"], np.float64))
+        fine = bool(np.all(rises > 0) or np.all(rises < 0))
     if not fine:
-        raise ValueError(f"the knots of {name} are not a curve")
-    residual, explained = entry["residual_degrees"], float(entry["explained"])
-    images, draws = int(entry["images"]), int(entry["draws"])
-    knots = tuple(degrees.tolist())
-    if latent.ndim == 2:
-        rows = tuple(tuple(row) for row in latent.tolist())
-        return GroupCurve(name, knots, rows, circular, float(residual), explained, images, draws)
+        raise ValueError(f"curves.{name}: expected knots of a curve, found others")
+    residual = entry["residual_degrees"]
+    if residual is None and (group or not circular):
+        raise ValueError(f"curves.{name}.residual_degrees: expected a number, found null")
+    knots, rest = tuple(degrees.tolist()), (float(entry["explained"]), entry["images"], entry["draws"])
+    if group:
+        rows = tuple(tuple(map(float, row)) for row in entry["latent"])
+        return GroupCurve(name, knots, rows, circular, float(residual), *rest)
     error = None if residual is None else float(residual)
-    return Curve(name, knots, tuple(latent.tolist()), circular, error, explained, images, draws)
+    return Curve(name, knots, tuple(map(float, entry["latent"])), circular, error, *rest)

@@ -20,7 +20,6 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from assets.files import write_file
 from dcign.errors import BadInput
+from render.shards.shard_file import read_array_header
 
 SUFFIXES = (".json", ".csv", ".npz")
 NAME, VERSION = "dcign-codes", 1
@@ -266,13 +266,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any
     if entry.compress_type != zipfile.ZIP_STORED:
         raise BadInput(f"{path}: expected stored members, as np.savez writes them, found {name} compressed")
     with archive.open(entry) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise ValueError(f"npy version {version}")
-        try:
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        except (TokenError, MemoryError) as error:  # of brackets that do not close, of signs nested too deep
-            raise ValueError(f"an array header that cannot be read: {error}") from None
+        shape, fortran, dtype = read_array_header(stream)
         fits = dtype.kind == "U" and dtype.itemsize > 0 if kind == _TEXT else dtype == np.dtype(kind)
         if not fits or len(shape) != axes:
             was = "objects (a pickle)" if dtype.hasobject else dtype

@@ -30,8 +30,10 @@ from dcign.runs.checkpoint import WEIGHTS, write_weights
 from dcign.runs.report_file import REPORT, reach
 from dcign.runs.run import Run, read_trained
 from dcign.runs.training_data import IDENTITIES_FILE, RENDERING_FILE
+from render.documents import Record, Table, Whole, read_json
 
 LARGEST = 12_000_000  # bytes of all files of a name together
+MEASURED = Record({"run": Record({"step": Whole(0)}), "data_set": Table(), "made": Table()})  # of a report
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
@@ -72,7 +74,9 @@ def contents(staged: Path, report: Path, name: str, shards: str) -> dict[str, by
     """
     header, _ = read_trained(staged / WEIGHTS)
     curves = calibration.load(staged)
-    document = _report(report / REPORT)
+    document = dict(
+        read_json(report / REPORT, MEASURED, RunError, advice="; measure the weights again with `dcign evaluate`")
+    )
     for path, step in ((staged / CALIBRATION_FILE, curves.step), (report / REPORT, document["run"]["step"])):
         if step != header.step:
             raise RunError(f"{path}: expected what was measured at step {header.step}, found step {step}")
@@ -113,13 +117,6 @@ def install(name: str, files: Mapping[str, bytes]) -> Path:
     text = json.dumps({**known, name: digests}, indent=1, sort_keys=True) + "\n"
     write_file(shipped.FOLDER / shipped.HASHES, text.encode())
     return folder
-
-
-def _report(path: Path) -> dict:
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{path}: expected the report of `dcign evaluate`, found {error}") from None
 
 
 def shipped_card(

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcign.errors import RunError
+from render.documents import ListOf, Row, Text, Unexpected, Whole
 from render.factors import EXTRINSIC, FACTORS
 
 NAMING = ("clamped", "group-vae")  # the procedures that give latents a meaning
@@ -120,9 +121,10 @@ class CodeLayout:
     def from_json(cls, value: Any) -> CodeLayout:
         """Read what `to_json` gave; RunError otherwise."""
         try:
-            return cls(tuple((str(name), width) for name, width in value))
-        except (TypeError, ValueError):
-            raise RunError(f"expected a graphics code as [[name, width], ...], found {value!r}") from None
+            ListOf(Row((Text(), Whole(1)))).check(value)
+        except Unexpected as error:
+            raise RunError(f"graphics code: {error}") from None
+        return cls(tuple((name, width) for name, width in value))
 
 
 PAPER_CODES = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +10,27 @@ from typing import TYPE_CHECKING, Any
 from dcign.errors import BadInput
 from dcign.runs.report_file import REPORT, find_report, reach
 from dcign.runs.shipped import find_run
+from render.documents import ListOf, Maybe, Number, Record, Table, Text, Whole, check_shape, read_json
 
 if TYPE_CHECKING:
     from dcign.runs.run import Run
 
 LARGEST, LARGEST_PICTURE = 2**25, 2**23  # bytes
+# What every comparison needs of a report, and a model card; most others they look for, and do without.
+COMPARED = Record(
+    {
+        "evidence": Table(),
+        "reconstruction": Table(),
+        "made": Record({"config": Table()}),
+        "run": Record({"folder": Text(), "step": Whole(0)}),
+        "data_set": Record({"fingerprint": Text(), "split": Text(), "object": Text()}),
+    }
+)
+_FIGURE = Maybe(Number())
+CARD = Record(
+    {"headline": ListOf(Record({"name": Text()}, {"value": _FIGURE, "low": _FIGURE, "high": _FIGURE}))},
+    {name: Maybe(Table()) for name in ("run", "data_set", "evidence", "made")},
+)
 AGAIN = "measure the run with `dcign evaluate RUN SHARDS`"
 
 
@@ -97,30 +111,11 @@ def _open(place: Path) -> tuple[Path, Mapping[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read a report with the members that every comparison needs."""
-    content = _content(path)
-    if len(content) > LARGEST:
-        raise BadInput(f"{path}: expected a report of at most {LARGEST} bytes, found more")
-    document = _parsed(content)
-    if document is None:
-        raise BadInput(f"{path}: expected a report as JSON, found something else; {AGAIN}")
-    if not isinstance(document, dict):
-        raise BadInput(f"{path}: expected a report, a JSON object, found {type(document).__name__}; {AGAIN}")
+    document = read_json(path, Record(), BadInput, LARGEST, f"; {AGAIN}")
     if "evidence" not in document and "reconstruction" in document:
         raise BadInput(f"{path}: a report of an older dcign, without `evidence`; {AGAIN} again")
-    wanted: dict[tuple[str, ...], type] = {
-        ("evidence",): dict,
-        ("reconstruction",): dict,
-        ("made", "config"): dict,
-        ("run", "folder"): str,
-        ("run", "step"): int,
-        ("data_set", "fingerprint"): str,
-        ("data_set", "split"): str,
-        ("data_set", "object"): str,
-    }
-    for keys, kind in wanted.items():
-        if not isinstance(reach(document, keys), kind):
-            raise BadInput(f"{path}: expected a report with `{'.'.join(keys)}`, found none; {AGAIN} again")
-    return document
+    check_shape(path, document, COMPARED, BadInput, f"; {AGAIN} again")
+    return dict(document)
 
 
 def _check_pair(path: Path, first: Mapping[str, Any], other: Path, second: Mapping[str, Any]) -> None:
@@ -151,46 +146,4 @@ def report_of(run: Run) -> Mapping[str, Any] | None:
 
 def _read_for_card(path: Path) -> dict[str, Any]:
     """Read a report with the members that a model card is written from."""
-    content = _content(path)
-    document = _parsed(content) if len(content) <= LARGEST else None
-    lines = reach(document, ("headline",))
-    good = isinstance(lines, list) and all(
-        isinstance(line, dict) and isinstance(line.get("name"), str) and _numbers(line, "value", "low", "high")
-        for line in lines
-    )
-    parts = (reach(document, (name,)) for name in ("run", "data_set", "evidence", "made"))
-    good = good and all(part is None or isinstance(part, dict) for part in parts)
-    if not good:
-        raise BadInput(f"{path}: expected the report of `dcign evaluate`, found something else; measure the run again")
-    assert isinstance(document, dict)
-    return document
-
-
-def _numbers(line: Mapping[str, Any], *names: str) -> bool:
-    found = [line.get(name) for name in names]
-    return all(each is None or (isinstance(each, (int, float)) and not isinstance(each, bool)) for each in found)
-
-
-def _content(path: Path) -> bytes:
-    """Read a file; of one that is larger than a report may be, one byte more than that."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(LARGEST + 1)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def _parsed(content: bytes) -> Any:
-    """Read the JSON in `content`; None if it is none, or holds a number that is not finite."""
-    try:
-        return json.loads(content, parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _finite(text: str) -> float:
-    """Read a number. ValueError for NaN and for what is larger than any: neither is in a report."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
+    return dict(read_json(path, CARD, BadInput, LARGEST, "; measure the run again with `dcign evaluate`"))

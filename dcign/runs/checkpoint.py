@@ -39,10 +39,47 @@ from dcign.model.code import CodeLayout
 from dcign.model.interface import DCIGN
 from dcign.model.networks import network_of
 from dcign.model.optimisers import state_names
+from render.documents import (
+    Anything,
+    ListOf,
+    Maybe,
+    Number,
+    Record,
+    Table,
+    Text,
+    Unexpected,
+    Whole,
+    check_shape,
+    parse_json,
+)
+from render.shards.manifest import OBJECT, RANGES
 
 FORMAT = 1
 BEST = "best.safetensors"
 LARGEST_SIZE, LARGEST_CODE = 4096, 65536  # pixels and latents that a file may ask for
+# What a header says; settings and code have shapes of their own (`TrainConfig.from_json`, `CodeLayout.from_json`).
+HEADER = Record(
+    {
+        "step": Whole(0),
+        "architecture": Record({"size": Whole(1, LARGEST_SIZE)}),
+        "code": Anything(),
+        "config": Anything(),
+        "data": Record(
+            {"object": OBJECT},
+            {
+                "size": Whole(1),
+                "batch_size": Whole(1),
+                "fingerprint": Text(),
+                "ranges": RANGES,
+                "seed": Whole(0),
+                "factors": ListOf(Text()),
+                "counts": Table(Whole(0)),
+                "folder": Text(),
+            },
+        ),
+    },
+    {"held_out": Maybe(Record(optional={"bound": Maybe(Number())}))},
+)
 _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
 WEIGHTS = "weights.safetensors"
 
@@ -71,25 +108,22 @@ class Header:
 
     @classmethod
     def from_json(cls, value: Any, path: Path) -> Header:
-        if not isinstance(value, dict) or value.get("format") != FORMAT:
-            found = value.get("format") if isinstance(value, dict) else value
-            raise RunError(f"{path}: expected dcign's format {FORMAT}, found format {found!r}")
+        """Read what `to_json` gave, found at `path`. RunError names it, and what is wrong."""
+        check_shape(path, value, Record({"format": Anything()}), RunError)
+        if value["format"] != FORMAT:
+            raise RunError(f"{path}: expected dcign's format {FORMAT}, found format {value['format']!r:.60}")
+        check_shape(path, value, HEADER, RunError)
+        size = value["architecture"]["size"]
         try:
-            step, size, data = value["step"], value["architecture"]["size"], value["data"]
-            held_out = value.get("held_out")
             config, layout = TrainConfig.from_json(value["config"]), CodeLayout.from_json(value["code"])
-            whole = type(step) is int and type(size) is int and step >= 0
-            whole = whole and size <= LARGEST_SIZE and layout.latents <= LARGEST_CODE
-            if not whole or not isinstance(data, dict) or not isinstance(held_out, dict | None):
-                raise RunError("step, size, data or held_out is of the wrong type or too large")
+            if layout.latents > LARGEST_CODE:
+                raise RunError(f"expected a graphics code of at most {LARGEST_CODE} latents, found {layout.latents}")
             if value["architecture"] != _architecture(config, layout, size):
                 raise RunError("architecture and settings disagree")
             network_of(config).check_size(size)
-        except (KeyError, TypeError) as error:
-            raise RunError(f"{path}: lacks or garbles {error}") from None
         except RunError as error:
             raise RunError(f"{path}: {error}") from None
-        return cls(step, config, layout, size, data, held_out)
+        return cls(value["step"], config, layout, size, value["data"], value.get("held_out"))
 
     @property
     def bound(self) -> float:
@@ -185,9 +219,9 @@ def _header(path: Path, file: Any) -> Header:
     if "dcign" not in metadata:
         raise RunError(f"{path}: expected a dcign checkpoint, found a .safetensors file of another program")
     try:
-        value = json.loads(metadata["dcign"])
-    except RecursionError:
-        raise RunError(f"{path}: expected a header of a few levels, found a deeper one") from None
+        value = parse_json(metadata["dcign"])
+    except Unexpected as error:
+        raise RunError(f"{path}: header: {error}") from None
     return Header.from_json(value, path)
 
 

@@ -19,8 +19,10 @@ from assets.files import file_lock, write_file
 from dcign.config import TrainConfig, setting_text
 from dcign.errors import ArgumentError, Failure, RunError
 from dcign.runs.checkpoint import Header, newest_checkpoint
+from render.documents import Record, Whole, read_json
 
 CONFIG, STATS = "config.json", "stats.jsonl"
+LINE = Record({"step": Whole(0)})
 # Settings that a resumed run may be given anew
 MAY_CHANGE = ("steps", "checkpoint_every", "keep", "picture_every", "device")
 
@@ -60,11 +62,7 @@ def read_header(folder: Path) -> Header | None:
     """Read what the run was asked to do, from `config.json` or else its newest checkpoint; None if it is no run."""
     path = folder / CONFIG
     if path.is_file():
-        try:
-            value = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise RunError(f"{path}: expected the settings of a training run as JSON, found {error}") from None
-        return Header.from_json(value, path)
+        return Header.from_json(read_json(path, Record(), RunError), path)
     found = newest_checkpoint(folder) if folder.is_dir() else None
     return found[0].header if found else None
 
@@ -107,19 +105,23 @@ def check_same_run(folder: Path, started: Header, asked: Header) -> None:
 
 
 def rewind_stats(folder: Path, step: int) -> None:
-    """Drop the lines of `stats.jsonl` beyond `step`, and a half-written one: a resumed run writes them again."""
+    """Drop the lines of `stats.jsonl` beyond `step`, which a resumed run writes again, and those that are damaged."""
     path = folder / STATS
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-        try:
-            good = line.endswith("\n") and json.loads(line)["step"] <= step
-        except (ValueError, KeyError, TypeError):
-            good = False
-        if good:
-            kept.append(line)
-    write_file(path, "".join(kept).encode())
+    lines = [(line, parse_line(line)) for line in path.read_bytes().splitlines(keepends=True)]
+    kept = [line for line, found in lines if found is not None and line.endswith(b"\n") and found["step"] <= step]
+    write_file(path, b"".join(kept))
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Read a line of `stats.jsonl`, an object with its `step`; None for one that is damaged. Figures may be NaN."""
+    try:
+        found = json.loads(line)
+        LINE.check(found)
+    except (ValueError, RecursionError):
+        return None
+    return dict(found)
 
 
 def append_stats(folder: Path, line: dict[str, Any]) -> None:

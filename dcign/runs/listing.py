@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from dcign.errors import RunError
 from dcign.model.networks import network_of
 from dcign.runs import shipped
 from dcign.runs.checkpoint import WEIGHTS, Header, list_checkpoints, read_checkpoint_header
-from dcign.runs.folder import CONFIG, STATS
+from dcign.runs.folder import CONFIG, STATS, parse_line
 from dcign.runs.report_file import REPORT, find_report
+from render.documents import LARGEST_NUMBER, Record, read_json
 from render.factors import EXTRINSIC
 
 DEEPEST = 4  # levels below the folder asked for
 CHECKPOINT = "checkpoint-*.safetensors"
 LARGEST = {CONFIG: 2**20, STATS: 2**26, REPORT: 2**24}  # bytes
-LARGEST_NUMBER = 1e300  # whole numbers in JSON may be larger than any float
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def summarise_shipped(note: Callable[[str], None]) -> list[ShippedSummary]:
         try:
             shipped.check_shipped(name)
             header = read_checkpoint_header(folder / WEIGHTS)
-            report = _read_json(folder / REPORT)
+            report = _document(folder / REPORT)
         except RunError as error:
             note(str(error))
             continue
@@ -132,7 +131,7 @@ def summarise(folder: Path, note: Callable[[str], None]) -> RunSummary | None:
     """Summarise the files of a run folder; None if it is no run after all. `note` is told what cannot be used."""
     log, checkpoints = folder / STATS, list_checkpoints(folder)
     try:
-        header = Header.from_json(_read_json(folder / CONFIG), folder / CONFIG)
+        header = Header.from_json(_document(folder / CONFIG), folder / CONFIG)
     except RunError as error:
         if log.is_file() or checkpoints:  # else a config.json of some other program
             note(f"{error}; passed over")
@@ -162,14 +161,14 @@ def _lines(path: Path, note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         return
     try:
-        rows = _read(path).splitlines(keepends=True)
+        rows = _content(path).splitlines(keepends=True)
     except RunError as error:
         note(f"{error}; passed over")
         return
     damaged = 0
     for number, row in enumerate(rows):
-        line = _parsed(row)
-        if isinstance(line, dict) and type(line.get("step")) is int:
+        line = parse_line(row)
+        if line is not None:
             yield line
         elif number < len(rows) - 1 or row.endswith(b"\n"):
             damaged += 1
@@ -189,7 +188,7 @@ def _report(folder: Path, note: Callable[[str], None]) -> tuple[Mapping[str, Any
 
     def read(path: Path) -> Mapping[str, Any] | None:
         try:
-            return dict(_read_json(path))
+            return _document(path)
         except RunError as error:
             note(f"{error}; passed over")
             return None
@@ -199,7 +198,7 @@ def _report(folder: Path, note: Callable[[str], None]) -> tuple[Mapping[str, Any
     return _table(report, "reconstruction"), _table(_table(report, "spearman"), "largest_leak")
 
 
-def _read(path: Path) -> bytes:
+def _content(path: Path) -> bytes:
     """Read a file no larger than `LARGEST` says; RunError otherwise."""
     try:
         with open(path, "rb") as file:
@@ -211,19 +210,8 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _read_json(path: Path) -> Any:
-    value = _parsed(_read(path))
-    if not isinstance(value, dict):
-        raise RunError(f"{path}: expected a JSON object, found something else")
-    return value
-
-
-def _parsed(content: bytes) -> Any:
-    """Read the JSON in `content`; None if it is none."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+def _document(path: Path) -> dict[str, Any]:
+    return dict(read_json(path, Record(), RunError, LARGEST[path.name]))
 
 
 def _table(value: Any, key: str) -> Mapping[str, Any]:

@@ -13,7 +13,6 @@ A name is taken for a run wherever a path to one is. A run or a report of that n
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from dcign.errors import RunError
 from dcign.runs.report_file import REPORT
+from render.documents import Table, Text, read_json
 
 FOLDER = Path(__file__).parents[1] / "weights"
 HASHES, RECIPE, CARD = "hashes.json", "recipe.toml", "README.md"
@@ -79,9 +79,4 @@ def check_shipped(name: str) -> None:
 
 def read_hashes() -> Mapping[str, Mapping[str, str]]:
     """Read name of weights -> name of file -> sha256. RunError where the list is missing or damaged."""
-    path = FOLDER / HASHES
-    try:
-        value = json.loads(path.read_bytes())
-        return {str(name): {str(file): str(digest) for file, digest in files.items()} for name, files in value.items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise RunError(f"{path}: expected the list of what ships with dcign, found {error}; {AGAIN}") from None
+    return dict(read_json(FOLDER / HASHES, Table(Table(Text())), RunError, advice=f"; {AGAIN}"))

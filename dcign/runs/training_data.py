@@ -12,7 +12,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assets.files import write_file
 from dcign.errors import RunError
@@ -20,6 +19,7 @@ from dcign.runs.run import Run
 from render.errors import ShardError
 from render.shards.data_set import DataSet, identity_keys, key_array, open_data_set
 from render.shards.manifest import Manifest, read_manifest_file
+from render.shards.shard_file import read_array_header
 
 IDENTITIES_FILE = "identities.npy"
 RENDERING_FILE = "rendering.json"
@@ -51,12 +51,14 @@ def _kept(path: Path) -> set[np.uint64] | None:
     if not path.is_file():
         return None
     try:
-        keys: NDArray[np.uint64] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        content = path.read_bytes()
+        header = io.BytesIO(content)
+        shape, _, dtype = read_array_header(header)
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: expected the identities of a training set, found {error}") from None
-    if keys.dtype != np.uint64 or keys.ndim != 1:
-        raise RunError(f"{path}: expected (n,) uint64, found {keys.shape} {keys.dtype}")
-    return set(keys)
+    if dtype != np.uint64 or len(shape) != 1 or header.tell() + 8 * shape[0] != len(content):
+        raise RunError(f"{path}: expected (n,) uint64 that fill the file, found {dtype} of shape {shape}")
+    return set(np.frombuffer(content, np.uint64, offset=header.tell()))
 
 
 def _from_shards(run: Run) -> set[np.uint64] | None:

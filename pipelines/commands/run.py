@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import signal
 import subprocess
@@ -25,11 +24,18 @@ from pipelines.recipes.recipe import (
     read_recipe,
     shipped,
 )
+from render.documents import Flag, ListOf, Maybe, Number, Record, Text, read_json
 from render.errors import BadInput, Failure
 from render.factors import SPLITS
 
 RECORD = "recipe.toml"  # in the output folder: what it was begun with
 UNSEEN = "unseen.png"  # a test object, to re-render
+VERDICT = Record(  # what of a report is read again
+    {
+        "headline": ListOf(Record({"name": Text(), "value": Maybe(Number()), "aim": Text(), "reached": Maybe(Flag())})),
+        "warnings": ListOf(Text()),
+    }
+)
 DCIGN = (sys.executable, "-m", "pipelines.cli")
 
 
@@ -102,12 +108,12 @@ def command(ctx: click.Context, recipe: str | None, output: Path | None, listing
 def verdict(report: Path) -> list[str]:
     """Say which aims a report.json missed, a line each, and what is wrong with latents; or that all is well.
 
-    Nothing where there is no report, or none with aims.
+    Nothing where there is no report, or none with aims. BadInput for a damaged one.
     """
     if not report.is_file():
         return []
-    document = json.loads(report.read_text())
-    judged = [line for line in document["headline"] if line["reached"] is not None]
+    document = read_json(report, VERDICT, advice="; measure the run again with `dcign evaluate`")
+    judged = [line for line in document["headline"] if line["reached"] is not None and line["value"] is not None]
     missed = [
         f"Missed: {line['name']} is {line['value']:.3g}, the aim is {line['aim']}."
         for line in judged

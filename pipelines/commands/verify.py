@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.console import progress_bar
+from pipelines.console import printable, progress_bar
 from render.errors import ShardError
 
 
@@ -32,7 +32,7 @@ def command(shards: Path) -> None:
             faults += verify_shard(shards, name, entry, manifest.settings)
             bar.update(entry.bytes)
     for fault in faults:
-        click.echo(f"BAD  {fault}")
+        click.echo(f"BAD  {printable(fault)}")
     counts: Counter[str] = Counter()
     for entry in manifest.shards.values():
         counts[f"{entry.factor} ({entry.split})"] += entry.count

@@ -118,7 +118,7 @@ def index_html(
         things=f"{run.object}s",
         latents=run.layout.latents,
         limits=limits,
-    ).encode()
+    ).encode(errors="replace")
 
 
 def measured_on(report: Mapping[str, Any] | None) -> str | None:

@@ -16,20 +16,36 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assets.files import write_file
-from render.documents import Flag, ListOf, Maybe, Number, Record, Table, Text, Whole, check_shape, read_json
+from render.documents import (
+    Flag,
+    Line,
+    ListOf,
+    Maybe,
+    Number,
+    Record,
+    Row,
+    Shape,
+    Table,
+    Text,
+    Whole,
+    check_shape,
+    read_json,
+)
 from render.errors import BadInput, ShardError
-from render.factors import EXTRINSIC, FACTORS, SPLITS
+from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, SPLITS
 from render.shards.shard_file import shard_name
 
 FORMAT, VERSION = "dcign-shards", 1
 NAME = "manifest.json"
+OBJECT = Text(tuple(DEFAULT_RANGES))
+RANGES = Table(Row((Number(), Number())), EXTRINSIC)  # lowest and highest degrees
 LARGEST_SIZE, LARGEST_BATCH = 65536, 65536  # pixels, and images of a mini-batch, that a file may speak of
 # What every manifest says of how the pixels of a mini-batch came about; some say more (`Job.settings`).
-SETTINGS = {
-    "object": Text(("face", "chair")),
+SETTINGS: dict[str, Shape] = {
+    "object": OBJECT,
     "assets": Record(
         optional={
-            "name": Text(),
+            "name": Line(),
             "models": Table(Text()),
             "parts": Table(Whole(0)),
             "sampling": Record(optional={"sigma": Maybe(Number()), "expressions": Flag(), "walk": Flag()}),
@@ -37,17 +53,17 @@ SETTINGS = {
     ),
     "size": Whole(1, LARGEST_SIZE),
     "batch_size": Whole(1, LARGEST_BATCH),
-    "ranges": Table(ListOf(Number(), 2, 2), EXTRINSIC),
+    "ranges": RANGES,
     "seed": Whole(0),
     "camera": Table(),
     "shading": Table(),
-    "renderer": Text(),
-    "gl": Text(),
+    "renderer": Line(),
+    "gl": Line(),
 }
 LATER = {"views": Table(ListOf(Number())), "detail": Table()}  # settings that early manifests do not have
 ENTRY = Record(
     {
-        "sha256": Text(),
+        "sha256": Line(),
         "bytes": Whole(0),
         "factor": Text(tuple(FACTORS)),
         "split": Text(SPLITS),

@@ -19,7 +19,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,11 +101,8 @@ def _map_member(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo, name: str
         raise ShardError(f"{path}: expected {entry.file_size} bytes of {entry.filename}, found a truncated file")
     header = io.BytesIO(mapped[start : start + min(entry.file_size, 4096)])
     try:
-        version = np.lib.format.read_magic(header)
-        if version != (1, 0):
-            raise ValueError(f"npy version {version}")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(header)
-    except (ValueError, SyntaxError, TokenError, RecursionError, MemoryError) as error:  # of Python's own parser
+        shape, fortran, dtype = read_array_header(header)
+    except ValueError as error:
         raise ShardError(f"{path}: expected a plain array in {entry.filename}, found {error}") from None
     wanted, axes = np.dtype(_TYPES.get(name, "float32")), _AXES.get(name, 2)
     if dtype != wanted or fortran or len(shape) != axes:
@@ -120,6 +117,24 @@ def _map_member(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo, name: str
         raise ShardError(f"{path}: expected {name} of shape {shape} to fill its member, found {entry.file_size} bytes")
     flat = np.frombuffer(mapped, dtype=wanted, count=count, offset=start + header.tell())
     return flat.reshape(shape)
+
+
+def read_array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of an `.npy` array up to its first element: shape, whether in Fortran order, type.
+
+    Raises ValueError, in one line, for anything but a header of version 1.0, which `numpy.save` writes.
+    """
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):
+            raise ValueError(f"npy version {version}")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    except (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError) as error:  # of Python's parser
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"an array header that cannot be read ({why:.100})") from None
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise ValueError(f"an array of shape {shape!s:.60}")
+    return shape, bool(fortran), dtype
 
 
 def _check_shapes(path: Path, arrays: Arrays) -> None:

@@ -121,8 +121,8 @@ def test_nan_is_never_written(tmp_path):
         (lambda t, d: d.pop("step"), "step"),
         (lambda t, d: d["config"].update(widths=[6, 2, 2]), "architecture and settings disagree"),
         (lambda t, d: d["config"].update(surprise=1), "surprise"),
-        (lambda t, d: d["config"].update(widths="abc"), "whole numbers"),
-        (lambda t, d: d["config"].update(steps="many"), "whole numbers"),
+        (lambda t, d: d["config"].update(widths="abc"), "widths: expected a list, found 'abc'"),
+        (lambda t, d: d["config"].update(steps="many"), "steps: expected a whole number, found 'many'"),
         (lambda t, d: d["config"].update(widths=7), "training settings"),
         (lambda t, d: d.update(code=[["azimuth", 0]]), "code"),
         (lambda t, d: d["architecture"].update(size=55), "55"),
@@ -212,7 +212,7 @@ def write_measured(folder, step, bound, keep=2, seed=0):
 
 
 def test_the_best_stays_however_old_it_is_and_goes_when_it_is_beaten(tmp_path):
-    for step, bound in ((1, 9.0), (2, 5.0), (3, 7.0), (4, None), (5, float("nan")), (6, 6.0)):
+    for step, bound in ((1, 9.0), (2, 5.0), (3, 7.0), (4, None), (5, None), (6, 6.0)):
         write_measured(tmp_path, step, bound)
     assert [load_checkpoint(path).header.step for path in list_checkpoints(tmp_path)] == [6, 5]
     best = tmp_path / "best.safetensors"

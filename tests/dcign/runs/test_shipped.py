@@ -187,7 +187,7 @@ def test_a_missing_file_a_stranger_and_a_damaged_list_are_refused_by_name(copy):
     with pytest.raises(RunError, match=r"calibration\.json: expected a file that ships with dcign, found none"):
         load_run(Path("faces"))
     (copy / "hashes.json").write_text('{"faces": 7}')
-    with pytest.raises(RunError, match=r"hashes\.json: expected the list of what ships"):
+    with pytest.raises(RunError, match=r"hashes\.json: faces: expected an object, found 7; install dcign again"):
         load_run(Path("faces"))
 
 
