@@ -1,13 +1,13 @@
 """Mini-batches on their way to the training device: `open_feed`.
 
-    mapped    CPU: tensors over the mapped bytes; nothing is copied
+    read      CPU: read from its shard when its turn comes, always into the same memory
     resident  CUDA: the whole data set lies in the memory of the device; a mini-batch is a view of it
     prefetch  CUDA, where it does not fit: read ahead by a thread that fills a ring of buffers while the present step
               runs, copied on a stream beside the computation
 
-    free buffer -> [thread: bytes of the mapped file] -> filled -> [consumer: begins the copy] -> leaving -> free
+    free buffer -> [thread: reads the shard] -> filled -> [consumer: begins the copy] -> leaving -> free
 
-The thread copies bytes and nothing else. All that concerns the device is done by the consumer's thread: calls from
+The thread reads bytes and nothing else. All that concerns the device is done by the consumer's thread: calls from
 another one would spoil the capture of a CUDA graph.
 """
 
@@ -20,11 +20,9 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -44,10 +42,12 @@ class _Source(Protocol):
 
 
 class Feed:
-    """Iterates over uint8 tensors (N, H, W) on the training device, one for each place, in order. Never write to them.
+    """Iterates over uint8 tensors (N, H, W) on the training device, one for each place, in order.
 
-    kind    'mapped', 'resident' or 'prefetch'
-    waited  seconds spent in asking for the next one, so far; a mapped file is read only when its tensor is first used
+    Never write to them. On the CPU each holds until the next one is asked for.
+
+    kind    'read', 'resident' or 'prefetch'
+    waited  seconds spent in asking for the next one, so far
     """
 
     def __init__(self, kind: str, source: _Source) -> None:
@@ -79,7 +79,7 @@ def open_feed(
     memory. Used as a context manager. Raises ShardError, also later, if a shard has gone or changed.
     """
     if device.type != "cuda":
-        return Feed("mapped", _mapped(data, places))
+        return Feed("read", _read(data, places))
     if limit_bytes is None:
         limit_bytes = int(RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0])
     transfer = SideStream(device)
@@ -119,22 +119,11 @@ def upload(data: DataSet, transfer: Transfer, device: torch.device, progress: bo
     return resident
 
 
-def as_tensor(images: NDArray[np.uint8]) -> Tensor:
-    """Return a tensor over the memory of a read-only array, which it keeps alive."""
-    return torch.from_numpy(np.asarray(_Writable(images)))
-
-
-class _Writable:
-    """The memory of `array` for torch, which knows no read-only tensors and warns of arrays that are."""
-
-    def __init__(self, array: NDArray[Any]) -> None:
-        self.array = array
-        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
-
-
-def _mapped(data: DataSet, places: Places) -> Generator[Tensor, None, None]:
+def _read(data: DataSet, places: Places) -> Generator[Tensor, None, None]:
+    images = torch.empty((data.batch_size, data.size, data.size), dtype=torch.uint8)  # one: it stays in the CPU's cache
     for factor, index in places:
-        yield as_tensor(data.minibatch(factor, index).images)
+        data.images(factor, index, images.numpy())
+        yield images
 
 
 def _resident(images: Mapping[str, Tensor], places: Places) -> Generator[Tensor, None, None]:
@@ -150,7 +139,7 @@ class Prefetch:
     """
 
     def __init__(self, data: DataSet, places: Iterable[tuple[str, int]], transfer: Transfer) -> None:
-        self._data = DataSet(data.folder, data.split, data.manifest)  # a data set serves one thread
+        self._data = data.for_another_thread()
         self._transfer = transfer
         self._free: SimpleQueue[Tensor | None] = SimpleQueue()
         self._filled: SimpleQueue[Tensor | BaseException | None] = SimpleQueue()
@@ -214,7 +203,7 @@ class Prefetch:
                 buffer = self._free.get()
                 if buffer is None or self._ended:
                     return
-                np.copyto(buffer.numpy(), self._data.minibatch(factor, index).images)
+                self._data.images(factor, index, buffer.numpy())
                 self._filled.put(buffer)
             self._filled.put(None)
         except BaseException as error:

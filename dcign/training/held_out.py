@@ -20,7 +20,6 @@ from dcign.model.code import CodeLayout, named_latents
 from dcign.model.devices import autocast
 from dcign.model.interface import DCIGN
 from dcign.model.step import divergence, inactive_variance, reconstruction, sample
-from dcign.training.feeding import as_tensor
 from dcign.training.order import to_float
 from render.shards.data_set import DataSet, MiniBatch
 
@@ -68,7 +67,7 @@ def observing(model: DCIGN) -> Iterator[None]:
 
 def images_of(minibatch: MiniBatch, device: torch.device) -> Tensor:
     """Put the images of a mini-batch on the device, (N, 1, H, W) float32 in [0, 1]."""
-    return to_float(as_tensor(minibatch.images).to(device))
+    return to_float(torch.from_numpy(minibatch.images).to(device))
 
 
 def diagnose(

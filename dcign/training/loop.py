@@ -134,7 +134,7 @@ def _train(
         ) as monitor,
         _progress_bar(start, config, data.batch_size, progress) as bar,
         stop_signals() as received,
-        _saving_at_least(monitor, status, optimiser),
+        _saving_at_least(monitor, status, optimiser, say),
     ):
 
         def save_if_stopped() -> None:
@@ -186,15 +186,20 @@ def _train(
 
 
 @contextmanager
-def _saving_at_least(monitor: Monitor, status: Status, optimiser: Optimiser) -> Iterator[None]:
-    """Save the last whole update when the loop ends in an error: a rank or a shard that has gone, a full disk.
+def _saving_at_least(
+    monitor: Monitor, status: Status, optimiser: Optimiser, say: Callable[[str], None]
+) -> Iterator[None]:
+    """Save the last whole update when the loop ends in an error: a lost rank, a changed shard, a full disk.
 
     Not when the objective was no longer finite, nor in the middle of an update, nor if that fails too.
     """
     try:
         yield
     except Exception:
+        before = monitor.saved
         _save_last_update(monitor, status, optimiser)
+        if monitor.saved > before:
+            say(f"Saved step {monitor.saved} in {monitor.folder}: the same command resumes from it.")
         raise
 
 

@@ -72,7 +72,7 @@ def conversion_rate(folder: Path, device: str, seconds: float) -> float:
     """Measure conversions a second to floats of one mini-batch that lies on the device."""
     on = _prepare(device)
     data = open_data_set(folder)
-    images = torch.from_numpy(data.minibatch(data.factors[0], 0).images.copy()).to(on)
+    images = torch.from_numpy(data.images(data.factors[0], 0)).to(on)
     return _rate((to_float(images) for _ in count()), seconds, on)
 
 

@@ -42,7 +42,7 @@ def gradient_differences(setting: Setting, exact: bool = False) -> dict[str, Any
     """
     training = Training(setting)
     factor, index = training.order.at(0)
-    images = to_float(torch.from_numpy(training.data.minibatch(factor, index).images.copy()).to(training.device))
+    images = to_float(torch.from_numpy(training.data.images(factor, index)).to(training.device))
     active, noise = training.active[factor], training.noise(0)
     model = training.model()
     names = [name for name, _ in model.named_parameters()]

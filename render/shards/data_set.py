@@ -1,4 +1,4 @@
-"""A folder of shards as mini-batches mapped from disk, checked against its manifest (`open_data_set`).
+"""A folder of shards as mini-batches read from disk, checked against its manifest (`open_data_set`).
 
 Identities have keys, which are equal in two data sets for the same person or model.
 """
@@ -6,10 +6,12 @@ Identities have keys, which are equal in two data sets for the same person or mo
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +21,15 @@ from numpy.typing import NDArray
 from render.errors import ShardError
 from render.factors import FACTORS
 from render.shards.manifest import Entry, Manifest, read_manifest
-from render.shards.shard_file import map_shard
+from render.shards.shard_file import ShardFile, Stamp
 
-_OPEN_SHARDS = 128  # each mapped shard holds one file descriptor; the usual limit is 1,024
+_OPEN_SHARDS = 128  # each holds one file descriptor; the usual limit is 1,024
 
 
 @dataclass(frozen=True, eq=False)
 class MiniBatch:
     """N images in which exactly one factor varies.
 
-    images    (N, H, W) uint8, a view of the mapped file
     values    extrinsic factor -> (N,) float32, degrees
     identity  (N,) int64
     """
@@ -36,14 +37,24 @@ class MiniBatch:
     split: str
     factor: str
     index: int
-    images: NDArray[np.uint8]
     values: dict[str, NDArray[np.float32]]
     identity: NDArray[np.int64]
-    shard: Path
+    _file: ShardFile
+    _row: int
+
+    @property
+    def shard(self) -> Path:
+        """The file that it is from."""
+        return self._file.path
+
+    @cached_property
+    def images(self) -> NDArray[np.uint8]:
+        """The images, (N, H, W) uint8, read when they are first asked for; ShardError if the shard has changed."""
+        return self._file.row("images", self._row)
 
 
 class DataSet:
-    """The mini-batches of one split of a shard folder."""
+    """The mini-batches of one split of a shard folder. It serves one thread (`for_another_thread`)."""
 
     def __init__(self, folder: Path, split: str, manifest: Manifest) -> None:
         self.folder, self.split, self.manifest = folder, split, manifest
@@ -51,7 +62,12 @@ class DataSet:
         for name, entry in sorted(manifest.shards.items(), key=lambda item: item[1].first):
             if entry.split == split:
                 self._entries.setdefault(entry.factor, []).append((name, entry))
-        self._mapped: OrderedDict[str, dict[str, NDArray[Any]]] = OrderedDict()
+        # factor -> how many mini-batches there are up to and with each shard
+        self._ends = {
+            factor: list(accumulate(entry.count for _, entry in entries)) for factor, entries in self._entries.items()
+        }
+        self._open: OrderedDict[str, ShardFile] = OrderedDict()
+        self._stamps: dict[str, Stamp] = {}  # of all shards that were ever open
 
     @property
     def object(self) -> str:
@@ -84,19 +100,18 @@ class DataSet:
 
     def count(self, factor: str) -> int:
         """Count the mini-batches of `factor`."""
-        return sum(entry.count for _, entry in self._entries.get(factor, []))
+        return self._ends[factor][-1] if factor in self._ends else 0
 
     def minibatch(self, factor: str, index: int) -> MiniBatch:
         """Return mini-batch `index` of `factor`, 0 <= index < count(factor)."""
-        offset = index
-        for name, entry in self._entries.get(factor, []):
-            if offset < entry.count:
-                arrays = self._arrays(name, entry)
-                values = {key: arrays[key][offset] for key in self.ranges}
-                images, identity = arrays["images"][offset], arrays["identity"][offset]
-                return MiniBatch(self.split, factor, index, images, values, identity, self.folder / name)
-            offset -= entry.count
-        raise IndexError(f"{self.folder}: no mini-batch {index} of {factor}")
+        file, row = self._find(factor, index)
+        values = {name: file.labels[name][row] for name in self.ranges}
+        return MiniBatch(self.split, factor, index, values, file.labels["identity"][row], file, row)
+
+    def images(self, factor: str, index: int, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Read the images of a mini-batch alone, (N, H, W) uint8, into an array if there is one."""
+        file, row = self._find(factor, index)
+        return file.row("images", row, into)
 
     def minibatches(self) -> Iterator[MiniBatch]:
         """Yield all of them, factor by factor."""
@@ -105,35 +120,53 @@ class DataSet:
                 yield self.minibatch(factor, index)
 
     def check(self) -> None:
-        """Map every shard once, so that a bad one is named before work starts."""
+        """Open every shard once, so that a bad one is named before work starts."""
         for entries in self._entries.values():
             for name, entry in entries:
-                self._arrays(name, entry)
+                self._shard(name, entry)
 
-    def _arrays(self, name: str, entry: Entry) -> dict[str, NDArray[Any]]:
-        if name in self._mapped:
-            self._mapped.move_to_end(name)
-            return self._mapped[name]
-        arrays = map_entry(self.folder, name, entry, self.manifest.settings)
-        self._mapped[name] = arrays
-        if len(self._mapped) > _OPEN_SHARDS:
-            self._mapped.popitem(last=False)
-        return arrays
+    def for_another_thread(self) -> DataSet:
+        """Return the same data set for another thread; it knows what the shards were when this one opened them."""
+        other = DataSet(self.folder, self.split, self.manifest)
+        other._stamps.update(self._stamps)
+        return other
+
+    def _find(self, factor: str, index: int) -> tuple[ShardFile, int]:
+        """Return the shard that holds a mini-batch, and its row there."""
+        ends = self._ends.get(factor, [0])
+        if not 0 <= index < ends[-1]:
+            raise IndexError(f"{self.folder}: no mini-batch {index} of {factor}")
+        number = bisect_right(ends, index)
+        name, entry = self._entries[factor][number]
+        return self._shard(name, entry), index - ends[number] + entry.count
+
+    def _shard(self, name: str, entry: Entry) -> ShardFile:
+        file = self._open.get(name)
+        if file is not None:
+            self._open.move_to_end(name)
+            return file
+        file = open_entry(self.folder, name, entry, self.manifest.settings)
+        file.check_unchanged(self._stamps.get(name, file.stamp))
+        self._stamps[name] = file.stamp
+        self._open[name] = file
+        if len(self._open) > _OPEN_SHARDS:
+            self._open.popitem(last=False)
+        return file
 
 
-def map_entry(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    """Map one shard after checking it against its manifest entry: file size, then the shape of its members."""
+def open_entry(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -> ShardFile:
+    """Open one shard after checking it against its manifest entry: file size, then the shape of its members."""
     path = folder / name
     if not path.is_file():
         raise ShardError(f"{path}: expected a shard of {entry.bytes} bytes as in the manifest, found no file")
     found = path.stat().st_size
     if found != entry.bytes:
         raise ShardError(f"{path}: expected {entry.bytes} bytes as in the manifest, found {found}; render again")
-    arrays = map_shard(path, settings["ranges"])
+    file = ShardFile(path, settings["ranges"], entry.sha256)
     wanted = (entry.count, settings["batch_size"], settings["size"], settings["size"])
-    if arrays["images"].shape != wanted:
-        raise ShardError(f"{path}: expected images {wanted} as in the manifest, found {arrays['images'].shape}")
-    return arrays
+    if file.shapes["images"] != wanted:
+        raise ShardError(f"{path}: expected images {wanted} as in the manifest, found {file.shapes['images']}")
+    return file
 
 
 def open_data_set(folder: Path, split: str = "train") -> DataSet:

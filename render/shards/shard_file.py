@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import mmap
+import math
+import os
+import weakref
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,52 +56,163 @@ def write_shard(path: Path, arrays: Arrays) -> tuple[str, int]:
 def hash_file(path: Path) -> str:
     """Return the sha256 of a file, hexadecimal."""
     with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
+        return _hash(file.read)
+
+
+class ShardFile:
+    """A shard that is open: arrays are read from it when they are asked for, without the rest of the file.
+
+    They are read and not mapped, because a mapped file that somebody shortens ends the process by a signal. After each
+    reading the file has to be as it was when it was opened, in place, size and time of its last change; or else its
+    content still has to have the hash `sha256`. So what another program writes meanwhile is never taken for the shard.
+
+    path
+    stamp    what tells whether the file has changed
+    shapes   member -> shape
+    labels   extrinsic factors and 'identity' -> (B, N), read when it was opened
+    """
+
+    def __init__(self, path: Path, values: Iterable[str] = EXTRINSIC, sha256: str | None = None) -> None:
+        """Open the shard at `path`, whose extrinsic members are `values`.
+
+        Checks, before any data is read, that the file is a zip of stored `.npy` members of the expected names, types
+        and shapes, and that each member lies within the file. Raises ShardError naming the file otherwise.
+        """
+        self.path, self._sha256 = path, sha256
+        required = ("images", *values, "identity")
+        try:
+            self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, self._handle)
+            self.stamp = _stamp(self._handle)
+            with open(self._handle, "rb", closefd=False) as file:
+                self._members = _members(path, file, required)
+        except FileNotFoundError:
+            raise ShardError(f"{path}: expected a shard, found no such file") from None
+        except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+            raise ShardError(
+                f"{path}: expected a whole .npz shard, found a damaged or foreign file ({error})"
+            ) from None
+        self.shapes = {name: member.shape for name, member in self._members.items()}
+        _check_shapes(path, self.shapes)
+        self.labels = {name: self.read(name) for name in required if name != "images"}
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Read a whole member."""
+        member = self._members[name]
+        return self._read(np.empty(member.shape, member.dtype), member.start)
+
+    def row(self, name: str, number: int, into: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Read mini-batch `number` of a member, into an array of its shape and type if there is one."""
+        member = self._members[name]
+        row = np.empty(member.shape[1:], member.dtype) if into is None else into
+        return self._read(row, member.start + number * row.nbytes)
+
+    def hash(self) -> str:
+        """Return the sha256 of the file, hexadecimal."""
+        try:
+            with open(os.dup(self._handle), "rb") as file:
+                file.seek(0)
+                return _hash(file.read)
+        except OSError as error:
+            raise ShardError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+
+    def check_unchanged(self, stamp: Stamp) -> None:
+        """Raise ShardError unless the file is as `stamp` says, or has the content that it should have."""
+        now = _stamp(self._handle)
+        if now == stamp:
+            return
+        if now.size == stamp.size and self.hash() == self._sha256 and _stamp(self._handle) == now:
+            self.stamp = now  # copied over itself, or touched
+            return
+        found = f"{now.size} bytes" if now.size != stamp.size else "other content"
+        raise ShardError(
+            f"{self.path}: expected the {stamp.size} bytes that were there when work began, found {found}: "
+            "the file was changed meanwhile"
+        )
+
+    def _read(self, array: NDArray[Any], start: int) -> NDArray[Any]:
+        while True:
+            stamp = self.stamp
+            whole = self._fill(array, start)
+            if whole and _stamp(self._handle) == stamp:
+                return array
+            self.check_unchanged(stamp)
+            if not whole and self.stamp == stamp:
+                raise ShardError(f"{self.path}: expected {start + array.nbytes} bytes or more, found fewer")
+
+    def _fill(self, array: NDArray[Any], start: int) -> bool:
+        """Read into `array`, from `start` on; False if the file ends before it is full."""
+        try:
+            done = os.preadv(self._handle, [array.data], start)
+            while done < array.nbytes:  # larger than one reading may be, or the file ends there
+                rest = array.reshape(-1).view(np.uint8)[done:]
+                count = os.preadv(self._handle, [rest.data], start + done)
+                if count == 0:
+                    return False
+                done += count
+        except OSError as error:
+            raise ShardError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+        return True
+
+
+class Stamp(NamedTuple):
+    """What changes with a file: where it lies, its size in bytes, and the time of its last change in nanoseconds."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+
+def _stamp(handle: int) -> Stamp:
+    found = os.fstat(handle)
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _hash(read: Callable[[int], bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 
-def map_shard(path: Path, values: Iterable[str] = EXTRINSIC) -> dict[str, NDArray[Any]]:
-    """Map the members of a shard from disk as read-only arrays, without a copy; `values` names its extrinsic ones.
+class _Member(NamedTuple):
+    """Where the elements of an array begin in the file, and what they are."""
 
-    Checks, before any data is touched, that the file is a zip of stored `.npy` members of the expected names, types
-    and shapes, and that each member lies within the file. Raises ShardError naming the file otherwise.
-    """
-    try:
-        with open(path, "rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except FileNotFoundError:
-        raise ShardError(f"{path}: expected a shard, found no such file") from None
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ShardError(f"{path}: expected a whole .npz shard, found a damaged or foreign file ({error})") from None
-    required = ("images", *values, "identity")
-    arrays = {}
+    start: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+def _members(path: Path, file: BinaryIO, required: Sequence[str]) -> dict[str, _Member]:
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+    size = file.seek(0, os.SEEK_END)
+    members = {}
     for entry in entries:
         name = entry.filename.removesuffix(".npy")
         if name not in required and name != "coefficients":
             raise ShardError(f"{path}: expected members {', '.join(required)}, found {entry.filename!r}")
-        arrays[name] = _map_member(path, mapped, entry, name)
-    missing = [name for name in required if name not in arrays]
+        members[name] = _member(path, file, size, entry, name)
+    missing = [name for name in required if name not in members]
     if missing:
         raise ShardError(f"{path}: expected members {', '.join(required)}, found no {', '.join(missing)}")
-    _check_shapes(path, arrays)
-    return arrays
+    return members
 
 
-def _map_member(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo, name: str) -> NDArray[Any]:
+def _member(path: Path, file: BinaryIO, size: int, entry: zipfile.ZipInfo, name: str) -> _Member:
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ShardError(f"{path}: expected stored members, found {entry.filename} compressed")
-    local = mapped[entry.header_offset : entry.header_offset + 30]
+    file.seek(entry.header_offset)
+    local = file.read(30)
     if local[:4] != b"PK\x03\x04":
         raise ShardError(f"{path}: expected a zip header for {entry.filename}, found other bytes")
     # The name and extra lengths of the local header: the central directory lacks the ZIP64 extra.
     start = entry.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
-    if start + entry.file_size > len(mapped):
+    if start + entry.file_size > size:
         raise ShardError(f"{path}: expected {entry.file_size} bytes of {entry.filename}, found a truncated file")
-    header = io.BytesIO(mapped[start : start + min(entry.file_size, 4096)])
+    file.seek(start)
+    header = io.BytesIO(file.read(min(entry.file_size, 4096)))
     try:
         shape, fortran, dtype = read_array_header(header)
     except ValueError as error:
@@ -110,13 +223,9 @@ def _map_member(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo, name: str
             f"{path}: expected {name} as {wanted} with {axes} axes in C order, "
             f"found {'an object (pickle)' if dtype.hasobject else dtype} of shape {shape}"
         )
-    count = 1
-    for length in shape:  # Python integers: a hostile shape cannot overflow
-        count *= int(length)
-    if header.tell() + count * wanted.itemsize != entry.file_size:
+    if header.tell() + math.prod(shape) * wanted.itemsize != entry.file_size:  # Python integers: none overflows
         raise ShardError(f"{path}: expected {name} of shape {shape} to fill its member, found {entry.file_size} bytes")
-    flat = np.frombuffer(mapped, dtype=wanted, count=count, offset=start + header.tell())
-    return flat.reshape(shape)
+    return _Member(start + header.tell(), wanted, shape)
 
 
 def read_array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -137,14 +246,14 @@ def read_array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
     return shape, bool(fortran), dtype
 
 
-def _check_shapes(path: Path, arrays: Arrays) -> None:
-    batches, count = arrays["images"].shape[:2]
-    if 0 in arrays["images"].shape:
-        raise ShardError(f"{path}: expected images, found shape {arrays['images'].shape}")
-    for name in arrays:
-        if name != "coefficients" and arrays[name].shape[:2] != (batches, count):
-            raise ShardError(f"{path}: expected {name} of shape ({batches}, {count}), found {arrays[name].shape}")
-    if "coefficients" in arrays:
-        shape = arrays["coefficients"].shape
+def _check_shapes(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    batches, count = shapes["images"][:2]
+    if 0 in shapes["images"]:
+        raise ShardError(f"{path}: expected images, found shape {shapes['images']}")
+    for name, shape in shapes.items():
+        if name != "coefficients" and shape[:2] != (batches, count):
+            raise ShardError(f"{path}: expected {name} of shape ({batches}, {count}), found {shape}")
+    if "coefficients" in shapes:
+        shape = shapes["coefficients"]
         if shape[0] != batches or shape[1] not in (1, count):
             raise ShardError(f"{path}: expected coefficients of shape ({batches}, 1 or {count}, K), found {shape}")

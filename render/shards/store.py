@@ -65,7 +65,10 @@ class Store:
     def holds(self, name: str, entry: Entry) -> bool:
         """Tell whether the shard is there, whole: its size and sha256 are those of the manifest."""
         path = self.folder / name
-        return path.is_file() and path.stat().st_size == entry.bytes and hash_file(path) == entry.sha256
+        try:
+            return path.stat().st_size == entry.bytes and hash_file(path) == entry.sha256
+        except OSError:  # it is not there, or goes while it is read
+            return False
 
     def publish(self, name: str) -> None:
         """Hand over the file that was just written to `folder`."""

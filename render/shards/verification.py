@@ -11,20 +11,22 @@ from numpy.typing import NDArray
 
 from render.errors import ShardError
 from render.factors import FACTORS
-from render.shards.data_set import map_entry
+from render.shards.data_set import open_entry
 from render.shards.manifest import NAME, Entry, Manifest, is_part_file
-from render.shards.shard_file import hash_file
 
 
 def verify_shard(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -> list[str]:
     """Describe what is wrong with one shard, one line each; an empty list if nothing is."""
     try:
-        arrays = map_entry(folder, name, entry, settings)
+        file = open_entry(folder, name, entry, settings)
+        found = file.hash()
+        if found != entry.sha256:
+            was = f"expected sha256 {entry.sha256[:12]}... as in the manifest, found {found[:12]}..."
+            return [f"{folder / name}: {was}"]
+        read = ("coefficients",) if "coefficients" in file.shapes else ()
+        arrays = {**file.labels, **{name: file.read(name) for name in read}}
     except ShardError as error:
         return [str(error)]
-    found = hash_file(folder / name)
-    if found != entry.sha256:
-        return [f"{folder / name}: expected sha256 {entry.sha256[:12]}... as in the manifest, found {found[:12]}..."]
     return [f"{folder / name}: {fault}" for fault in _faults(arrays, entry, settings)]
 
 

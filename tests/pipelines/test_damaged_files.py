@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import shutil
 import traceback
 from collections import Counter
@@ -301,9 +302,21 @@ def recipes(whole: bytes) -> Iterator[tuple[str, bytes]]:
     yield from damaged_bytes(whole)
 
 
+def shard_headers(whole: bytes) -> Iterator[tuple[str, bytes]]:
+    rng = random.Random(0)
+    ends = [*range(400), *range(len(whole) - 600, len(whole))]
+    for _ in range(400):
+        changed = bytearray(whole)
+        for place in (places := rng.sample(ends, rng.choice((1, 1, 2)))):
+            changed[place] = rng.choice((0, 1, 127, 255, rng.randrange(256)))
+        yield f"other bytes at {places}", bytes(changed)
+    yield from damaged_bytes(whole)
+
+
 # file -> how it is damaged, and who reads it
 FILES: dict[str, tuple[Callable[[bytes], Iterator[tuple[str, bytes]]], tuple[Callable[[Path], None], ...]]] = {
     "shards/manifest.json": (damaged_documents, (read_shards,)),
+    "shards/azimuth-train-00000.npz": (shard_headers, (read_shards,)),
     "run/config.json": (damaged_documents, (read_config,)),
     "run/stats.jsonl": (log_lines, (read_log,)),
     "run/calibration.json": (damaged_documents, (read_calibration,)),

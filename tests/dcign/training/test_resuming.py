@@ -111,6 +111,31 @@ def test_kill_9_loses_nothing_but_time(shards, tmp_path):
     assert not list(folder.glob(".*"))
 
 
+def test_a_shard_cut_short_meanwhile_saves_the_last_update_and_ends_in_one_line(tmp_path):
+    shards, folder = write_synthetic(tmp_path / "shards"), tmp_path / "run"
+    settings = f"--steps 100000 --widths 6/5/4 --code {SMALL.code} --precision fp32 --checkpoint-every 7".split()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dcign", "train", str(shards), "-o", str(folder), *settings],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    STARTED.append(process)
+    wait_for(lambda: (folder / "checkpoint-00000007.safetensors").exists())
+    cut = shards / "intrinsic-train-00000.npz"
+    whole = cut.read_bytes()
+    os.truncate(cut, 1000)
+    said, complained = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert complained.splitlines()[-1].startswith(f"Error: {cut}: expected the {len(whole)} bytes")
+    assert complained.splitlines()[-1].endswith("found 1000 bytes: the file was changed meanwhile")
+    assert "Traceback" not in complained
+    step = load_run(folder).step
+    assert step >= 7
+    assert f"Saved step {step} in {folder}" in said
+    cut.write_bytes(whole)
+    more = dataclasses.replace(SMALL, checkpoint_every=7, ratio=(1, 1, 1, 10))
+    assert f"steps {step} to {step + 2}" in go(shards, folder, more, steps=step + 2)[1]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_says_how_to_resume(shards, tmp_path, number):
     process = start(shards, tmp_path / "run", 100_000)

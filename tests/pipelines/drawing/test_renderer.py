@@ -18,7 +18,7 @@ from render.errors import BadInput, Failure
 from render.jobs.views import Views
 from render.shards.data_set import open_data_set
 from render.shards.manifest import NAME
-from render.shards.shard_file import map_shard
+from render.shards.shard_file import ShardFile
 
 SIZE = 32
 
@@ -77,7 +77,8 @@ def all_shown(data):
     parts, images = [], []
     for factor in data.factors:
         batch = data.minibatch(factor, 0)
-        recorded = map_shard(batch.shard).get("coefficients")
+        file = ShardFile(batch.shard)
+        recorded = file.read("coefficients") if "coefficients" in file.shapes else None
         parts.append((batch, None if recorded is None else np.broadcast_to(recorded[0], (4, recorded.shape[2]))))
         images.append(batch.images)
     values = {name: np.concatenate([batch.values[name] for batch, _ in parts]) for name in data.ranges}

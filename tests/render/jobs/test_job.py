@@ -10,7 +10,7 @@ from render.errors import ShardError
 from render.jobs.job import Task, tasks_of
 from render.shards.data_set import open_data_set
 from render.shards.manifest import first_difference, read_manifest
-from render.shards.shard_file import map_shard
+from render.shards.shard_file import ShardFile
 from render.shards.store import Store, locked
 
 
@@ -89,7 +89,7 @@ def test_images_are_what_the_manifest_says_and_only_the_factor_varies(rendered):
     assert len({image.tobytes() for image in batch.images}) == 4
     assert len(set(batch.values["azimuth"])) == 4
     assert all(len(set(held)) == 1 for held in (batch.values["light"], batch.values["elevation"], batch.identity))
-    shapes = {name: map_shard(rendered / name)["coefficients"].shape for name in read_manifest(rendered).shards}
+    shapes = {name: ShardFile(rendered / name).shapes["coefficients"] for name in read_manifest(rendered).shards}
     assert shapes == {TASKS[0].name: (3, 1, 3), TASKS[1].name: (2, 1, 3), TASKS[2].name: (2, 4, 3)}
 
 
@@ -100,7 +100,7 @@ def test_any_image_can_be_made_again_from_its_recorded_values(rendered):
     this = small_job()
     batch = open_data_set(rendered).minibatch("intrinsic", 1)
     angles = [float(batch.values[name][2]) for name in ("azimuth", "elevation", "light")]
-    coefficients = map_shard(batch.shard)["coefficients"][1, 2]
+    coefficients = ShardFile(batch.shard).row("coefficients", 1)[2]
     scene = Scene(this.catalog.mesh(int(batch.identity[2]), coefficients), *angles, this.camera, this.shading)
     assert np.array_equal(shared_renderer(32).draw(scene), batch.images[2])
 

@@ -1,12 +1,16 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from shard_fixtures import write_synthetic
 
 from render.errors import ShardError
+from render.shards import data_set
 from render.shards.data_set import open_data_set
-from render.shards.manifest import NAME, read_manifest
+from render.shards.manifest import NAME, Entry, read_manifest
+from render.shards.shard_file import ShardFile, shard_name, write_shard
 from render.shards.verification import unknown_files, verify_shard
 
 
@@ -118,14 +122,90 @@ def test_a_missing_shard_and_strange_files_are_found(folder):
 
 
 def test_a_shard_in_which_two_factors_vary_is_found(tmp_path):
-    from render.shards.manifest import Entry
-    from render.shards.shard_file import map_shard, write_shard
-
     folder = write_synthetic(tmp_path / "s", counts={"azimuth": 2})
     manifest = read_manifest(folder)
     name = "azimuth-train-00000.npz"
-    arrays = {key: np.array(value) for key, value in map_shard(folder / name).items()}
+    file = ShardFile(folder / name)
+    arrays = {key: file.read(key) for key in file.shapes}
     arrays["light"][1, 0] += 1
     sha256, size = write_shard(folder / name, arrays)
     manifest.shards[name] = Entry(sha256, size, "azimuth", "train", 0, 0, 2)
     assert any("one light" in line for line in verify_shard(folder, name, manifest.shards[name], manifest.settings))
+
+
+def shorter(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def longer(path):
+    with open(path, "ab") as file:
+        file.write(b"more")
+
+
+def other_content(path):
+    with open(path, "r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"other")
+
+
+def other_file(path):
+    path.with_suffix(".new").write_bytes(bytes(reversed(path.read_bytes())))
+    path.with_suffix(".new").rename(path)
+
+
+@pytest.fixture(params=["open", "closed"])
+def light(request, folder, monkeypatch):
+    """A data set that has read light, whose shard is open still, or was closed since."""
+    monkeypatch.setattr(data_set, "_OPEN_SHARDS", 1 if request.param == "closed" else 2)
+    data = open_data_set(folder)
+    data.minibatch("light", 0)
+    data.minibatch("azimuth", 0)
+    return data
+
+
+@pytest.mark.parametrize("change", [shorter, longer, other_content])
+def test_a_shard_that_changes_while_it_is_used_is_refused(folder, light, change):
+    change(folder / "light-train-00000.npz")
+    for data in (light, light.for_another_thread()):
+        with pytest.raises(ShardError, match=r"light-train-00000\.npz: expected "):
+            _ = data.minibatch("light", 1).images
+        assert data.minibatch("azimuth", 1).images.any()
+
+
+@pytest.mark.parametrize("change", [other_file, Path.unlink])
+def test_a_shard_that_is_replaced_is_the_one_that_was_opened_or_refused(folder, change):
+    data, before = open_data_set(folder), open_data_set(folder).minibatch("light", 1).images
+    change(folder / "light-train-00000.npz")
+    assert np.array_equal(data.minibatch("light", 1).images, before)
+    with pytest.raises(ShardError, match=r"light-train-00000\.npz: expected "):
+        data.for_another_thread().minibatch("light", 1)
+
+
+def test_a_shard_that_is_touched_or_written_again_as_it_was_is_used(folder, light):
+    path, before = folder / "light-train-00000.npz", open_data_set(folder).minibatch("light", 1).images
+    for change in (os.utime, lambda path: path.write_bytes(path.read_bytes())):
+        change(path)
+        assert np.array_equal(light.minibatch("light", 1).images, before)
+    path.with_suffix(".new").write_bytes(path.read_bytes())
+    path.with_suffix(".new").rename(path)
+    assert np.array_equal(light.for_another_thread().minibatch("light", 1).images, before)
+
+
+def test_mini_batches_of_all_shards_of_a_factor_come_in_their_order(tmp_path):
+    folder = write_synthetic(tmp_path / "s", counts={"light": 2})
+    manifest = read_manifest(folder)
+    file = ShardFile(folder / "light-train-00000.npz")
+    for index in (1, 2):
+        name = shard_name("light", "train", index)
+        sha256, size = write_shard(folder / name, {key: file.read(key)[::-1] for key in file.shapes})
+        manifest.shards[name] = Entry(sha256, size, "light", "train", index, 2 * index, 2)
+    manifest.write(folder)
+    data = open_data_set(folder)
+    assert data.count("light") == 6
+    for index, row in enumerate((0, 1, 1, 0, 1, 0)):
+        assert np.array_equal(data.minibatch("light", index).images, file.read("images")[row])
+        assert np.array_equal(data.images("light", index), file.read("images")[row])
+        assert np.array_equal(data.minibatch("light", index).identity, file.labels["identity"][row])
+    for index in (-1, 6):
+        with pytest.raises(IndexError):
+            data.minibatch("light", index)

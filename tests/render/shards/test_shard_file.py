@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from render.errors import ShardError
-from render.shards.shard_file import hash_file, map_shard, write_shard
+from render.shards.shard_file import ShardFile, hash_file, write_shard
 
 
 def arrays(batches=3, count=4, size=5):
@@ -44,13 +44,16 @@ def shard(tmp_path):
     return path
 
 
-def test_what_is_mapped_is_what_was_written(shard):
-    mapped, written = map_shard(shard), arrays()
-    assert set(mapped) == set(written)
+def test_what_is_read_is_what_was_written(shard):
+    file, written = ShardFile(shard), arrays()
+    assert set(file.shapes) == set(written)
     for name, values in written.items():
-        assert mapped[name].dtype == values.dtype
-        assert np.array_equal(mapped[name], values)
-        assert not mapped[name].flags.writeable
+        assert file.read(name).dtype == values.dtype
+        assert np.array_equal(file.read(name), values)
+        assert np.array_equal(file.row(name, 2), values[2])
+    room = np.zeros((4, 5, 5), np.uint8)
+    assert file.row("images", 1, room) is room
+    assert np.array_equal(room, written["images"][1])
 
 
 def test_numpy_reads_a_shard_too(shard):
@@ -70,38 +73,38 @@ def test_a_truncated_shard_is_refused_by_name(shard, kept):
     data = shard.read_bytes()
     shard.write_bytes(data[:kept])
     with pytest.raises(ShardError, match=shard.name):
-        map_shard(shard)
+        ShardFile(shard)
 
 
 def test_a_pickle_is_refused(shard):
     objects = np.array([["a"] * 4] * 3, dtype=object)
     rewrite(shard, lambda members: members.update({"azimuth.npy": npy(objects, allow_pickle=True)}))
     with pytest.raises(ShardError, match=r"azimuth.*pickle"):
-        map_shard(shard)
+        ShardFile(shard)
 
 
 def test_a_compressed_shard_is_refused(shard):
     rewrite(shard, lambda members: zipfile.ZIP_DEFLATED)
     with pytest.raises(ShardError, match="compressed"):
-        map_shard(shard)
+        ShardFile(shard)
 
 
 def test_a_foreign_npz_is_refused(tmp_path):
     np.savez(tmp_path / "foreign.npz", weights=np.zeros(3))
     with pytest.raises(ShardError, match=r"foreign\.npz.*weights"):
-        map_shard(tmp_path / "foreign.npz")
+        ShardFile(tmp_path / "foreign.npz")
 
 
 def test_a_file_that_is_no_zip_is_refused(tmp_path):
     (tmp_path / "x.npz").write_text("hello")
     with pytest.raises(ShardError, match=r"x\.npz"):
-        map_shard(tmp_path / "x.npz")
+        ShardFile(tmp_path / "x.npz")
 
 
 def test_a_missing_member_is_named(shard):
     rewrite(shard, lambda members: members.pop("light.npy") and None)
     with pytest.raises(ShardError, match="no light"):
-        map_shard(shard)
+        ShardFile(shard)
 
 
 @pytest.mark.parametrize("shape", [(2**40, 2**20), (3, 4, 1), (3, 5), (-1, 4)])
@@ -110,7 +113,7 @@ def test_a_header_that_lies_about_its_shape_is_refused_before_memory_is_taken(sh
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     rewrite(shard, lambda members: members.update({"azimuth.npy": header.getvalue() + bytes(48)}))
     with pytest.raises(ShardError, match="azimuth"):
-        map_shard(shard)
+        ShardFile(shard)
 
 
 @pytest.mark.parametrize("shape", [b"(3, ", b"((((", b"-" * 3000 + b"3"])
@@ -119,10 +122,10 @@ def test_a_header_that_does_not_parse_is_refused_by_name(shard, shape):
     header = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
     rewrite(shard, lambda members: members.update({"azimuth.npy": header + bytes(48)}))
     with pytest.raises(ShardError, match="azimuth"):
-        map_shard(shard)
+        ShardFile(shard)
 
 
 def test_another_type_is_refused(shard):
     rewrite(shard, lambda members: members.update({"azimuth.npy": npy(np.zeros((3, 4)))}))
     with pytest.raises(ShardError, match=r"azimuth as float32.*float64"):
-        map_shard(shard)
+        ShardFile(shard)
