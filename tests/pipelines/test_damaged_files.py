@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from document_damage import damaged_bytes, damaged_documents
+from document_damage import DEEP, damaged_bytes, damaged_documents
+from PIL import Image
 from report_fixtures import report
 from shard_fixtures import write_synthetic
 
 from assets.errors import DcignError
 
-EVERY = 41
+EVERY = 53
 
 
 def write_files(folder: Path) -> None:
@@ -350,21 +351,103 @@ def outcome(folder: Path, name: str, content: bytes, reader: Callable[[Path], No
         path.write_bytes(whole)
 
 
-def test_damaged_files_are_used_or_refused_in_one_line(tmp_path: Path, one_thread: None) -> None:
-    write_files(tmp_path)
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("damaged")
+    write_files(folder)
+    return folder
+
+
+def test_damaged_files_are_used_or_refused_in_one_line(work: Path, one_thread: None) -> None:
     for name, (_, readers) in FILES.items():
-        assert {outcome(tmp_path, name, (tmp_path / name).read_bytes(), reader) for reader in readers} == {"used"}
+        assert {outcome(work, name, (work / name).read_bytes(), reader) for reader in readers} == {"used"}
     counts: Counter[str] = Counter()
     faults: list[str] = []
     every = int(os.environ.get("DCIGN_FUZZ_EVERY", EVERY))
-    for number, (name, what, content, reader) in enumerate(cases(tmp_path)):
+    for number, (name, what, content, reader) in enumerate(cases(work)):
         if number % every:
             continue
         try:
-            found = outcome(tmp_path, name, content, reader)
+            found = outcome(work, name, content, reader)
         except Exception:
             found = "fault"
             faults.append(f"{name}, {reader.__name__}, {what}: {traceback.format_exc()[-600:]}")
         counts[f"{name} {reader.__name__} {found}"] += 1
     print("\n".join(f"{count:6d} {what}" for what, count in sorted(counts.items())), f"\n{counts.total():6d} in all")
     assert not faults, f"{len(faults)} faults, such as {' | '.join(faults[:: 1 + len(faults) // 10])}"
+
+
+TRAIN = "train shards -o run --steps 3 --widths 6/5/4 --code azimuth:1,elevation:1,light:1,intrinsic:5 --ratio 1:1:1:2"
+TRAIN += " --precision fp32 --checkpoint-every 1 --held-out 1 --keep 1"
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "old", "new", "said"),
+    [
+        (
+            "verify shards",
+            "shards/manifest.json",
+            '"face"',
+            "null",
+            "settings.object: expected one of face, chair, found null",
+        ),
+        ("preview shards", "shards/manifest.json", '"camera": {}', f'"camera": {"[" * DEEP}', "levels of brackets"),
+        (
+            TRAIN,
+            "shards/manifest.json",
+            '"assets": {',
+            '"assets": [], "other": {',
+            "settings.assets: expected an object",
+        ),
+        (TRAIN, "run/config.json", '"object": "face"', '"other": 1', "run/config.json: data: expected a key 'object'"),
+        (TRAIN, "run/stats.jsonl", '"step": ', '"step": Infinity, "was": ', None),
+        ("runs", "run/stats.jsonl", "{", "[" * DEEP, None),
+        ("encode run calibrated/picture.png -o x.json", "run/config.json", "{", "", None),
+        (
+            "encode run calibrated/picture.png -o x.json",
+            "run/checkpoint-00000002.safetensors",
+            '\\"object\\"',
+            '\\"abject\\"',
+            "data: expected a key 'object', found none",
+        ),
+        (
+            "compare reports/run reports/other -o compared",
+            "reports/run/report.json",
+            '"step": 2',
+            '"step": 1e999',
+            "finite numbers, found 1e999",
+        ),
+        (
+            "export run -o site",
+            "run/calibration.json",
+            '"step": 2',
+            '"step": Infinity',
+            "finite numbers, found Infinity",
+        ),
+        (
+            "evaluate run shards --identities 0 --simulations 0",
+            "run/identities.npy",
+            "NUMPY",
+            "MUMPY",
+            "expected the identities of a training set",
+        ),
+    ],
+)
+def test_the_commands_end_in_one_line(work, dcign, one_thread, command, name, old, new, said):
+    Image.fromarray(np.zeros((54, 54), np.uint8)).save(work / "calibrated" / "picture.png")
+    kept = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
+    content = (work / name).read_bytes()
+    assert old.encode() in content
+    (work / name).write_bytes(content.replace(old.encode(), new.encode(), 1))
+    try:
+        code, _, complained = dcign(*command.split())
+    finally:
+        for path in set(work.rglob("*")) - set(kept):
+            if path.is_file():
+                path.unlink()
+        for path, whole in kept.items():
+            path.write_bytes(whole)
+    assert code == (0 if said is None else 2)
+    if said is not None:
+        assert said in complained.splitlines()[-1]
+        assert name in complained.splitlines()[-1]

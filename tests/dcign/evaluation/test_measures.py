@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from shard_fixtures import write_synthetic
 from untrained_run import write_untrained
 
 from dcign.config import TrainConfig
-from dcign.errors import RunError
+from dcign.errors import RunError, ShardError
 from dcign.evaluation.encoding import encode_data_set
 from dcign.evaluation.measures import evaluate
 from dcign.model.code import CodeLayout
@@ -233,3 +234,10 @@ def test_examples_are_different_identities_and_their_images_are_found_again(tmp_
         image = image_of(faces, encoding, int(place))
         again = run.model.encode(torch.tensor(image)[None, None])[0][0]
         np.testing.assert_allclose(again, encoding.codes[place])
+
+
+def test_a_shard_cut_short_while_it_is_measured_is_refused_by_name(tmp_path):
+    shards = write_synthetic(tmp_path / "shards", counts={"azimuth": 3}, split="test")
+    run, path = load_run(write_untrained(tmp_path / "run")), shards / "azimuth-test-00000.npz"
+    with pytest.raises(ShardError, match=r"azimuth-test-00000\.npz: expected .* found 1000 bytes"):
+        encode_data_set(run, open_data_set(shards, "test"), lambda images: os.truncate(path, 1000))
