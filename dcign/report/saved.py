@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dcign.errors import BadInput
 from dcign.runs.report_file import REPORT, find_report, reach
 from dcign.runs.shipped import find_run
-from render.documents import ListOf, Maybe, Number, Record, Table, Text, Whole, check_shape, read_json
+from render.documents import Line, ListOf, Maybe, Number, Record, Table, Text, Whole, check_shape, read_json
 
 if TYPE_CHECKING:
     from dcign.runs.run import Run
@@ -23,7 +23,7 @@ COMPARED = Record(
         "reconstruction": Table(),
         "made": Record({"config": Table()}),
         "run": Record({"folder": Text(), "step": Whole(0)}),
-        "data_set": Record({"fingerprint": Text(), "split": Text(), "object": Text()}),
+        "data_set": Record({"fingerprint": Line(), "split": Line(), "object": Line()}),
     }
 )
 _FIGURE = Maybe(Number())

@@ -41,6 +41,7 @@ from dcign.model.networks import network_of
 from dcign.model.optimisers import state_names
 from render.documents import (
     Anything,
+    Line,
     ListOf,
     Maybe,
     Number,
@@ -69,10 +70,10 @@ HEADER = Record(
             {
                 "size": Whole(1),
                 "batch_size": Whole(1),
-                "fingerprint": Text(),
+                "fingerprint": Line(),
                 "ranges": RANGES,
                 "seed": Whole(0),
-                "factors": ListOf(Text()),
+                "factors": ListOf(Line()),
                 "counts": Table(Whole(0)),
                 "folder": Text(),
             },

@@ -117,7 +117,7 @@ def rewind_stats(folder: Path, step: int) -> None:
 def parse_line(line: bytes) -> dict[str, Any] | None:
     """Read a line of `stats.jsonl`, an object with its `step`; None for one that is damaged. Figures may be NaN."""
     try:
-        found = json.loads(line)
+        found = json.loads(line.decode())
         LINE.check(found)
     except (ValueError, RecursionError):
         return None
