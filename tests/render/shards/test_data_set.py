@@ -79,6 +79,23 @@ def test_another_format_version_is_refused(folder):
         open_data_set(folder)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"assets": []}, "settings.assets: expected an object, found an empty list"),
+        ({"assets": {"models": 7}}, "settings.assets.models: expected an object, found 7"),
+        ({"views": [1]}, "settings.views: expected an object, found a list of 1"),
+        ({"ranges": {"azimuth": [0, "x"]}}, r"settings.ranges.azimuth\[1\]: expected a number, found 'x'"),
+        ({"seed": -1}, "settings.seed: expected a whole number from 0, found -1"),
+        ({"object": None}, "settings.object: expected one of face, chair, found null"),
+    ],
+)
+def test_a_manifest_that_says_nonsense_is_refused_with_the_place(folder, settings, said):
+    edit_manifest(folder, lambda document: document["settings"].update(settings))
+    with pytest.raises(ShardError, match=f"{NAME}: {said}"):
+        open_data_set(folder)
+
+
 def test_a_manifest_entry_may_not_point_outside(folder):
     def escape(document):
         document["shards"]["../azimuth-train-00000.npz"] = document["shards"].pop("azimuth-train-00000.npz")
