@@ -291,7 +291,7 @@ def load(folder: Path) -> Calibration:
     content = read_json(path, DOCUMENT, RunError, advice=advice)
     try:
         if content["format"] not in (FORMAT, GROUP_FORMAT):
-            raise ValueError(f"expected format {FORMAT} or {GROUP_FORMAT}, found {content['format']}")
+            raise ValueError(f"expected format {FORMAT} or {GROUP_FORMAT}, found {content['format']!r:.60}")
         curves = {name: _read_curve(name, entry) for name, entry in content["curves"].items()}
         found = {name: tuple(latents) for name, latents in content.get("found", {}).items()}
         errors = tuple(map(float, content.get("reconstruction", ())))

@@ -86,9 +86,9 @@ def open_import(folder: Path, job: ChairImport) -> tuple[Manifest, bool]:
     Raises ShardError if the folder holds another data set or other files.
     """
     assets = read_manifest(folder).settings["assets"] if (folder / NAME).exists() else {}
-    models = assets.get("models") if isinstance(assets, dict) else None
+    models = assets.get("models", {})
     store = Store(folder)
-    manifest = store.manifest(job.settings(models or {}))
+    manifest = store.manifest(job.settings(models))
     store.clear()
     entries = manifest.shards.values()
     tasks = [Task(entry.factor, entry.split, entry.index, entry.first, entry.count) for entry in entries]
