@@ -196,9 +196,8 @@ def _saving_at_least(
     try:
         yield
     except Exception:
-        before = monitor.saved
         _save_last_update(monitor, status, optimiser)
-        if monitor.saved > before:
+        if monitor.saved == optimiser.updates > 0:
             say(f"Saved step {monitor.saved} in {monitor.folder}: the same command resumes from it.")
         raise
 

@@ -16,7 +16,7 @@ from render.opengl import no_context
 if not __debug__:
     raise Failure(
         "the reference renderer needs Python's assert statements, inside which pyrender opens OpenGL: "
-        "unset PYTHONOPTIMIZE and leave out -O, or render with --renderer batched"
+        "unset PYTHONOPTIMIZE and leave out -O, or take the batched renderer"
     )
 
 try:
