@@ -122,3 +122,20 @@ def light_direction(scene: Scene) -> NDArray[np.float64]:
         [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
     )  # in the camera's frame
     return camera_pose(scene)[:3, :3] @ towards
+
+
+def pixels(scene: Scene, points: NDArray[np.floating]) -> Matrix:
+    """Return (n, 2) where the image shows `points` (n, 3) of the object: pixels to the right and down from its corner.
+
+    The middle of the pixel in row r and column c lies at (c + 0.5, r + 0.5).
+    """
+    world = points @ model_matrix(scene)[:3, :3].T + model_matrix(scene)[:3, 3]
+    pose = camera_pose(scene)
+    seen = (world - pose[:3, 3]) @ pose[:3, :3]  # in the camera's frame
+    clip = np.concatenate([seen, np.ones((len(seen), 1))], axis=1) @ scene.camera.projection.T
+    return (clip[:, :2] / clip[:, 3:] * [1.0, -1.0] + 1.0) * scene.camera.size / 2
+
+
+def towards_camera(scene: Scene) -> NDArray[np.float64]:
+    """Return (3,) the unit vector from the target towards the camera, in the object's own frame."""
+    return camera_pose(scene)[:3, 2] @ model_matrix(scene)[:3, :3]

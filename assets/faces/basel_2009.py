@@ -14,6 +14,7 @@ import numpy as np
 
 from assets.errors import AssetError
 from assets.faces.arrays import Array, Columns, Unit, face_model, mean_vertices, triangle_indices, unit_modes
+from assets.faces.landmarks import marked
 from assets.faces.matlab import read_matlab
 from assets.mesh import Float, Index
 from assets.morphable import Modes, MorphableModel
@@ -22,6 +23,16 @@ MICROMETRES = Unit("micrometres", 1e-4)
 SHAPE, TEXTURE = ("shapeMU", "shapePC", "shapeEV"), ("texMU", "texPC", "texEV")
 EXPRESSION, EXPRESSION_MEAN = ("expPC", "expEV"), "expMU"
 TRIANGLES = ("tl", "tri")
+VERTICES = 53_490  # of the published topology
+# Its vertices at the points of `assets.faces.landmarks.MARKUP`, as Bas published them (Landmarks68_BFM.anl), less 1.
+# Where the list of the library eos has the same point, it is the same vertex or the next.
+LANDMARKS = (
+    48187,
+    38885, 39635, 40029, 40237, 40432, 41171, 41367, 41577, 42010, 42645,
+    8290, 8304, 8313, 8319, 6782, 7686, 8330, 8976, 9878,
+    1831, 3759, 5049, 6086, 4545, 3515, 10730, 11757, 12918, 14858, 13190, 12156,
+    5522, 6154, 7441, 8344, 9505, 10798, 11198, 10178, 9276, 8373, 7470, 6565,
+)  # fmt: skip
 
 
 def is_basel_2009(path: Path) -> bool:
@@ -51,8 +62,9 @@ def read_basel_2009(path: Path) -> MorphableModel:
         if EXPRESSION_MEAN in variables and variables[EXPRESSION_MEAN].any():
             expression_mean = _mean(path, variables, EXPRESSION_MEAN, len(mean), MICROMETRES.centimetres)
     return face_model(
-        "basel-2009", path, MICROMETRES, triangles, mean, shape, albedo_mean, albedo, expression, expression_mean
-    )
+        "basel-2009", path, MICROMETRES, triangles, mean, shape, albedo_mean, albedo, expression, expression_mean,
+        marked(LANDMARKS, mean) if len(mean) == VERTICES else {},
+    )  # fmt: skip
 
 
 def _require(path: Path, variables: dict[str, Array], names: tuple[str, ...]) -> None:

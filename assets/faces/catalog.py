@@ -21,6 +21,7 @@ from assets.faces.basel_2009 import is_basel_2009, read_basel_2009
 from assets.faces.basel_2017 import is_basel_h5, read_basel_h5
 from assets.faces.flame import is_flame, read_flame
 from assets.faces.ict_facekit import ict_facekit_sha256, is_ict_facekit, read_ict_facekit
+from assets.faces.landmarks import facial_features
 from assets.head.model import built_in_face_model
 from assets.mesh import Float, Mesh
 from assets.morphable import MorphableModel
@@ -59,7 +60,8 @@ PLAIN = FaceSampling()  # neutral faces, independent of each other
 class FaceCatalog:
     """Faces of one morphable model. An identity seeds its coefficients; odd ones are for testing.
 
-    detail  of the mesh, if it is not the model's own but a reduced one, for the manifest
+    detail    of the mesh, if it is not the model's own but a reduced one, for the manifest
+    features  where eyes, brows, nose and mouth are, found on the whole model; None where it does not tell
     """
 
     object = "face"
@@ -69,6 +71,7 @@ class FaceCatalog:
         self.parts = {part: n for part, n in model.parts.items() if part in IDENTITY or sampling.expressions}
         self.sampling = asdict(sampling)
         self.detail: dict[str, Any] = {}
+        self.features = facial_features(model)
         low, high = model.shape_mean.min(axis=0), model.shape_mean.max(axis=0)
         x, y, z = (low + high) / 2
         self.target = (float(x), float(y), float(z - NECK_AXIS * (high[2] - low[2])))

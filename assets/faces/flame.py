@@ -25,11 +25,21 @@ from assets.faces.arrays import (
     row_lengths,
     triangle_indices,
 )
+from assets.faces.landmarks import marked
 from assets.morphable import Modes, MorphableModel
 
 METRES = Unit("m", 100.0)
 IDENTITIES, EXPRESSIONS = slice(0, 300), slice(300, 400)  # of the directions
 MEMBERS = ("v_template", "shapedirs", "f")
+VERTICES = 5023  # of the published topology
+# Its vertices at the points of `assets.faces.landmarks.MARKUP`, as Park and Cho published them with SAiD (2024).
+LANDMARKS = (
+    3414,
+    2567, 337, 338, 3154, 3712, 3868, 2135, 27, 18, 1430,
+    3560, 3561, 3501, 3564, 2751, 2793, 3556, 1676, 1623,
+    2428, 2453, 2494, 3631, 2278, 2359, 3832, 1343, 1218, 1154, 995, 829,
+    2820, 2864, 2774, 3543, 1657, 1749, 1703, 1774, 1802, 3503, 2905, 2881,
+)  # fmt: skip
 
 CONVERSION = (
     "import pickle, sys, numpy as np; m = pickle.load(open(sys.argv[1], 'rb'), encoding='latin1'); "
@@ -62,7 +72,8 @@ def read_flame(path: Path) -> MorphableModel:
     triangles = triangle_indices(path, "f", faces, 0, len(mean))
     mean = (mean.astype(np.float64) * METRES.centimetres).astype(np.float32)
     shape, expression = (_modes(directions[:, :, part]) for part in (IDENTITIES, EXPRESSIONS))
-    return face_model("flame", path, METRES, triangles, mean, shape, expression=expression)
+    landmarks = marked(LANDMARKS, mean) if len(mean) == VERTICES else {}
+    return face_model("flame", path, METRES, triangles, mean, shape, expression=expression, landmarks=landmarks)
 
 
 def _modes(directions: Array) -> Modes:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from assets.archives import BOMB_FLOOR, BOMB_RATIO, ZipLibrary
 from assets.errors import AssetError
 from assets.faces.arrays import SKIN, file_sha256
+from assets.faces.landmarks import marked
 from assets.mesh import Float, Index
 from assets.morphable import BLEND_SHAPE_DEVIATION, Modes, MorphableModel
 
@@ -38,17 +39,14 @@ FACE_AND_HEAD = (0, 11_248)  # half-open vertex ranges of the published topology
 EYEBALLS = (21_451, 24_591)  # what follows are lashes, lacrimal fluid and eye-occlusion shells
 MOUTH_SOCKET = (11_248, 13_294)  # without it an open mouth shows the inside of the back of the head
 FARTHEST = 1e4  # centimetres
-# Vertices of the published topology, the corners of the 68-point markup, under the names of Basel's landmarks.
-LANDMARKS = {
-    "right.eye.corner_outer": 1507,
-    "right.eye.corner_inner": 1528,
-    "left.eye.corner_inner": 3742,
-    "left.eye.corner_outer": 3721,
-    "center.nose.tip": 4857,
-    "right.lips.corner": 5708,
-    "left.lips.corner": 6213,
-    "center.chin.tip": 966,
-}
+# Vertices of the published topology at the points of `assets.faces.landmarks.MARKUP`, from its vertex_indices.json.
+LANDMARKS = (
+    966,
+    268, 493, 1914, 2044, 1401, 3615, 4240, 4114, 2734, 2509,
+    978, 4527, 4942, 4857, 1140, 2075, 1147, 4269, 3360,
+    1507, 1542, 1537, 1528, 1518, 1511, 3742, 3751, 3756, 3721, 3725, 3732,
+    5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841,
+)  # fmt: skip
 
 MOUTH = (0.10, 0.05, 0.045)  # dark: no shadow falls into it
 
@@ -98,7 +96,7 @@ def read_ict_facekit(path: Path) -> MorphableModel:
         albedo_mean=np.where(cavity[:, None], MOUTH, SKIN).astype(np.float32),
         albedo=Modes.none(len(mean)),
         expression=Modes.from_displacements(pressed, names, one_sided=True) if names else Modes.none(len(mean)),
-        landmarks=_landmarks(neutral) if count == VERTICES else {},
+        landmarks=marked(LANDMARKS, neutral) if count == VERTICES else {},
         cavity=cavity,
     )
 
@@ -145,11 +143,6 @@ def _displacements(meshes: dict[str, Vertices], names: list[str], neutral: Verti
     for row, name in zip(rows, names, strict=True):
         row[:] = (share * (meshes[name] - neutral)).ravel()
     return rows
-
-
-def _landmarks(vertices: Vertices) -> dict[str, tuple[float, float, float]]:
-    points = vertices[list(LANDMARKS.values())].tolist()
-    return {name: (x, y, z) for name, (x, y, z) in zip(LANDMARKS, points, strict=True)}
 
 
 def _vertices(text: bytes, where: str) -> Vertices:

@@ -73,7 +73,7 @@ def on_vertices(model: MorphableModel, kept: Index, triangles: Index) -> Morphab
 
 def _at(modes: Modes, vertices: NDArray[np.integer]) -> Modes:
     fields = modes.components.reshape(len(modes), modes.components.shape[1] // 3, 3)
-    return replace(modes, components=fields[:, vertices].reshape(len(modes), -1))
+    return replace(modes, components=fields[:, vertices].reshape(len(modes), 3 * len(vertices)))
 
 
 def _seen(vertices: Array, triangles: Index) -> Array:

@@ -228,6 +228,10 @@ def _group_score(key: str, better: Better, says: str) -> Measure:
 
 _OF_REST = "By the latents of no angle: how often the most similar known image shows the right object."
 _OF_PIXELS = "For comparison: no run has a part in it."
+_IN_BOXES: tuple[tuple[str, Better, str], ...] = (
+    ("ssim", "higher", "Likeness inside boxes around them; 1: the same picture."),
+    ("mse", "lower", "Mean squared error inside boxes around them."),
+)
 INFERRED = dict.fromkeys(EXTRINSIC, "degrees") | {f"shape {n}": "standard deviations" for n in (1, 2, 3)}
 
 MEASURES: dict[str, tuple[Measure, ...]] = {
@@ -282,6 +286,19 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
             ("evidence", "novel_views", "factors", "FACTOR", "ratio_to_copying"),
             "lower",
             "Below 1: better than handing back the input.",
+        ),
+    ),
+    "Eyes, brows, nose and mouth": (
+        *(
+            Measure(
+                f"{key.upper()} of {'all four' if part == 'all' else part}, {name}",
+                ("evidence", "facial_features", where, part, key),
+                better,
+                says,
+            )
+            for where, name in (("reconstruction", "reconstructed"), ("half_profile", "novel views at ±45°"))
+            for key, better, says in _IN_BOXES
+            for part in ("eyes", "brows", "nose", "mouth", "all")
         ),
     ),
     "What moves when one factor turns": (

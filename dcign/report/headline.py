@@ -99,7 +99,7 @@ def headlines(measures: dict[str, Any], evidence: Mapping[str, Evidence]) -> lis
 
 
 def _drawn(evidence: Mapping[str, Any]) -> list[Headline]:
-    """The lines of what had to be drawn, where it was: novel views, recognition, and what leaks between groups."""
+    """The lines of what had to be drawn, where it was: novel views, features, recognition, leaks between groups."""
     lines = []
     for name, views in (evidence.get("novel_views", {}).get("factors") or {}).items():
         if views is not None:
@@ -109,6 +109,12 @@ def _drawn(evidence: Mapping[str, Any]) -> list[Headline]:
                 f"{copying:.3g}, the mean image {mean:.3g}."
             )
             lines.append(_line(f"novel-view MSE, {name}", views["mse"], meaning))
+    for key, name in (("reconstruction", ""), ("half_profile", ", novel views at ±45°")):
+        boxes = evidence.get("facial_features", {}).get(key)
+        if boxes is not None and boxes["all"]["ssim"]["value"] is not None:
+            parts = ", ".join(f"{part} {found['ssim']['value']:.2f}" for part, found in boxes.items() if part != "all")
+            meaning = f"Mean inside boxes around eyes, brows, nose and mouth, 1 for the same picture: {parts}."
+            lines.append(_line(f"SSIM of features{name}", boxes["all"]["ssim"], meaning))
     methods = evidence.get("recognition", {}).get("methods") or {}
     if methods.get("rest") and methods.get("pixels"):
         chance, pixels = evidence["recognition"]["chance"]["rank1"], methods["pixels"]["rank1"]["value"]

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.faces.catalog import FaceCatalog
+from dcign.engine.codes import decode
 from dcign.evaluation.encoding import encode_images
 from dcign.evaluation.evidence import (
     disentanglement,
+    facial_features,
     groups,
     inference,
     novel_views,
@@ -22,21 +25,30 @@ from dcign.evaluation.evidence import (
     response,
     traversals,
 )
-from dcign.evaluation.evidence import (
-    novel_views as views,
-)
-from dcign.evaluation.evidence.types import Coded, Evidence, Sweep
+from dcign.evaluation.evidence.novel_views import NovelViews
+from dcign.evaluation.evidence.types import Boxes, Coded, Evidence, Sweep
 from dcign.evaluation.measures import Evaluation
 from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
 from pipelines.console import progress_bar
+from pipelines.drawing.feature_boxes import RULE, feature_boxes
 from pipelines.drawing.probes import gallery_views, probe_views, simulation_views, sweep_angles, sweep_views
 from pipelines.drawing.renderer import CannotDraw, DatasetRenderer, open_dataset_renderer
 from render.jobs.views import Views
 from render.shards.data_set import DataSet
 
-KINDS = ("traversals", "novel_views", "response", "recognition", "disentanglement", "groups", "inference")
+KINDS = (
+    "traversals",
+    "novel_views",
+    "facial_features",
+    "response",
+    "recognition",
+    "disentanglement",
+    "groups",
+    "inference",
+)
 VIEWS = 20  # of each probe
+PORTRAITS = 5  # of these, whose eyes, brows, noses and mouths are looked at
 SWEPT = 60  # identities whose true sweeps are drawn
 
 
@@ -47,17 +59,21 @@ class EvaluationImages:
     probes       P x VIEWS images in which everything varies at once
     gallery      one image of each, from in front
     inputs       the first probe of each: what is re-posed, and what is inferred
+    portraits    the first PORTRAITS probes of each
     sweeps       angle with latents of its own -> the first SWEPT inputs, all else unchanged, at true angles
     simulations  other identities, each image with everything drawn anew
     parts        part of the coefficients -> how many, in their order; empty for chairs
+    boxes        around facial features, of "portraits" and, under its name, of each sweep; or why there are none
     """
 
     probes: Coded
     gallery: Coded
     inputs: Coded
+    portraits: Coded
     sweeps: Mapping[str, Sweep]
     simulations: Coded | None
     parts: Mapping[str, int]
+    boxes: Mapping[str, Boxes] | str
 
 
 def draw_evaluation_images(
@@ -70,11 +86,14 @@ def draw_evaluation_images(
     seed = data.manifest.settings["seed"]
     probes = probe_views(renderer.catalog, renderer.sampling, seed, data.split, identities, VIEWS)
     gallery = gallery_views(renderer.catalog, renderer.sampling, probes)
-    inputs = probes.rows(np.arange(0, len(probes), VIEWS))
+    places = np.arange(len(probes)).reshape(-1, VIEWS)
+    inputs, portraits = places[:, 0], places[:, :PORTRAITS].ravel()
+    swept = probes.rows(inputs[:SWEPT])
     limits = {name: data.ranges[name] for name in knobs.groups if name in data.ranges}
     angles = {name: sweep_angles(ends) for name, ends in limits.items() if ends[0] < ends[1]}
     wanted = {"probes": probes, "gallery": gallery}
-    wanted |= {name: sweep_views(inputs.rows(slice(0, SWEPT)), name, angles[name]) for name in angles}
+    wanted |= {name: sweep_views(swept, name, angles[name]) for name in angles}
+    boxes = _boxes({"portraits": probes.rows(portraits), **{name: wanted[name] for name in angles}}, renderer)
     if simulations:
         wanted["simulations"] = simulation_views(renderer.catalog, renderer.sampling, seed, simulations)
     total = sum(map(len, wanted.values()))
@@ -88,11 +107,23 @@ def draw_evaluation_images(
     return EvaluationImages(
         coded["probes"],
         coded["gallery"],
-        coded["probes"].rows(np.arange(0, len(probes), VIEWS)),
+        coded["probes"].rows(inputs),
+        coded["probes"].rows(portraits),
         {name: _sweep(angles[name], coded[name]) for name in angles},
         coded.get("simulations"),
         renderer.catalog.parts,
+        boxes,
     )
+
+
+def _boxes(views: Mapping[str, Views], renderer: DatasetRenderer) -> dict[str, Boxes] | str:
+    """Find the boxes around facial features in each of `views`, or say why there are none."""
+    catalog = renderer.catalog
+    if not isinstance(catalog, FaceCatalog):
+        return f"{catalog.object}s have no eyes, brows, nose and mouth"
+    if catalog.features is None:
+        return f"the face model {catalog.name} does not tell where eyes, brows, nose and mouth are"
+    return {name: feature_boxes(some, catalog, catalog.features, renderer.camera) for name, some in views.items()}
 
 
 def _coded(views: Views, images: NDArray[np.uint8], codes: NDArray[np.float32]) -> Coded:
@@ -157,10 +188,23 @@ def _kinds(
     def sweeps() -> Evidence:
         return Evidence({}, traversals.section(run, images.inputs, knobs, curves, probes))
 
+    @cache
+    def turned() -> NovelViews:
+        return novel_views.compare(run, swept, images.sweeps, curves, knobs)
+
     def novel() -> Evidence:
-        compared = views.compare(run, swept, images.sweeps, curves, knobs)
-        measures = novel_views.measure(compared)
-        return Evidence(measures, novel_views.section(measures, compared))
+        measures = novel_views.measure(turned())
+        return Evidence(measures, novel_views.section(measures, turned()))
+
+    def look() -> Evidence:
+        if isinstance(images.boxes, str):
+            return Evidence({"skipped": images.boxes}, None)
+        decoded = decode(run, images.portraits.codes)
+        errors = facial_features.compare(
+            images.portraits, decoded, images.boxes["portraits"], turned(), images.sweeps, images.boxes
+        )
+        measures = facial_features.measure(errors, RULE)
+        return Evidence(measures, facial_features.section(measures, errors))
 
     def answer() -> Evidence:
         measures = response.measure(swept, images.sweeps, probes, knobs, ranges)
@@ -185,5 +229,5 @@ def _kinds(
         measures, posteriors = inference.measure(images.simulations, images.inputs, ranges, images.parts)
         return Evidence(measures, inference.section(measures, posteriors))
 
-    kinds: dict[str, Any] = dict(zip(KINDS, (sweeps, novel, answer, recognise, disentangle, group, infer), strict=True))
-    return kinds
+    measured = (sweeps, novel, look, answer, recognise, disentangle, group, infer)
+    return dict(zip(KINDS, measured, strict=True))

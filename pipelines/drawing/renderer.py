@@ -29,7 +29,7 @@ from render.jobs.pool import Pool
 from render.jobs.views import ViewJob, Views, draw_views
 from render.level_of_detail import FACES, LADDER, with_level_of_detail
 from render.minibatch import Sampling
-from render.scene import Scene
+from render.scene import Camera, Scene
 from render.shards.data_set import DataSet
 from render.shards.manifest import first_difference
 
@@ -61,6 +61,10 @@ class DatasetRenderer:
     @property
     def catalog(self) -> Catalog:
         return self._job.catalog
+
+    @property
+    def camera(self) -> Camera:
+        return self._job.camera
 
     @property
     def sampling(self) -> Sampling:

@@ -1,7 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from render.scene import Scene, Shading, camera_pose, frame_camera, light_direction, model_matrix
+from render.scene import (
+    Scene,
+    Shading,
+    camera_pose,
+    frame_camera,
+    light_direction,
+    model_matrix,
+    pixels,
+    towards_camera,
+)
 
 
 def scene(azimuth=0.0, elevation=0.0, light=0.0, target=(1.0, 2.0, 3.0)):
@@ -41,3 +52,28 @@ def test_a_sphere_around_the_target_just_fills_the_image():
     assert half_angle == pytest.approx(camera.fov / 2)
     assert camera.planes[0] < camera.distance - 2.0
     assert camera.planes[1] > camera.distance + 2.0
+
+
+def test_the_target_is_in_the_middle_and_what_is_above_and_right_of_it_there():
+    s = replace(scene(azimuth=20, elevation=15), camera=frame_camera((1.0, 2.0, 3.0), 2.0, 151))
+    points = np.array([[1, 2, 3], [1, 2.5, 3], *([1, 2, 3] + np.linalg.inv(model_matrix(s)[:3, :3]) @ [0.5, 0, 0],)])
+    middle, above, right = pixels(s, points)
+    assert np.allclose(middle, 75.5)
+    assert above[0] == pytest.approx(75.5)
+    assert above[1] < 70
+    assert right[0] > 80
+    assert right[1] == pytest.approx(75.5)
+
+
+def test_a_circle_around_the_view_that_the_sphere_fills_touches_the_edge():
+    s = scene(target=(0, 0, 0))
+    edge = 2.0 * np.cos(np.radians(s.camera.fov / 2)), 2.0 * np.sin(np.radians(s.camera.fov / 2))  # tangent of the view
+    assert np.allclose(pixels(s, np.array([[0, edge[0], edge[1]]])), [[75, 0]])
+
+
+def test_the_way_to_the_camera_turns_against_the_object():
+    for azimuth, elevation in ((0, 0), (30, 0), (-120, 20)):
+        s = scene(azimuth, elevation)
+        to_camera = camera_pose(s)[:3, 3] - np.array(s.camera.target)
+        there = model_matrix(s)[:3, :3] @ towards_camera(s)
+        assert np.allclose(there, to_camera / np.linalg.norm(to_camera))

@@ -83,6 +83,7 @@ class FactorViews:
     mean_image: NDArray[np.float64]
     relative: NDArray[np.float64]
     strips: Sequence[Strip]
+    images: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +155,7 @@ def _factor_views(
         _each(image_quality.mse, mean_image, truths),
         relative,
         _strips(inputs, reconstructions, decoded, sweep, relative),
+        decoded,
     )
 
 

@@ -93,3 +93,17 @@ class Sweep:
     angles: NDArray[np.float64]
     images: NDArray[np.uint8]
     codes: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """B boxes around features of what images show.
+
+    image    (B,) int64, rows of the images, rising
+    feature  (B,) str
+    limits   (B, 4) int64 pixels: left, top, and the first column and row beyond the box on the right and below
+    """
+
+    image: NDArray[np.int64]
+    feature: NDArray[np.str_]
+    limits: NDArray[np.int64]

@@ -53,15 +53,40 @@ def ssim(images: NDArray[np.floating], truths: NDArray[np.uint8]) -> NDArray[np.
 
     `render.similarity.ssim` of many pairs at once.
     """
-    return _by_blocks(_ssim, images, truths)
+    return _by_blocks(lambda a, b: _similarity(a, b).mean(axis=(1, 2)), images, truths)
+
+
+def in_boxes(
+    images: NDArray[np.floating], truths: NDArray[np.uint8], which: NDArray[np.integer], limits: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean squared error and mean structural similarity, (B,) each, inside boxes of `images` (n, H, W) as above.
+
+    SSIM is the mean of the map of the whole image: what lies beside a box counts as far as the window reaches.
+
+    which   (B,) the image of each box
+    limits  (B, 4) pixels: left, top, and the first column and row beyond the box
+    """
+    _check_pairs(images, truths)
+    found = np.empty((2, len(which)))
+    for k in range(0, len(images), AT_ONCE):
+        x, y = images[k : k + AT_ONCE].astype(np.float64) * 255.0, truths[k : k + AT_ONCE].astype(np.float64)
+        maps = np.square(x - y) / 255.0**2, _similarity(x, y)
+        for box in np.flatnonzero((which >= k) & (which < k + AT_ONCE)):
+            left, top, right, bottom = limits[box]
+            found[:, box] = [values[which[box] - k, top:bottom, left:right].mean() for values in maps]
+    return found[0], found[1]
+
+
+def _check_pairs(images: NDArray[np.floating], truths: NDArray[np.uint8]) -> None:
+    if images.shape != truths.shape or truths.dtype != np.uint8:
+        raise ValueError(f"expected images and uint8 truths of one shape, not {images.shape}, {truths.shape}")
 
 
 def _by_blocks(
     measure: Callable[[Stack, Stack], Stack], images: NDArray[np.floating], truths: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
     """`measure` of blocks of pairs (n, H, W) as float64 in 0..255, joined."""
-    if images.shape != truths.shape or truths.dtype != np.uint8:
-        raise ValueError(f"expected images and uint8 truths of one shape, not {images.shape}, {truths.shape}")
+    _check_pairs(images, truths)
     found = [
         measure(images[k : k + AT_ONCE].astype(np.float64) * 255.0, truths[k : k + AT_ONCE].astype(np.float64))
         for k in range(0, len(images), AT_ONCE)
@@ -69,11 +94,11 @@ def _by_blocks(
     return np.concatenate([np.empty(0), *found])
 
 
-def _ssim(x: Stack, y: Stack) -> Stack:
+def _similarity(x: Stack, y: Stack) -> Stack:
+    """Return the map of structural similarity (n, H, W); its mean over an image is the SSIM."""
     mx, my = _smooth(x), _smooth(y)
     vx, vy, cov = _smooth(x * x) - mx**2, _smooth(y * y) - my**2, _smooth(x * y) - mx * my
-    alike = (2 * mx * my + C1) * (2 * cov + C2) / ((mx**2 + my**2 + C1) * (vx + vy + C2))
-    return alike.mean(axis=(1, 2))
+    return (2 * mx * my + C1) * (2 * cov + C2) / ((mx**2 + my**2 + C1) * (vx + vy + C2))
 
 
 def _smooth(images: Stack) -> Stack:

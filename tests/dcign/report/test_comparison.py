@@ -168,6 +168,7 @@ def novel(sweeps, identity):
             mean_image=wrong,
             relative=flat,
             strips=[],
+            images=np.zeros((IDENTITIES, VIEWS, 1, 1), np.float32),
         )
         for name, sweep in sweeps.items()
     }

@@ -13,6 +13,23 @@ from pipelines.commands.render import command
 from pipelines.drawing.evidence import KINDS
 from render.shards.data_set import open_data_set
 
+LANDMARKS = [  # of the small face, millimetres
+    {"id": name, "coordinates": [3 + 10 * x, -12 + 10 * y, 120]}
+    for name, x, y in (
+        ("left.eye.corner_inner", 2, 3),
+        ("left.eye.corner_outer", 5, 3),
+        ("right.eye.corner_inner", -2, 3),
+        ("right.eye.corner_outer", -5, 3),
+        ("left.eyebrow.inner", 2, 6),
+        ("left.eyebrow.outer", 6, 6),
+        ("right.eyebrow.inner", -2, 6),
+        ("right.eyebrow.outer", -6, 6),
+        ("center.nose.tip", 0, 0),
+        ("center.nose.base", 0, -2),
+        ("left.lips.corner", 3, -6),
+        ("right.lips.corner", -3, -6),
+    )
+]
 DRAWN = ("--identities", "6", "--simulations", "40")
 
 
@@ -25,7 +42,7 @@ def rendered(folder, *words):
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
-    write_h5(folder / "face.h5", basel_h5(small_face()))
+    write_h5(folder / "face.h5", basel_h5(small_face(), metadata__landmarks__json=json.dumps(LANDMARKS)))
     write_models(folder / "chairs", 20)
     faces = rendered(folder / "faces", "--assets", folder / "face.h5", "--full-mesh")
     rendered(folder / "chair-shards", "--assets", folder / "chairs", "--light-range", "0:0")
@@ -47,6 +64,7 @@ def test_a_report_has_every_kind_of_evidence_and_the_same_command_gives_the_same
     assert not [kind for kind, measures in first["evidence"].items() if "skipped" in measures]
     assert first["evidence"]["recognition"]["identities"] == 6
     assert first["evidence"]["novel_views"]["factors"]["azimuth"]["mse"]["value"] > 0
+    assert first["evidence"]["facial_features"]["half_profile"]["all"]["ssim"]["value"] < 1
     assert any("40 simulations are too few" in line for line in first["evidence"]["inference"]["warnings"])
     pictures = {path.name for path in (work / "one").glob("*.png")}
     assert {"traversals.png", "novel-views-azimuth.png", "response.png"} <= pictures
@@ -73,6 +91,7 @@ def test_chairs_have_no_coefficients_and_one_knob(dcign, work):
     assert list(evidence["novel_views"]["factors"]) == ["azimuth"]
     assert evidence["recognition"]["identities"] == 2  # of 20 chairs, the test split
     assert evidence["recognition"]["warnings"]
+    assert evidence["facial_features"] == {"skipped": "chairs have no eyes, brows, nose and mouth"}
 
 
 def test_without_the_models_the_report_says_what_is_missing(dcign, work):

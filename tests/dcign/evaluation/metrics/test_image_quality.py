@@ -45,3 +45,33 @@ def test_no_pairs_give_no_values_and_other_shapes_are_refused():
     assert image_quality.ssim(none / 255.0, none).shape == (0,)
     with pytest.raises(ValueError, match="one shape"):
         image_quality.mse(np.zeros((2, 5, 5)), np.zeros((2, 5, 6), np.uint8))
+
+
+def test_errors_in_boxes_are_those_of_the_maps_inside(pairs):
+    images, truths = pairs[0] / 255.0, pairs[1]
+    whole = np.array([[0, 0, 30, 24]] * 40)
+    mse, ssim = image_quality.in_boxes(images, truths, np.arange(40), whole)
+    np.testing.assert_allclose(mse, image_quality.mse(images, truths))
+    np.testing.assert_allclose(ssim, image_quality.ssim(images, truths))
+    halves = np.array([[0, 0, 30, 6], [0, 6, 30, 24]] * 2)  # a quarter and the rest, of an image in each of two blocks
+    mse, ssim = image_quality.in_boxes(images, truths, np.array([7, 7, 39, 39]), halves)
+    for found, expected in ((mse, image_quality.mse(images, truths)), (ssim, image_quality.ssim(images, truths))):
+        np.testing.assert_allclose((found * [0.25, 0.75, 0.25, 0.75]).reshape(2, 2).sum(axis=1), expected[[7, 39]])
+
+
+def test_what_is_wrong_outside_a_box_does_not_count():
+    truths = np.full((1, 40, 40), 100, np.uint8)
+    images = truths / 255.0
+    images[0, :10] = 1.0
+    mse, ssim = image_quality.in_boxes(images, truths, np.zeros(2, int), np.array([[0, 20, 40, 40], [0, 0, 40, 10]]))
+    assert mse == pytest.approx([0, (155 / 255) ** 2])
+    assert ssim[0] == pytest.approx(1)
+    assert ssim[1] < 0.9
+
+
+def test_no_boxes_have_no_errors_and_other_shapes_are_refused():
+    images, none = np.zeros((2, 5, 5)), np.empty((0, 4), int)
+    mse, ssim = image_quality.in_boxes(images, images.astype(np.uint8), np.empty(0, int), none)
+    assert mse.shape == ssim.shape == (0,)
+    with pytest.raises(ValueError, match="one shape"):
+        image_quality.in_boxes(images, np.zeros((2, 5, 6), np.uint8), np.empty(0, int), none)
