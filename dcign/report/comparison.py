@@ -287,6 +287,18 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
             "lower",
             "Below 1: better than handing back the input.",
         ),
+        *_each(
+            "MSE of the clamped picture, FACTOR",
+            ("evidence", "clamped_views", "factors", "FACTOR", "clamped_mse"),
+            "lower",
+            "What the decoder cannot paint, with all else averaged over images in which only FACTOR varies.",
+        ),
+        *_each(
+            "share of the view, FACTOR",
+            ("evidence", "clamped_views", "factors", "FACTOR", "view_share"),
+            "lower",
+            "Of the error with all else from one other image: what the average of all takes away.",
+        ),
     ),
     "Eyes, brows, nose and mouth": (
         *(

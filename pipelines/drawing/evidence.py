@@ -16,6 +16,7 @@ from assets.faces.catalog import FaceCatalog
 from dcign.engine.codes import decode
 from dcign.evaluation.encoding import encode_images
 from dcign.evaluation.evidence import (
+    clamped_views,
     disentanglement,
     facial_features,
     groups,
@@ -41,6 +42,7 @@ KINDS = (
     "traversals",
     "novel_views",
     "facial_features",
+    "clamped_views",
     "response",
     "recognition",
     "disentanglement",
@@ -157,10 +159,14 @@ def renderer_or_reason(data: DataSet, assets: Path | None, identities: int) -> I
 def gather(
     run: Run, data: DataSet, evaluation: Evaluation, renderer: DatasetRenderer | str, identities: int, simulations: int
 ) -> dict[str, Evidence]:
-    """Measure each kind of evidence on images that `renderer` draws; each says why where that is a reason instead."""
+    """Measure each kind of evidence on images that `renderer` draws.
+
+    Where that is a reason instead, each says so but those that need no more than the shards.
+    """
     if isinstance(renderer, str):
         click.echo(f"Nothing is drawn: {renderer}", err=True)
-        return _skipped(renderer)
+        skipped = {name: Evidence({"skipped": renderer}, None) for name in KINDS}
+        return {**skipped, "clamped_views": _clamped(run, data, evaluation)}
     evaluation.measures["warnings"] += renderer.warnings
     images = draw_evaluation_images(run, data, evaluation.knobs, renderer, identities, simulations)
     kinds = _kinds(run, data, evaluation, images)
@@ -173,8 +179,9 @@ def gather(
     return measured
 
 
-def _skipped(reason: str) -> dict[str, Evidence]:
-    return {name: Evidence({"skipped": reason}, None) for name in KINDS}
+def _clamped(run: Run, data: DataSet, evaluation: Evaluation) -> Evidence:
+    measures = clamped_views.measure(clamped_views.compare(run, data, evaluation.encoding, evaluation.knobs))
+    return Evidence(measures, clamped_views.section(measures))
 
 
 def _kinds(
@@ -206,6 +213,9 @@ def _kinds(
         measures = facial_features.measure(errors, RULE)
         return Evidence(measures, facial_features.section(measures, errors))
 
+    def clamp() -> Evidence:
+        return _clamped(run, data, evaluation)
+
     def answer() -> Evidence:
         measures = response.measure(swept, images.sweeps, probes, knobs, ranges)
         return Evidence(measures, response.section(measures))
@@ -229,5 +239,5 @@ def _kinds(
         measures, posteriors = inference.measure(images.simulations, images.inputs, ranges, images.parts)
         return Evidence(measures, inference.section(measures, posteriors))
 
-    measured = (sweeps, novel, look, answer, recognise, disentangle, group, infer)
+    measured = (sweeps, novel, look, clamp, answer, recognise, disentangle, group, infer)
     return dict(zip(KINDS, measured, strict=True))

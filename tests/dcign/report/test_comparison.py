@@ -6,9 +6,18 @@ from report_fixtures import estimate, report
 
 from dcign.engine.calibration import fit
 from dcign.evaluation.encoding import Encoding
-from dcign.evaluation.evidence import disentanglement, groups, inference, novel_views, recognition, response
+from dcign.evaluation.evidence import (
+    clamped_views,
+    disentanglement,
+    facial_features,
+    groups,
+    inference,
+    novel_views,
+    recognition,
+    response,
+)
 from dcign.evaluation.evidence import novel_views as views
-from dcign.evaluation.evidence.types import Coded, Sweep
+from dcign.evaluation.evidence.types import Boxes, Coded, Sweep
 from dcign.evaluation.measures import intervals
 from dcign.evaluation.metrics import groups as group_metrics
 from dcign.evaluation.metrics.image_quality import ReconstructionSums
@@ -175,6 +184,20 @@ def novel(sweeps, identity):
     return novel_views.measure(views.NovelViews(seen, identity, flat, ""))
 
 
+def clamped(identity):
+    """Errors that grow from the image's own code over the clamped picture to that of one other image."""
+    return clamped_views.ClampedViews(identity, *(np.full(len(identity), error) for error in (0.1, 0.2, 0.3)))
+
+
+def features():
+    """Errors inside one box around each feature."""
+    names = np.array(["left eye", "left brow", "nose", "mouth"])
+    boxes = Boxes(np.arange(4), names, np.zeros((4, 4), np.int64))
+    images = np.zeros((4, 1, 1), np.uint8)
+    found = facial_features.Measured(boxes, np.arange(4), np.full(4, 0.1), np.full(4, 0.5), images, images)
+    return facial_features.FeatureErrors(found, found, {})
+
+
 @pytest.fixture(scope="module")
 def measured():
     """What is measured of a perfect code by all that goes into a report; azimuth goes round a circle."""
@@ -196,6 +219,8 @@ def measured():
         "intervals": measured_on_shards(probes),
         "evidence": {
             "novel_views": novel(sweeps, inputs.identity),
+            "clamped_views": clamped_views.measure(dict.fromkeys(RANGES, clamped(inputs.identity))),
+            "facial_features": facial_features.measure(features(), ""),
             "response": response.measure(inputs, sweeps, probes, KNOBS, RANGES),
             "recognition": recognition.measure(inputs, probes, KNOBS, RANGES, table.images),
             "disentanglement": {"scores": dict.fromkeys(disentanglement.SCORES, estimate(0.5))},

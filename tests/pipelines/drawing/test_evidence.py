@@ -64,6 +64,7 @@ def test_a_report_has_every_kind_of_evidence_and_the_same_command_gives_the_same
     assert not [kind for kind, measures in first["evidence"].items() if "skipped" in measures]
     assert first["evidence"]["recognition"]["identities"] == 6
     assert first["evidence"]["novel_views"]["factors"]["azimuth"]["mse"]["value"] > 0
+    assert first["evidence"]["clamped_views"]["factors"]["light"]["images"] == 48  # 12 mini-batches of 4
     assert first["evidence"]["facial_features"]["half_profile"]["all"]["ssim"]["value"] < 1
     assert any("40 simulations are too few" in line for line in first["evidence"]["inference"]["warnings"])
     pictures = {path.name for path in (work / "one").glob("*.png")}
@@ -99,7 +100,9 @@ def test_without_the_models_the_report_says_what_is_missing(dcign, work):
     assert code == 0
     assert "--assets" in err
     document = report(work / "bare")
-    assert all("--assets" in measures["skipped"] for measures in document["evidence"].values())
+    reasons = {name: measures.get("skipped", "") for name, measures in document["evidence"].items()}
+    assert {name for name, reason in reasons.items() if "--assets" in reason} == set(KINDS) - {"clamped_views"}
+    assert set(document["evidence"]["clamped_views"]["factors"]) == {"azimuth", "elevation", "light"}
     assert np.isfinite(document["reconstruction"]["mse"])
 
 
