@@ -158,7 +158,11 @@ def section(measures: Mapping[str, Any], errors: FeatureErrors) -> Section:
         "Errors inside boxes around eyes, brows, nose and mouth, where people look first and where a picture that is "
         f"right on average may show nothing. {measures['rule']}"
     )
-    return Section("Eyes, brows, nose and mouth", text, [_table(measures), _figure(errors)], list(measures["warnings"]))
+    figure = _figure(errors)
+    parts: list[Table | Figure] = [_table(measures)]
+    if figure is not None:
+        parts.append(figure)
+    return Section("Eyes, brows, nose and mouth", text, parts, list(measures["warnings"]))
 
 
 def _table(measures: Mapping[str, Any]) -> Table:
@@ -178,22 +182,23 @@ def _table(measures: Mapping[str, Any]) -> Table:
     return Table(["inside boxes", *PARTS, "all"], rows, caption)
 
 
-def _figure(errors: FeatureErrors) -> Figure:
-    rows: list[Row] = []
+def _figure(errors: FeatureErrors) -> Figure | None:
+    """Draw what boxes hold; None where there is no box."""
     kinds = [(errors.reconstruction, "")]
     if errors.half_profile is not None:
         kinds.append((errors.half_profile, ", ±45°"))
-    people = np.unique(errors.half_profile.identity if errors.half_profile else errors.reconstruction.identity)
+    people = np.unique(kinds[-1][0].identity)
+    if not len(people):
+        return None
+    rows: list[Row] = []
     for who in people[np.unique(np.linspace(0, len(people) - 1, PEOPLE).round().astype(int))]:
         truths: list[Tile] = []
         decoded: list[Tile] = []
         for found, name in kinds:
             for part, box in _shown(found, who):
-                caption = part + name
-                truths.append(Tile(_crop(found.truths, found.boxes, box), caption))
+                truths.append(Tile(_crop(found.truths, found.boxes, box), part + name))
                 decoded.append(Tile(_crop(found.images, found.boxes, box)))
-        if truths:
-            rows += [Row(truths, "true", f"identity {who}"), Row(decoded, "decoded")]
+        rows += [Row(truths, "true", f"identity {who}"), Row(decoded, "decoded")]
     caption = (
         f"{PEOPLE} of the people, at even steps through their numbers and not by taste, each in the image that shows "
         "most of these features: the square around each box, magnified, the true picture above the decoded one; first "

@@ -160,6 +160,24 @@ def test_what_was_drawn_is_at_the_top_with_what_it_compares_with():
     assert "azimuth as predicted from all other latents" in lines[2].meaning
 
 
+def test_features_are_at_the_top_where_they_were_seen():
+    def boxes(*values):
+        found = {"eyes": values[0], "mouth": values[1], "all": values[2]}
+        return {part: {"ssim": {"value": value, "low": None, "high": None}} for part, value in found.items()}
+
+    def lines(**found):
+        evidence = {"facial_features": Evidence(found, None)}
+        return {line.name: line for line in headlines(measures({}, None, 0.1), evidence) if "SSIM" in line.name}
+
+    both = lines(reconstruction=boxes(0.5, 0.7, 0.6), half_profile=boxes(0.3, None, None))
+    assert list(both) == ["SSIM of features"]
+    assert both["SSIM of features"].value == 0.6
+    assert "eyes 0.50, mouth 0.70" in both["SSIM of features"].meaning
+    assert lines(reconstruction=boxes(0, 0, 0), half_profile=None).keys() == both.keys()
+    assert list(lines(reconstruction=boxes(0, 0, 0), half_profile=boxes(0, 0, 0)))[1].endswith("novel views at ±45°")
+    assert lines(skipped="no face") == {}
+
+
 def test_chairs_have_no_aims_but_the_papers_figure():
     lines = headlines(measures({"azimuth": 0.4}, None, 0.1, object="chair"), {})
     assert {line.reached for line in lines} == {None}

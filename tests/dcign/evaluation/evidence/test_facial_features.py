@@ -27,8 +27,8 @@ RULE = "Boxes lie around what is meant."
 def boxes(images, features=tuple(LIMITS)):
     """The same boxes in each of so many images."""
     rows = [(image, feature) for image in range(images) for feature in features]
-    place, feature = zip(*rows, strict=True)
-    return Boxes(np.array(place), np.array(feature), np.array([LIMITS[name] for name in feature]))
+    limits = np.array([LIMITS[feature] for _, feature in rows], np.int64).reshape(-1, 4)
+    return Boxes(np.array([image for image, _ in rows], np.int64), np.array([name for _, name in rows], str), limits)
 
 
 def truths(*shape):
@@ -119,8 +119,13 @@ def test_the_section_has_a_table_of_every_part_and_a_picture():
     assert height > 2 * facial_features.PEOPLE * facial_features.MAGNIFIED
 
 
-def test_people_none_of_whose_features_is_seen_are_not_shown():
-    compared = errors(np.array([0.0]), ("nose",))
-    section = facial_features.section(facial_features.measure(compared, RULE), compared)
-    with Image.open(io.BytesIO(section.parts[1].png)) as picture:
-        assert picture.width < 4 * facial_features.MAGNIFIED
+@pytest.mark.parametrize(("features", "pictures"), [(("nose",), 1), ((), 0)])
+def test_only_what_is_seen_is_shown(features, pictures):
+    compared = errors(np.array([0.0]), features)
+    measures = facial_features.measure(compared, RULE)
+    parts = facial_features.section(measures, compared).parts
+    assert len(parts) == 1 + pictures
+    for figure in parts[1:]:
+        with Image.open(io.BytesIO(figure.png)) as picture:
+            assert picture.width < 4 * facial_features.MAGNIFIED
+    json.dumps(measures, allow_nan=False)
