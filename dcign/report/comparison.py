@@ -238,6 +238,12 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
     "Reconstruction": (
         Measure("test MSE", ("intervals", "mse"), "lower", "Mean squared error, grey values in [0, 1]."),
         Measure("MSE over that of the mean image", ("intervals", "ratio"), "lower", "0: perfect; 1: no better."),
+        Measure(
+            "SSIM of the inputs of novel views",
+            ("evidence", "novel_views", "reconstruction_ssim"),
+            "higher",
+            "Whole images, decoded from their own codes; 1: the same picture.",
+        ),
     ),
     "Knobs": (
         *_each(

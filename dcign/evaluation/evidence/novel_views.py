@@ -92,12 +92,14 @@ class NovelViews:
 
     identity        (O,)
     reconstruction  (O,) mean squared error of the inputs decoded as they are
+    likeness        (O,) SSIM of these
     lpips           why that distance was not measured; empty where it was
     """
 
     factors: Mapping[str, FactorViews | None]
     identity: NDArray[np.int64]
     reconstruction: NDArray[np.float64]
+    likeness: NDArray[np.float64]
     lpips: str
 
 
@@ -122,8 +124,8 @@ def compare(
         else None
         for name, sweep in sweeps.items()
     }
-    error = image_quality.mse(reconstructions, inputs.images)
-    return NovelViews(factors, inputs.identity, error, found if isinstance(found, str) else "")
+    error, likeness = (measure(reconstructions, inputs.images) for measure in (image_quality.mse, image_quality.ssim))
+    return NovelViews(factors, inputs.identity, error, likeness, found if isinstance(found, str) else "")
 
 
 def _factor_views(
@@ -233,6 +235,7 @@ def measure(views: NovelViews) -> dict[str, Any]:
         "objects": len(views.identity),
         "novel_view_mse": None if azimuth is None else azimuth["mse"],
         "reconstruction_mse": bootstrap.mean(views.reconstruction, views.identity),
+        "reconstruction_ssim": bootstrap.mean(views.likeness, views.identity),
         "lpips": f"not measured: {views.lpips}" if views.lpips else "measured",
         "factors": factors,
         "warnings": [f"{name}: no calibration of latents of its own, so no novel views of it." for name in missing],
@@ -312,7 +315,8 @@ def _table(known: Mapping[str, Any], measures: Mapping[str, Any]) -> Table:
         rows.append([name, *(entry[key] for key in MEASURES), entry["ratio_to_copying"]])
         rows.append([f"{name}: copy of the input", *(entry["copy_input"][key] for key in MEASURES), ""])
         rows.append([f"{name}: mean image", entry["mean_image_mse"], "", "", "", ""])
-    rows.append(["input reconstructed, nothing asked", measures["reconstruction_mse"], "", "", "", ""])
+    reconstruction = [measures["reconstruction_mse"], "", measures["reconstruction_ssim"]]
+    rows.append(["input reconstructed, nothing asked", *reconstruction, "", ""])
     head = ["turned by its code", "MSE", "PSNR, dB", "SSIM", "LPIPS", "MSE over that of copying"]
     keep = [k for k in range(len(head)) if head[k] != "LPIPS" or measures["lpips"] == "measured"]
     caption = (

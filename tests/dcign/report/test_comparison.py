@@ -181,7 +181,7 @@ def novel(sweeps, identity):
         )
         for name, sweep in sweeps.items()
     }
-    return novel_views.measure(views.NovelViews(seen, identity, flat, ""))
+    return novel_views.measure(views.NovelViews(seen, identity, flat, flat, ""))
 
 
 def clamped(identity):

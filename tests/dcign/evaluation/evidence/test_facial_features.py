@@ -58,7 +58,7 @@ def errors(angles=ANGLES, features=tuple(LIMITS)):
     coded = Coded(inputs, np.zeros((OBJECTS, 3), np.float32), {}, identity)
     sweeps = {"azimuth": Sweep(angles, swept, np.zeros((*swept.shape[:2], 3), np.float32))}
     around = {"azimuth": boxes(OBJECTS * len(angles), features)}
-    novel = NovelViews(known, identity, np.zeros(OBJECTS), "")
+    novel = NovelViews(known, identity, np.zeros(OBJECTS), np.ones(OBJECTS), "")
     decoded = wrong_in(inputs, "mouth", 0.1)
     return facial_features.compare(coded, decoded, boxes(OBJECTS, features), novel, sweeps, around)
 

@@ -83,6 +83,7 @@ def test_a_perfect_code_scores_only_the_rounding_of_the_truth(scene):
     assert found["psnr"]["value"] == pytest.approx(58.9, abs=0.6)
     assert found["ratio_to_copying"]["high"] < 1e-3
     assert measures["reconstruction_mse"]["value"] < 1.1 / 12 / 255**2
+    assert 0.99 < measures["reconstruction_ssim"]["value"] <= 1
 
 
 def test_a_decoder_that_ignores_the_knob_scores_as_copying_the_input_does(scene):
