@@ -12,7 +12,7 @@ demo: setup ## the main job on the built-in face model; leaves demo/report.html
 	.venv/bin/dcign run demo -o demo
 
 test: setup ## all tests
-	PYOPENGL_PLATFORM=egl .venv/bin/python -m pytest
+	@.venv/bin/python scripts/test
 
 lint: setup ## ruff: rules and format
 	.venv/bin/ruff check .
