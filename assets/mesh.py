@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
@@ -10,11 +11,16 @@ from numpy.typing import NDArray
 
 from assets.errors import AssetError
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 Float = NDArray[np.float32]
 Index = NDArray[np.int32]
 Grey = NDArray[np.uint8]
 
 GREY_WEIGHTS = (0.21, 0.72, 0.07)  # of red, green and blue as displayed; all that is rendered becomes grey by them
+
+_BITS_PER_SAMPLE = 258  # the number of this TIFF tag
 
 BLOCK = 20480  # corners of as many triangles at a time stay in the processor's cache, those of all shapes counted
 
@@ -56,6 +62,19 @@ class Mesh:
     @property
     def triangle_count(self) -> int:
         return sum(len(s.triangles) for s in self.surfaces)
+
+
+def at_full_depth(image: Image.Image) -> Image.Image:
+    """Return a loaded image in which 65535 is white, if it was a TIFF of 12-bit grey; any other as it is.
+
+    Pillow gives both 12 and 16 bits of grey the mode I;16, and leaves the values as they are in the file.
+    """
+    if image.mode != "I;16" or getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) != (12,):
+        return image
+    from PIL import Image
+
+    values = np.array(image)
+    return Image.fromarray((values << 4) | (values >> 8))
 
 
 def incidence(triangles: Index, vertex_count: int) -> scipy.sparse.csr_matrix:

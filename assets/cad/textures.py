@@ -12,6 +12,7 @@ from PIL import Image
 
 from assets.archives import FileTree
 from assets.errors import AssetError
+from assets.mesh import at_full_depth
 
 LARGEST_SIDE = 16_384  # pixels
 MOST_PIXELS = 64 * 2**20
@@ -65,11 +66,9 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
         limits = f"{LARGEST_SIDE} px a side and {MOST_PIXELS:,} px"
         raise AssetError(f"expected a texture of at most {limits}, found {width} x {height}")
     try:
+        image.load()
         if image.mode.startswith("I") or image.mode == "F":
-            scale = 255.0 / max(float(np.asarray(image).max()), 255.0)
-            grey = np.asarray(image).astype(np.float32)
-            np.clip(np.multiply(grey, scale, out=grey), 0, 255, out=grey)
-            image = Image.fromarray(grey.astype(np.uint8))
+            image = _in_eight_bits(at_full_depth(image))
         has_alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
         image = image.convert("RGBA" if has_alpha else "RGB")
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
@@ -81,6 +80,21 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     if has_alpha:
         image = _without_alpha(image)
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
+
+
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale grey of more than 8 bits so that white becomes 255.
+
+    White is 65535 in images of 16 bits and 1 in floating point; integers of 32 bits and floating point may also hold
+    values of 8 or 16 bits, or beyond: the least of these scales that holds the brightest pixel counts.
+    """
+    grey = np.array(image, dtype=np.float32)
+    grey[~np.isfinite(grey)] = 0.0
+    brightest = float(grey.max())
+    whites = {"F": (1.0, 255.0, 65535.0), "I": (255.0, 65535.0)}.get(image.mode, (65535.0,))
+    white = next((white for white in whites if brightest <= white), brightest)
+    np.clip(np.multiply(grey, 255.0 / white, out=grey), 0, 255, out=grey)
+    return Image.fromarray(np.rint(grey, out=grey).astype(np.uint8))
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from assets.mesh import GREY_WEIGHTS
+from assets.mesh import GREY_WEIGHTS, at_full_depth
 from dcign.errors import RunError
 
 # Plain raster formats only: some readers of Pillow start other programs (EPS), are rarely exercised, or decode an image
@@ -62,6 +62,7 @@ def decode_image(file: BinaryIO, name: str) -> Image.Image:
             )
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
+        image = at_full_depth(image)
     except RunError:
         raise
     except Image.DecompressionBombError:

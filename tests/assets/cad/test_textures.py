@@ -9,6 +9,7 @@ import pytest
 import trimesh
 from cad_file_fixtures import models_in
 from PIL import Image
+from tiff_fixtures import twelve_bit_tiff
 
 from assets.errors import AssetError
 from assets.mesh import Surface
@@ -113,6 +114,33 @@ def test_every_kind_of_image_becomes_rgb(tmp_path: Path, mode: str) -> None:
     assert texture is not None
     assert texture.shape == (8, 8, 3)
     assert texture.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.full((8, 8), 20_000, np.uint16), 78),
+        (np.full((8, 8), 200, np.uint16), 1),  # dark, not of 8 bits
+        (np.full((8, 8), 20_000, np.int32), 78),
+        (np.full((8, 8), 78, np.int32), 78),
+        (np.full((8, 8), 0.5, np.float32), 128),
+        (np.full((8, 8), 78.0, np.float32), 78),
+        (np.tile(np.float32([0.0, np.nan]), (8, 4)), 0),
+        (np.full((8, 8), 78, np.uint8), 78),
+    ],
+)
+def test_grey_of_any_depth_keeps_its_brightness(tmp_path: Path, values: np.ndarray, expected: int) -> None:
+    path = textured_quad(tmp_path, mtl="newmtl m\nmap_Kd t.tif\n")
+    Image.fromarray(values).save(tmp_path / "t.tif")
+    texture = read_surface(path).texture
+    assert texture is not None
+    np.testing.assert_array_equal(texture, expected)
+
+
+def test_twelve_bit_grey_keeps_its_brightness(tmp_path: Path) -> None:
+    path = textured_quad(tmp_path, mtl="newmtl m\nmap_Kd t.tif\n")
+    (tmp_path / "t.tif").write_bytes(twelve_bit_tiff(np.full((8, 8), 20_000 * 4095 // 65535)))
+    np.testing.assert_array_equal(read_surface(path).texture, 78)
 
 
 def test_a_broken_texture_is_an_asset_error_that_names_model_and_texture(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from tiff_fixtures import twelve_bit_tiff
 
 from dcign.engine import image_files as reading
 from dcign.errors import RunError
@@ -43,6 +44,13 @@ def test_every_mode_keeps_its_grey_values(tmp_path, mode):
 def test_a_sixteen_bit_image_keeps_more_than_eight_bits(tmp_path):
     path = written(tmp_path, Image.fromarray(np.full((4, 4), 1000, np.uint16)))
     assert reading.load_grey(path, 4, 0.0)[0, 0] == pytest.approx(1000 / 65535, abs=1e-6)
+
+
+def test_a_twelve_bit_tiff_is_as_bright_as_its_values(tmp_path):
+    (tmp_path / "t.tif").write_bytes(twelve_bit_tiff(np.full((6, 6), 2048)))
+    np.testing.assert_allclose(reading.load_grey(tmp_path / "t.tif", 6, 0.0), 2048 / 4095, atol=1e-4)
+    (tmp_path / "t.tif").write_bytes(twelve_bit_tiff(np.tile([0, 4095], (6, 3))))
+    np.testing.assert_array_equal(reading.load_grey(tmp_path / "t.tif", 6, 0.0), np.tile([0.0, 1.0], (6, 3)))
 
 
 @pytest.mark.parametrize("background", [0.0, 1.0])
