@@ -1,7 +1,8 @@
 """Read-only views of the places where model files lie: a folder, or a zip library read in place.
 
 Model files are untrusted. A reference inside one (`mtllib`, `map_Kd`, a glTF uri) is resolved here and nowhere else: it
-never leaves the folder or the archive, and no file is unpacked to disk or read beyond the size limits.
+never leaves the archive, nor the folder but by a symbolic link that lies there, and no file is unpacked to disk or read
+beyond the size limits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import posixpath
 import stat
 import zipfile
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -21,14 +23,22 @@ ZIP_SUFFIXES = (".zip", ".sh3f")
 LARGEST_FILE = 256 * 2**20  # bytes, unpacked
 LARGEST_MODEL = 512 * 2**20  # bytes of all the files of one model
 LARGEST_DIRECTORY = 32 * 2**20  # bytes of a zip's list of members: about 300,000 of them
+MOST_LINKS = 10_000  # to folders, that are followed
+MANY_LINKS = "links"  # what is said to be closed when there are more
+MOST_PARTS = 20  # of a path, that are looked for: those at its end
 BOMB_RATIO = 200  # unpacked to packed bytes; OBJ text reaches about 20
 BOMB_FLOOR = 16 * 2**20  # below this many bytes any ratio is harmless
 
 
 class FileTree:
-    """Files under '/'-separated relative names. `where` is the folder or archive, for messages."""
+    """Files under '/'-separated relative names.
+
+    where   the folder or archive, for messages
+    closed  names in it that cannot be read, and why; complete once `names` has been called
+    """
 
     where: str
+    closed: dict[str, str]
 
     def names(self) -> list[str]:
         """List all file names, sorted; hidden files, and names that would leave the tree, are left out."""
@@ -39,17 +49,19 @@ class FileTree:
         raise NotImplementedError
 
     def _has(self, name: str) -> bool:
+        """Tell whether there is a file called `name`, which does not leave the tree."""
         raise NotImplementedError
 
-    def _sibling(self, folder: str, wanted: str) -> str | None:
-        """Return the first file in `folder` itself whose last part is `wanted` (lower case) in any letter case."""
+    def _alike(self, folder: str, wanted: str) -> list[str]:
+        """List the files and folders in `folder` itself called `wanted` (lower case) in any letter case, sorted."""
         raise NotImplementedError
 
     def find(self, reference: str, beside: str) -> str | None:
         """Return the name of the file that the file `beside` calls `reference`, or None if the tree has no such file.
 
-        Files written on other machines carry backslashes, absolute paths and other letter case: what does not resolve
-        inside the tree is looked for by its last part in the folder of `beside`.
+        Files written on other machines carry backslashes, absolute paths and other letter case. What does not resolve
+        inside the tree is looked for by as much of its end as is found beside `beside` or in a folder above that, the
+        last part alone only beside it.
         """
         reference = reference.strip().strip('"').replace("\\", "/")
         folder = posixpath.dirname(beside)
@@ -59,33 +71,79 @@ class FileTree:
             name = posixpath.normpath(posixpath.join(folder, spelling))
             if _inside(name) and self._has(name):
                 return name
-            wanted = posixpath.basename(spelling).lower()
-            for within in dict.fromkeys((posixpath.dirname(name) if _inside(name) else folder, folder)):
-                sibling = self._sibling(within, wanted)
-                if sibling is not None:
-                    return sibling
+            for below, parts in _candidates(name, spelling, folder):
+                found = self._find_alike(below, parts)
+                if found:
+                    return found
         return None
+
+    def _find_alike(self, folder: str, parts: list[str]) -> str | None:
+        """Return the first file at `parts` below `folder`, in any letter case."""
+        names = (posixpath.join(folder, name) for name in self._alike(folder, parts[0].lower()))
+        if len(parts) == 1:
+            return next((name for name in names if self._has(name)), None)
+        return next((file for file in (self._find_alike(name, parts[1:]) for name in names) if file), None)
+
+
+def _candidates(name: str, spelling: str, folder: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the folders, and the parts of a path below them, where the file `spelling` of `folder` may be."""
+    seen = set()
+    parts = [part for part in spelling.split("/") if part not in ("", ".") and not part.endswith(":")][-MOST_PARTS:]
+    parts = parts[len(parts) - parts[::-1].index("..") :] if ".." in parts else parts
+    above = [folder]
+    while above[-1]:
+        above.append(posixpath.dirname(above[-1]))
+    places = [("", name.split("/"))] if _inside(name) else []
+    places += [(place, parts[k:]) for k in range(len(parts) - 1) for place in above]
+    places += [(folder, parts[-1:])] if parts else []
+    for place, tail in places:
+        if (place, *tail) not in seen:
+            seen.add((place, *tail))
+            yield place, tail
 
 
 class Folder(FileTree):
-    """The files under the folder `root`. Symbolic links that leave it are not followed."""
+    """The files under the folder `root`. Symbolic links are followed wherever they lead: the user put them there.
+
+    A reference in a file cannot leave the folder but by such a link.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.where = str(root)
-        self.closed: dict[str, str] = {}  # folders that `names` could not list, and why
-        try:
-            self._real = root.resolve()
-        except (OSError, RuntimeError) as error:  # a loop of links
-            raise AssetError(f"{root}: expected a folder, found: {error}") from None
+        self.closed = {}
 
     def names(self) -> list[str]:
-        names = []
-        for folder, below, files in os.walk(self.root, onerror=self._note):  # does not enter linked folders
-            below[:] = [name for name in below if _visible(name)]
-            within = Path(folder).relative_to(self.root)
-            names += [(within / name).as_posix() for name in files if _visible(name)]
-        return sorted(name for name in names if not (self.root / name).is_symlink() or self._has(name))
+        names: list[str] = []
+        waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+        linked = 0
+        while waiting:
+            folder, above = waiting.pop()
+            try:
+                here = os.stat(self.root / folder)
+                inside = above | {(here.st_dev, here.st_ino)}
+                with os.scandir(self.root / folder) as entries:
+                    found = [entry for entry in entries if _visible(entry.name)]
+            except OSError as error:
+                self.closed[folder or "."] = str(error.strerror)
+                continue
+            for entry in found:
+                name = posixpath.join(folder, entry.name)
+                try:
+                    target = entry.stat()
+                except OSError as error:
+                    self.closed[name] = f"{'a symbolic link to nothing' if entry.is_symlink() else error.strerror}"
+                    continue
+                if not stat.S_ISDIR(target.st_mode):
+                    names += [name] if stat.S_ISREG(target.st_mode) else []
+                elif entry.is_symlink() and (target.st_dev, target.st_ino) in inside:
+                    self.closed[name] = "a symbolic link to a folder that it lies in"
+                elif entry.is_symlink() and linked >= MOST_LINKS:
+                    self.closed.setdefault(MANY_LINKS, f"more than {MOST_LINKS} links to folders, such as {name}")
+                else:
+                    linked += entry.is_symlink()
+                    waiting.append((name, inside))
+        return sorted(names)
 
     def read(self, name: str) -> bytes:
         if not self._has(name):
@@ -99,22 +157,17 @@ class Folder(FileTree):
         except OSError as error:
             raise AssetError(f"{name}: cannot be read: {error.strerror}") from error
 
-    def _note(self, error: OSError) -> None:
-        self.closed[Path(os.fsdecode(error.filename)).relative_to(self.root).as_posix()] = str(error.strerror)
-
     def _has(self, name: str) -> bool:
         try:
-            real = (self.root / name).resolve()
-            return real.is_relative_to(self._real) and real.is_file()
+            return _inside(name) and (self.root / name).is_file()
         except (OSError, RuntimeError, ValueError):  # a name too long, a loop of links
             return False
 
-    def _sibling(self, folder: str, wanted: str) -> str | None:
+    def _alike(self, folder: str, wanted: str) -> list[str]:
         try:
-            names = sorted(name for name in os.listdir(self.root / folder) if name.lower() == wanted)
+            return sorted(name for name in os.listdir(self.root / folder) if name.lower() == wanted)
         except (OSError, ValueError):
-            return None
-        return next((name for name in (posixpath.join(folder, name) for name in names) if self._has(name)), None)
+            return []
 
 
 class ZipLibrary(FileTree):
@@ -124,11 +177,14 @@ class ZipLibrary(FileTree):
         self.path = path
         self.where = str(path)
         self._archive = _opened(path)
-        self._members = {
-            info.filename.replace("\\", "/"): info
-            for info in self._archive.infolist()
-            if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)
-        }
+        self.closed = {}
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for info in self._archive.infolist():
+            name = info.filename.replace("\\", "/")
+            if stat.S_ISLNK(info.external_attr >> 16):
+                self.closed[name] = "a symbolic link in an archive, which is not followed"
+            elif not info.is_dir():
+                self._members[name] = info
 
     def names(self) -> list[str]:
         return sorted(name for name in self._members if _visible(name) and _inside(name))
@@ -157,17 +213,20 @@ class ZipLibrary(FileTree):
         return name in self._members
 
     @cached_property
-    def _by_spelling(self) -> dict[tuple[str, str], str]:
-        """(folder, last part in lower case) -> name."""
-        found: dict[tuple[str, str], str] = {}
+    def _by_spelling(self) -> dict[tuple[str, str], list[str]]:
+        """(folder, last part in lower case) -> last parts of the members and their folders."""
+        found: dict[tuple[str, str], list[str]] = {}
+        seen = set()
         for name in self._members:
-            if _inside(name):
+            while _inside(name) and name not in seen:
+                seen.add(name)
                 folder, base = posixpath.split(name)
-                found.setdefault((folder, base.lower()), name)
+                found.setdefault((folder, base.lower()), []).append(base)
+                name = folder
         return found
 
-    def _sibling(self, folder: str, wanted: str) -> str | None:
-        return self._by_spelling.get((folder, wanted))
+    def _alike(self, folder: str, wanted: str) -> list[str]:
+        return sorted(self._by_spelling.get((folder, wanted), []))
 
 
 class CachedTree(FileTree):
@@ -175,7 +234,7 @@ class CachedTree(FileTree):
 
     def __init__(self, tree: FileTree) -> None:
         self._tree = tree
-        self.where = tree.where
+        self.where, self.closed = tree.where, tree.closed
         self._data: dict[str, bytes] = {}
         self._found: dict[tuple[str, str], str | None] = {}
 

@@ -3,6 +3,7 @@
     DcignError                  anything this project reports in one line
     |- BadInput                 what the user gave is wrong: exit code 2
     |  |- AssetError            a mesh, texture or face model (this file)
+    |  |  |- OutOfTime          a model that takes too long to read
     |  |- ShardError            a shard, a manifest, a shard folder (render/errors.py)
     |  |- RunError              a run folder, a checkpoint, an image to re-render (dcign/errors.py)
     |- Failure                  the machine let us down (no GL, a dead worker, a full disk): exit code 1
@@ -35,3 +36,7 @@ class Failure(DcignError):
 
 class AssetError(BadInput):
     """A mesh, texture, archive or face model cannot be used."""
+
+
+class OutOfTime(AssetError):
+    """A model is not read within the time it may take; not to be mistaken for a fault of the piece being read."""

@@ -47,10 +47,14 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """A named object, ready to be drawn. Surfaces are shaded on both sides."""
+    """A named object, ready to be drawn. Surfaces are shaded on both sides.
+
+    remarks  what was left out of the file that it was read from, or replaced, in a line each
+    """
 
     name: str
     surfaces: tuple[Surface, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def bounds(self) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.console import progress_bar
+from pipelines.console import printable, progress_bar
 from render.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ KIND = click.option(
     help="For the name built-in: its faces, or its chairs.",
 )  # fmt: skip
 MATCH = click.option("--match", metavar="REGEX", default="", help="Only chair models of such names.")
+REMARKS_SHOWN = 10  # models, of those that lack something
 PATH = click.argument("path", type=click.Path(path_type=Path))
 
 
@@ -84,12 +85,23 @@ def chairs(path: Path | None, match: str = "", strict: bool = False) -> ChairCat
         if strict:
             raise error
         click.echo(f"Skipped: {error}", err=True)
+    _say_remarks(path, catalog.remarks)
     splits = catalog.splits
     click.echo(
         f"Chairs: {len(catalog.sources)} models read, {len(unreadable)} unreadable; "
         f"{len(splits['train'])} for train, {len(splits['test'])} for test."
     )
     return catalog
+
+
+def _say_remarks(path: Path | None, remarks: dict[str, tuple[str, ...]]) -> None:
+    """Name on standard error the first models that were read without something, and count the others."""
+    for name, lines in list(remarks.items())[:REMARKS_SHOWN]:
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        click.echo(printable(f"Read with less: {name}: {lines[0]}{more}"), err=True)
+    if len(remarks) > REMARKS_SHOWN:
+        others = len(remarks) - REMARKS_SHOWN
+        click.echo(f"Read with less: {others} more models; `dcign assets check {path}` says what.", err=True)
 
 
 def _with_bar(sources: Iterable[ModelSource]) -> Iterator[ModelSource]:

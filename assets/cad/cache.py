@@ -96,6 +96,7 @@ def _arrays(mesh: Mesh) -> dict[str, NDArray[Any]]:
         "lengths": np.array(lengths, dtype=np.int64),
         "images": np.array([numbers.get(id(s.texture), -1) for s in surfaces], dtype=np.int64),
         "triangles": np.concatenate([s.triangles for s in surfaces]),
+        "remarks": np.array(mesh.remarks, dtype=np.str_),
     }
     for name in ("vertices", "normals", "albedo"):
         arrays[name] = np.concatenate([getattr(s, name) for s in surfaces])
@@ -120,4 +121,4 @@ def _mesh(arrays: dict[str, NDArray[Any]], name: str) -> Mesh:
         )
         for k, image in enumerate(images)
     )
-    return Mesh(name, tuple(surfaces))
+    return Mesh(name, tuple(surfaces), tuple(map(str, arrays["remarks"])))

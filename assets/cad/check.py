@@ -27,7 +27,8 @@ class Geometry:
 
 def geometry(vertices: NDArray[Any], triangles: NDArray[np.integer]) -> Geometry:
     """Count over vertices (V, 3) and triangles (F, 3)."""
-    _, welded = np.unique(np.asarray(vertices, np.float32), axis=0, return_inverse=True)
+    middle = vertices[triangles].reshape(-1, 3).astype(np.float64).mean(axis=0)  # far away, float32 tells few apart
+    _, welded = np.unique(np.asarray(vertices - middle, np.float32), axis=0, return_inverse=True)
     corners = welded.reshape(-1)[triangles]
     a, b, c = (vertices[triangles[:, k]].astype(np.float64) for k in range(3))
     normals = np.cross(b - a, c - a)
@@ -61,18 +62,15 @@ class CadCheck:
     faults: tuple[str, ...]
 
 
-def check_parts(parts: Sequence[Part]) -> CadCheck:
-    """Count over the parts of one model as read, before it is normalised."""
+def check_parts(parts: Sequence[Part], remarks: Sequence[str] = ()) -> CadCheck:
+    """Count over the parts of one model as read, before it is normalised; `remarks` on them are faults too."""
     offsets = np.cumsum([0, *(len(part.positions) for part in parts)])
     positions = np.concatenate([part.positions for part in parts])
     triangles = np.concatenate([p.triangles + start for p, start in zip(parts, offsets[:-1], strict=True)])
     used = positions[np.unique(triangles)]
     counts = geometry(positions, triangles)
     named = {part.material.texture for part in parts if part.material.texture}
-    missing = sorted({p.material.texture for p in parts if p.material.texture and p.material.image is None})
-    bare = sorted({p.material.name for p in parts if p.material.image is not None and p.uv is None})
-    faults = [f"texture {name} is missing" for name in missing]
-    faults += [f"material {name or '(no name)'} has a texture but no uv" for name in bare]
+    faults = list(remarks)
     if counts.duplicates > 0.05 * counts.triangles:
         faults.append(f"{counts.duplicates / counts.triangles:.0%} of the triangles are duplicates")
     size = float(np.ptp(used, axis=0).max())

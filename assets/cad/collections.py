@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.archives import FileTree
+from assets.cad.text import plain_text
 from assets.errors import AssetError
 
 _Z_UP_FRONT_MINUS_Y = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # (x, y, z) -> (x, z, -y)
@@ -103,7 +104,7 @@ def read_catalog(tree: FileTree) -> dict[str, Furniture]:
 @lru_cache(maxsize=8)
 def _parsed(content: bytes) -> dict[str, Furniture]:
     """Parse the entries of a catalog, once for all the models that it lists."""
-    text = content.decode("latin-1").replace("\\\n", "")
+    text = plain_text(content).decode("latin-1").replace("\\\n", "")
     entries: dict[str, dict[str, str]] = {}
     for key, number, value in _ENTRY.findall(text):
         entries.setdefault(number, {})[key] = _ESCAPE.sub(lambda m: chr(int(m.group(1), 16)), value)

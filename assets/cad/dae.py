@@ -18,7 +18,7 @@ from assets.archives import FileTree
 from assets.cad.number_text import parse_numbers
 from assets.cad.parts import MOST_TRIANGLES, MOST_VERTICES, Material, Part, PartCollector, part_of_corners
 from assets.cad.textures import Textures
-from assets.errors import AssetError
+from assets.errors import AssetError, OutOfTime
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -33,6 +33,8 @@ _UPRIGHT = {  # <up_axis> -> the rotation to +Y up (COLLADA 1.4, "up_axis": X_UP
 _ATTRIBUTES = {"POSITION": ("positions", 3), "NORMAL": ("normals", 3), "TEXCOORD": ("uv", 2), "COLOR": ("colours", 3)}
 _POLYGONS = ("triangles", "polylist", "polygons", "tristrips", "trifans")
 
+_WRAPS = {"MIRROR": "mirror", "CLAMP": "clamp", "BORDER": "clamp"}
+
 _MODELS = ("phong", "lambert", "blinn", "constant")
 
 Element = ElementTree.Element
@@ -42,12 +44,15 @@ MOST_ELEMENTS = 1_000_000
 DEEPEST_ELEMENT = 256  # elements inside elements
 
 
-def read_dae(tree: FileTree, name: str) -> list[Part]:
-    """Read one part for each primitive and place in the scene. Raises AssetError, ValueError, ... for broken files."""
+def read_dae(tree: FileTree, name: str, remarks: list[str]) -> list[Part]:
+    """Read one part for each primitive and place in the scene. Raises AssetError, ValueError, ... for broken files.
+
+    What is left out goes to `remarks`.
+    """
     root = parse_xml(tree.read(name))
     if root.tag != "COLLADA":
         raise AssetError(f"expected a COLLADA document, found <{root.tag[:40]}>")
-    return _Document(root, tree, name).parts()
+    return _Document(root, tree, name, remarks).parts()
 
 
 def dae_references(tree: FileTree, name: str) -> list[str]:
@@ -60,8 +65,8 @@ def dae_references(tree: FileTree, name: str) -> list[str]:
 class _Document:
     """A parsed COLLADA file; its arrays are converted when they are first needed, and kept."""
 
-    def __init__(self, root: Element, tree: FileTree, name: str) -> None:
-        self.root = root
+    def __init__(self, root: Element, tree: FileTree, name: str, remarks: list[str]) -> None:
+        self.root, self.remarks = root, remarks
         self.materials = Materials(root, tree, name)
         self.ids = {(element.tag, element.get("id")): element for element in root.iter() if element.get("id")}
         self.arrays: dict[str, Floats] = {}
@@ -101,22 +106,30 @@ class _Document:
                 if item.tag in ("instance_geometry", "instance_controller"):
                     seen += 1
                     bound = {m.get("symbol", ""): m for m in item.iter("instance_material")}
-                    yield self._shape(target), bound, here
+                    geometry, bind = self._shape(target)
+                    yield geometry, bound, here @ bind
                 elif item.tag == "node":
                     below.append((item, here, depth + 1))
                 elif item.tag == "instance_node" and target is not None:
                     below.append((target, here, depth + 1))
             waiting += reversed(below)
 
-    def _shape(self, target: Element | None) -> Element | None:
-        """Return the geometry itself, or the one that a skin or morph controller starts from."""
+    def _shape(self, target: Element | None) -> tuple[Element | None, Floats]:
+        """Return the geometry itself, or the one that a skin or morph controller starts from; and its place there.
+
+        A skin says by its bind_shape_matrix where the geometry stands when the skeleton takes hold of it.
+        """
+        place = np.eye(4)
         for _ in range(3):
             if target is None or target.tag == "geometry":
-                return target
+                return target, place
             deformer = next(children(target, "skin", "morph"), None)
+            numbers = floats(child(deformer, "bind_shape_matrix"))
+            if numbers.size == 16 and np.isfinite(numbers).all():
+                place = place @ numbers.reshape(4, 4)
             source = local(None if deformer is None else deformer.get("source"))
             target = self.ids.get(("geometry", source), self.ids.get(("controller", source)))
-        return None
+        return None, place
 
     def _part(self, primitive: Element, bound: dict[str, Element]) -> Part | None:
         """Return the triangles of `primitive`, not moved to its place yet; None if it has none."""
@@ -142,12 +155,28 @@ class _Document:
             return None
         if "positions" not in columns:
             raise AssetError(f"expected a POSITION input in <{primitive.tag}>, found none")
-        arrays = {attribute: self._source(source, _WIDTH[attribute]) for attribute, (_, source) in columns.items()}
-        indices = {attribute: corners[:, offset] for attribute, (offset, _) in columns.items()}
-        for attribute, rows in indices.items():
-            if rows.min() < 0 or rows.max() >= len(arrays[attribute]):
-                expected = f"numbers 0..{len(arrays[attribute]) - 1} of {attribute} in <p>"
-                raise AssetError(f"expected {expected}, found {rows.min()}..{rows.max()}")
+        arrays, indices = {}, {}
+        for attribute, (offset, source) in columns.items():
+            rows = corners[:, offset]
+            try:
+                values = self._source(source, _WIDTH[attribute])
+            except OutOfTime:
+                raise
+            except AssetError as error:
+                if attribute == "positions":
+                    raise
+                self.remarks.append(f"{attribute} do not count: {error}")
+                continue
+            wrong = (rows < 0) | (rows >= len(values))
+            if wrong.any():
+                expected = f"numbers 0..{len(values) - 1} of {attribute} in <p>"
+                found = f"expected {expected}, found {rows.min()}..{rows.max()}"
+                if attribute == "positions":
+                    raise AssetError(found)
+                self.remarks.append(f"{wrong.sum()} {attribute} do not count: {found}")
+                rows = np.where(wrong, len(values), rows)
+                values = np.concatenate([values, np.full((1, values.shape[1]), np.nan)])
+            arrays[attribute], indices[attribute] = values, rows
         return part_of_corners(indices, arrays, counts, material)
 
     def _inputs(self, primitive: Element, wanted: str | None) -> tuple[int, dict[str, tuple[int, str]]]:
@@ -176,7 +205,7 @@ class _Document:
             accessor = child(source, "technique_common", "accessor")
             stride = int("1" if accessor is None else accessor.get("stride", "1"))
             offset = int("0" if accessor is None else accessor.get("offset", "0"))
-            values = floats(child(source, "float_array"))
+            values = floats(child(source, "float_array"), optional=True)
             count = (len(values) - offset) // stride if stride >= width and offset >= 0 else 0
             if not 0 < count <= MOST_VERTICES:
                 found = f"{len(values)} numbers from {offset} in steps of {stride}"
@@ -305,8 +334,17 @@ class Materials:
             return written, ""
         reference = image_file(self.ids.get(("image", self._image(profile, texture.get("texture", "")))))
         found = self.tree.find(reference, beside=self.name)
-        image = self.textures.file(found) if found else None
-        return replace(written, texture=reference, image=image), texture.get("texcoord", "")
+        named = reference or texture.get("texture", "")
+        image, fault = self.textures.file(found) if found else (None, f"texture {named[:200]} is missing")
+        wrap = self._wrap(profile, texture.get("texture", ""))
+        return replace(written, texture=reference, image=image, fault=fault, wrap=wrap), texture.get("texcoord", "")
+
+    def _wrap(self, profile: Element | None, sampler: str) -> tuple[str, str]:
+        """Return how a sampler has u and v go on beyond the image."""
+        parameters = {parameter.get("sid", ""): parameter for parameter in children(profile, "newparam")}
+        sampled = child(parameters.get(sampler), "sampler2D")
+        u, v = (_WRAPS.get(text(child(sampled, key)).upper(), "repeat") for key in ("wrap_s", "wrap_t"))
+        return u, v
 
     def _image(self, profile: Element | None, sampler: str) -> str:
         """Return the id of the image behind a sampler: through a surface in COLLADA 1.4, at once in 1.5."""
@@ -393,9 +431,9 @@ def local(reference: str | None) -> str:
     return (reference or "").rpartition("#")[2]
 
 
-def floats(element: Element | None) -> NDArray[np.float64]:
-    """Parse the numbers in the text of `element`."""
-    return parse_numbers(text(element).encode(), np.float64, _inside(element))
+def floats(element: Element | None, optional: bool = False) -> NDArray[np.float64]:
+    """Parse the numbers in the text of `element`; if `optional`, NaN for what is none."""
+    return parse_numbers(text(element).encode(), np.float64, _inside(element), optional=optional)
 
 
 def integers(element: Element | None) -> NDArray[np.int64]:

@@ -9,15 +9,18 @@ import base64
 import binascii
 import json
 import struct
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assets.archives import FileTree
 from assets.cad.parts import MOST_VERTICES, Material, Part, PartCollector
-from assets.cad.textures import Textures, decode_image
-from assets.errors import AssetError
+from assets.cad.text import plain_text
+from assets.cad.textures import Textures
+from assets.errors import AssetError, OutOfTime
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -26,15 +29,24 @@ MOST_INSTANCES = 100_000
 DEEPEST = 200  # nodes below nodes: more is a loop
 LARGEST_HEADER = 128 * 2**20  # bytes of JSON, mostly of data: URIs
 MOST_VALUES = 4_000_000  # in it
-SUPPORTED = {"KHR_mesh_quantization", "KHR_texture_transform", "EXT_texture_webp", "KHR_materials_unlit"}
+SUPPORTED = {
+    "EXT_mesh_gpu_instancing", "EXT_texture_webp", "KHR_lights_punctual", "KHR_mesh_quantization",
+    "KHR_texture_basisu", "KHR_texture_transform",  # a texture that cannot be decoded costs its pixels only
+}  # fmt: skip
+MATERIALS = "KHR_materials_"  # extensions that say how a surface shines
 
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WRAPS = {33071: "clamp", 33648: "mirror"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 
-def read_gltf(tree: FileTree, name: str) -> list[Part]:
-    """Read one part for each primitive and place in the scene. Raises AssetError, KeyError, ... for broken files."""
-    return _Document(tree, name).parts()
+def read_gltf(tree: FileTree, name: str, remarks: list[str]) -> list[Part]:
+    """Read one part for each primitive and place in the scene. Raises AssetError, KeyError, ... for broken files.
+
+    Meshes are shaped by the weights of their morph targets, not by skins and animations. What is left out goes to
+    `remarks`.
+    """
+    return _Document(tree, name, remarks).parts()
 
 
 def gltf_references(tree: FileTree, name: str) -> list[str]:
@@ -48,12 +60,14 @@ def gltf_references(tree: FileTree, name: str) -> list[str]:
 class _Document:
     """A parsed glTF file with its buffers; images and accessors are decoded when they are needed."""
 
-    def __init__(self, tree: FileTree, name: str) -> None:
-        self.tree, self.name = tree, name
+    def __init__(self, tree: FileTree, name: str, remarks: list[str]) -> None:
+        self.tree, self.name, self.remarks = tree, name, remarks
         self.header, self.binary = _chunks(tree.read(name))
-        needed = set(self.header.get("extensionsRequired", [])) - SUPPORTED
+        required = {str(extension) for extension in self.header.get("extensionsRequired", [])}
+        needed = {extension for extension in required - SUPPORTED if not extension.startswith(MATERIALS)}
         if needed:
-            raise AssetError(f"expected no required extensions but {sorted(SUPPORTED)}, found {sorted(needed)}")
+            known = [*sorted(SUPPORTED), f"{MATERIALS}..."]
+            raise AssetError(f"expected no required extensions but {known}, found {sorted(needed)}")
         self.buffers: dict[int, bytes] = {}
         self.textures = Textures(tree)
         self.materials: dict[int, tuple[Material, dict[str, Any]]] = {}
@@ -76,42 +90,83 @@ class _Document:
             node = nodes[index]
             place = above @ _local(node)
             if "mesh" in node:
-                for primitive in header["meshes"][node["mesh"]]["primitives"]:
-                    part = self._part(primitive, place)
-                    if part is not None:
-                        collector.add(part)
+                mesh = header["meshes"][node["mesh"]]
+                weights = node.get("weights", mesh.get("weights", []))
+                for instance in self._instances(node, place):
+                    seen += 1
+                    for primitive in mesh["primitives"]:
+                        part = self._part(primitive, instance, weights)
+                        if part is not None:
+                            collector.add(part)
             waiting += [(child, place, depth + 1) for child in reversed(node.get("children", []))]
         return collector.parts
 
-    def _part(self, primitive: dict[str, Any], place: Floats) -> Part | None:
+    def _instances(self, node: dict[str, Any], place: Floats) -> Iterator[Floats]:
+        """Yield the places (4, 4) of the node's mesh: that of the node, or those of EXT_mesh_gpu_instancing in it."""
+        written = node.get("extensions", {}).get("EXT_mesh_gpu_instancing")
+        if written is None:
+            yield place
+            return
+        keys = {"translation": "TRANSLATION", "rotation": "ROTATION", "scale": "SCALE"}
+        attributes = written["attributes"]
+        columns = {key: self._accessor(attributes[name]) for key, name in keys.items() if name in attributes}
+        count = min((len(column) for column in columns.values()), default=0)
+        if count > MOST_INSTANCES:
+            raise AssetError(f"expected at most {MOST_INSTANCES} instances of a mesh, found {count}")
+        for k in range(count):
+            yield place @ _local({key: column[k] for key, column in columns.items()})
+
+    def _part(self, primitive: dict[str, Any], place: Floats, weights: list[float]) -> Part | None:
         mode = primitive.get("mode", 4)
         if mode not in (4, 5, 6):  # points and lines
             return None
         attributes = primitive["attributes"]
         positions = self._accessor(attributes["POSITION"])
+        count = len(positions)
         indices = primitive.get("indices")
-        order = np.arange(len(positions)) if indices is None else self._accessor(indices)[:, 0].astype(np.int64)
-        if order.size and order.max() >= len(positions):
-            raise AssetError(f"expected vertex numbers 0..{len(positions) - 1}, found {order.max()}")
+        order = np.arange(count) if indices is None else self._accessor(indices)[:, 0].astype(np.int64)
+        if order.size and order.max() >= count:
+            raise AssetError(f"expected vertex numbers 0..{count - 1}, found {order.max()}")
         triangles = _assembled(order, mode)
         if np.linalg.det(place[:3, :3]) < 0:
             triangles = triangles[:, ::-1]
         material, texture = self._material(primitive.get("material"))
-        uv = attributes.get(f"TEXCOORD_{texture.get('texCoord', 0)}")
-        colours = self._optional(attributes.get("COLOR_0"), len(positions))
-        normals = self._optional(attributes.get("NORMAL"), len(positions))
+        uv = self._optional(attributes, f"TEXCOORD_{_coordinates(texture)}", count, 2)
+        colours = self._optional(attributes, "COLOR_0", count, 3)
+        normals = self._optional(attributes, "NORMAL", count, 3)
+        for weight, target in zip(weights, primitive.get("targets", []), strict=False):
+            positions = positions + weight * self._moved(target, "POSITION", count)
+            normals = None if normals is None else normals + weight * self._moved(target, "NORMAL", count)
         return Part(
             positions=positions @ place[:3, :3].T + place[:3, 3],
             triangles=triangles,
             material=material,
             normals=None if normals is None else normals @ np.linalg.pinv(place[:3, :3]),
-            uv=_texture_space(self._optional(uv, len(positions)), texture),
-            colours=None if colours is None else displayed(colours[:, :3]),
+            uv=_texture_space(uv, texture),
+            colours=None if colours is None else displayed(colours),
         )
 
-    def _optional(self, index: int | None, count: int) -> Floats | None:
-        values = None if index is None else self._accessor(index)
-        return values if values is not None and len(values) == count else None
+    def _moved(self, target: dict[str, Any], name: str, count: int) -> Floats:
+        """Return how far a morph target moves each of `count` vertices or normals, (count, 3)."""
+        values = self._accessor(target[name]) if name in target else np.zeros((count, 3))
+        if values.shape != (count, 3):
+            raise AssetError(f"expected {count} rows of 3 in a morph target, found {len(values)} of {values.shape[1]}")
+        return values
+
+    def _optional(self, attributes: dict[str, Any], name: str, count: int, width: int) -> Floats | None:
+        """Return an attribute, (count, width), that a mesh is drawn without where it is missing or broken."""
+        if name not in attributes:
+            return None
+        try:
+            values = self._accessor(attributes[name])
+            if len(values) != count or values.shape[1] < width:
+                raise AssetError(f"expected {count} rows of {width}, found {len(values)} of {values.shape[1]}")
+        except OutOfTime:
+            raise
+        except (AssetError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            self.remarks.append(f"{name} does not count: {str(error)[:200]}")
+            return None
+        return values[:, :width]
 
     def _accessor(self, index: int) -> Floats:
         """Decode (count, width) values; integers marked as normalized are scaled to [0, 1] or [-1, 1]."""
@@ -182,26 +237,38 @@ class _Document:
             factor = pbr.get("baseColorFactor", old.get("diffuseFactor", [1.0, 1.0, 1.0, 1.0]))
             texture = pbr.get("baseColorTexture", old.get("diffuseTexture", {}))
             red, green, blue = displayed(np.array(factor[:3], dtype=np.float64))
+            image, fault, wrap = self._image(texture["index"]) if texture else (None, "", Material.wrap)
             material = Material(
                 name=str(written.get("name", "")),
                 colour=(float(red), float(green), float(blue)),
                 opacity=float(factor[3]) if written.get("alphaMode") == "BLEND" else 1.0,
-                image=self._image(texture["index"]) if texture else None,
+                image=image,
                 tints=True,
+                fault=fault,
+                wrap=wrap,
             )
             self.materials[index] = material, texture
         return self.materials[index]
 
-    def _image(self, texture_index: int) -> NDArray[np.uint8] | None:
+    def _image(self, texture_index: int) -> tuple[NDArray[np.uint8] | None, str, tuple[str, str]]:
+        """Return a texture's pixels, or None and what is wrong with it, and how u and v go on beyond them."""
         texture = self.header["textures"][texture_index]
-        source = texture.get("source", texture.get("extensions", {}).get("EXT_texture_webp", {}).get("source"))
+        sampler = self.header.get("samplers", [])[texture["sampler"]] if "sampler" in texture else {}
+        u, v = (_WRAPS.get(sampler.get(key, 0), "repeat") for key in ("wrapS", "wrapT"))
+        extensions = texture.get("extensions", {})
+        others = (extensions.get(name, {}).get("source") for name in ("EXT_texture_webp", "KHR_texture_basisu"))
+        source = next((one for one in (texture.get("source"), *others) if one is not None), None)
         if source is None:
-            return None
+            return None, "", (u, v)
         image = self.header["images"][source]
-        return self.textures.once(
-            source,
-            lambda: decode_image(self._resource(image["uri"]) if "uri" in image else self._view(image["bufferView"])),
+        uri = image.get("uri")
+        name = str(image.get("name", f"number {source}")) if uri is None or uri.startswith("data:") else unquote(uri)
+        if uri and not uri.startswith("data:") and self.tree.find(uri, beside=self.name) is None:
+            return None, f"texture {name[:200]} is missing", (u, v)
+        found = self.textures.once(
+            source, name, lambda: self._resource(uri) if uri is not None else self._view(image["bufferView"])
         )
+        return *found, (u, v)
 
 
 def displayed(linear: Floats) -> Floats:
@@ -228,7 +295,7 @@ def _chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
         found = f"{len(text)} with {values}"
         raise AssetError(f"expected at most {LARGEST_HEADER} bytes of JSON with {MOST_VALUES} values, found {found}")
     try:
-        header = json.loads(text.decode("utf-8"))
+        header = json.loads(plain_text(text).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise AssetError(f"expected a glTF header in JSON, found: {error}") from None
     if not isinstance(header, dict) or str(header.get("asset", {}).get("version", "")).split(".")[0] != "2":
@@ -262,6 +329,12 @@ def _assembled(order: Integers, mode: int) -> Integers:
     if mode == 5:
         return np.stack([order[k], order[k + 1 + k % 2], order[k + 2 - k % 2]], axis=1)
     return np.stack([order[0 * k], order[k + 1], order[k + 2]], axis=1)
+
+
+def _coordinates(texture: dict[str, Any]) -> int:
+    """Return which of the mesh's texture coordinates a glTF textureInfo uses; KHR_texture_transform may override it."""
+    transform = texture.get("extensions", {}).get("KHR_texture_transform", {})
+    return int(transform.get("texCoord", texture.get("texCoord", 0)))
 
 
 def _texture_space(uv: Floats | None, texture: dict[str, Any]) -> Floats | None:

@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -30,13 +30,15 @@ from assets.cad.gltf import gltf_references, read_gltf
 from assets.cad.obj import obj_references, read_obj
 from assets.cad.orientation import turn_upright
 from assets.cad.parts import Part, joined, mesh_of_parts, visible_parts
-from assets.cad.plain import ply_references, read_off, read_ply, read_stl
-from assets.errors import AssetError
+from assets.cad.plain import read_off, read_stl
+from assets.cad.ply import ply_references, read_ply
+from assets.cad.remarks import remarks_on, shortened
+from assets.errors import AssetError, OutOfTime
 from assets.mesh import Mesh, check_surface
 
 SECONDS = 60.0  # of processor time for one model; real ones take less than two
 
-Reader = Callable[[FileTree, str], list[Part]]
+Reader = Callable[[FileTree, str, list[str]], list[Part]]  # the list is for remarks
 References = Callable[[FileTree, str], list[str]]
 
 
@@ -56,6 +58,19 @@ FORMATS: dict[str, tuple[Reader, References]] = {
     ".dae": (read_dae, dae_references),
 }
 ACCEPTED = f"a model ({', '.join(FORMATS)}) or a zip library of models ({', '.join(ZIP_SUFFIXES)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What a model's file holds, before anything is turned, cleaned and normalised.
+
+    turned   whether it is drawn in another orientation
+    remarks  what was left out of it, or replaced
+    """
+
+    parts: list[Part]
+    turned: bool
+    remarks: tuple[str, ...]
 
 
 @dataclass
@@ -115,17 +130,30 @@ class CadModel:
     def parts(self) -> list[Part]:
         """Read the file as it is, before anything is turned, cleaned and normalised; errors as in `read`."""
         with self._named(), time_limit(SECONDS):
-            return FORMATS[_suffix(self.member)][0](self._tree(), self.member)
+            return self._read_parts(self._tree())[0]
 
-    def turned(self, parts: list[Part]) -> bool:
-        """Tell whether `read` turns the model, whose file holds `parts`."""
-        with self._named():
-            return _turn(self._tree(), self.member, parts) is not None
+    @np.errstate(all="ignore")
+    def examine(self) -> Examination:
+        """Read the file as it is, and see that `read` makes a mesh of it; errors as there."""
+        with self._named(), time_limit(SECONDS):
+            tree = CachedTree(self._tree())
+            parts, remarks = self._read_parts(tree)
+            turn = _turn(tree, self.member, parts)
+            self._mesh(parts, turn)
+        return Examination(parts, turn is not None, remarks)
 
     @np.errstate(all="ignore")  # what overflows or is not a number is looked for, or dropped
     def _parsed(self, tree: FileTree) -> Mesh:
-        parts = FORMATS[_suffix(self.member)][0](tree, self.member)
-        mesh = mesh_of_parts(self.id, parts, _turn(tree, self.member, parts))
+        parts, remarks = self._read_parts(tree)
+        return replace(self._mesh(parts, _turn(tree, self.member, parts)), remarks=remarks)
+
+    def _read_parts(self, tree: FileTree) -> tuple[list[Part], tuple[str, ...]]:
+        remarks: list[str] = []
+        parts = FORMATS[_suffix(self.member)][0](tree, self.member, remarks)
+        return parts, shortened([*remarks, *remarks_on(parts)])
+
+    def _mesh(self, parts: list[Part], turn: NDArray[np.float64] | None) -> Mesh:
+        mesh = mesh_of_parts(self.id, parts, turn)
         for surface in mesh.surfaces:
             check_surface(surface, self.id)
         return mesh
@@ -135,7 +163,12 @@ class CadModel:
         turn = _known_turn(tree, self.member)
         digest = hashlib.sha256(b"" if turn is None else turn.tobytes())
         for name in [self.member, *sorted(set(others) - {self.member})]:
-            content = tree.read(name)
+            try:
+                content = tree.read(name)
+            except AssetError as error:  # a texture that is too large, say, which the model is drawn without
+                if name == self.member:
+                    raise
+                content = str(error).encode()
             relative = posixpath.relpath(name, posixpath.dirname(self.member) or ".")
             digest.update(f"{relative} {len(content)}\n".encode("utf-8", "replace"))
             digest.update(content)
@@ -152,7 +185,7 @@ class CadModel:
             yield
         except AssetError as error:
             message = str(error).removeprefix(f"{self.member}: ").removeprefix(f"{place}: ")
-            raise AssetError(f"{place}: {message}") from error
+            raise type(error)(f"{place}: {message}") from error
         except Exception as error:  # the file is untrusted: any way it breaks a reader is its fault
             kind = type(error).__name__
             found = " ".join(f"{kind}: {error}".split())[:300]
@@ -170,7 +203,7 @@ def find_models(path: Path, matching: str = "") -> tuple[list[CadModel], list[As
     """
     pattern = _pattern(matching)
     root, names, closed = _listed(path)
-    unreadable = [AssetError(f"{root / name}: cannot be read: {why}") for name, why in closed.items()]
+    unreadable = _left_out(root, closed)
     models: list[CadModel] = []
     for archive in ("", *(name for name in names if _suffix(name) in ZIP_SUFFIXES)):
         tree_place = root / archive
@@ -183,6 +216,8 @@ def find_models(path: Path, matching: str = "") -> tuple[list[CadModel], list[As
                 raise
             unreadable.append(AssetError(f"{tree_place}: {str(error).removeprefix(f'{tree_place}: ')}"))
             continue
+        if archive:
+            unreadable += _left_out(tree_place, tree.closed, "!")
         for member in members:
             words = catalog[member].words if member in catalog else ""
             name = f"{archive}!{member}" if archive else member
@@ -193,6 +228,13 @@ def find_models(path: Path, matching: str = "") -> tuple[list[CadModel], list[As
         first = f"; first error: {unreadable[0]}" if unreadable else ""
         raise AssetError(f"{path}: expected {ACCEPTED}{wanted}, found none among {len(names)} files{first}")
     return sorted(_in_collections(models), key=lambda model: model.id), unreadable
+
+
+def _left_out(place: Path, closed: dict[str, str], separator: str = "/") -> list[AssetError]:
+    """Return an error for each of the closed names that may be a model, a library or a folder of them."""
+    accepted = ("", *FORMATS, *ZIP_SUFFIXES)
+    named = sorted((name, why) for name, why in closed.items() if _suffix(name) in accepted)
+    return [AssetError(f"{place}{separator}{name}: cannot be read: {why}") for name, why in named]
 
 
 def _listed(path: Path) -> tuple[Path, list[str], dict[str, str]]:
@@ -271,7 +313,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise AssetError(f"expected a model that is read in {seconds:g} s, found it unfinished after that")
+        raise OutOfTime(f"expected a model that is read in {seconds:g} s, found it unfinished after that")
 
     signal.signal(signal.SIGPROF, stop)
     again = min(seconds, 1.0)  # should a library swallow the exception

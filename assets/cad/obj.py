@@ -5,21 +5,20 @@ The lines `v`, `vt`, `vn`, `f` and `usemtl` of an OBJ file are parsed a block at
 
 from __future__ import annotations
 
-import itertools
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assets.archives import FileTree
-from assets.cad.number_text import parse_numbers, shown
+from assets.cad.mtl import Materials, TextureMap, mtl_references, read_materials
+from assets.cad.number_text import parse_numbers, shown, split_words
 from assets.cad.parts import MOST_PARTS, MOST_TRIANGLES, MOST_VERTICES, Material, Part, part_of_corners
+from assets.cad.text import joined_lines, plain_text, words_of
 from assets.cad.textures import Textures
 from assets.errors import AssetError
-
-LARGEST_MTL = 16 * 2**20  # bytes
-MOST_LIBRARIES = 1000  # `mtllib` lines
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -29,88 +28,34 @@ Bytes = NDArray[np.uint8]
 BLOCK = 2 * 2**20  # bytes parsed at once: bounds the memory
 ABSENT, BEFORE_FIRST, NOUGHT = -1, -2, -3  # corners without the number, that count back too far, that are written as 0
 
-_HASH, _SLASH, _MINUS, _PLUS = (ord(c) for c in "#/-+")
+_ODD_NUMBER = re.compile(rb"(?<=/)(?![-+]?\d+(?:[/\s]|$))[^/\s]+")  # the uv or normal of a corner such as 4/x/7
+
+_HASH, _SLASH, _MINUS, _PLUS, _DOT = (ord(c) for c in "#/-+.")
 
 
-def read_obj(tree: FileTree, name: str) -> list[Part]:
-    """Read the parts of the OBJ file `name`, with the materials and textures that `tree` holds. Raises AssetError."""
-    text = tree.read(name)
-    materials: dict[str, Material] = {}
-    textures = Textures(tree)
-    for library in _material_libraries(tree, name, text):
-        for material in parse_mtl(tree.read(library)).values():
-            texture = tree.find(material.texture, beside=library) if material.texture else None
-            materials.setdefault(material.name, replace(material, image=textures.file(texture) if texture else None))
-    return parse_obj(text, materials)
+def read_obj(tree: FileTree, name: str, remarks: list[str]) -> list[Part]:
+    """Read the parts of the OBJ file `name`, with the materials and textures that `tree` holds. Raises AssetError.
+
+    What had to be left out or replaced goes to `remarks`.
+    """
+    text = plain_text(tree.read(name))
+    materials = read_materials(tree, name, text, Textures(tree), remarks)
+    return parse_obj(text, materials, remarks)
 
 
 def obj_references(tree: FileTree, name: str) -> list[str]:
     """List the files in `tree` that the OBJ file `name` uses: material libraries and their textures."""
-    used = []
-    for library in _material_libraries(tree, name, tree.read(name)):
-        textures = (m.texture for m in parse_mtl(tree.read(library)).values() if m.texture)
-        used += [library, *(t for t in (tree.find(texture, beside=library) for texture in textures) if t)]
-    return used
+    return mtl_references(tree, name, plain_text(tree.read(name)))
 
 
-def _material_libraries(tree: FileTree, name: str, text: bytes) -> list[str]:
-    """List the files of the `mtllib` lines: one name with spaces, or several names."""
-    found = []
-    for written in itertools.islice(_mtllib_lines(text), MOST_LIBRARIES):
-        whole = tree.find(written, beside=name)
-        names = [whole] if whole else [tree.find(word, beside=name) for word in written.split()]
-        found += [library for library in names if library]
-    return list(dict.fromkeys(found))
-
-
-def _mtllib_lines(text: bytes) -> Iterator[str]:
-    """Yield the text after each `mtllib` that begins a line."""
-    at = text.find(b"mtllib")
-    while at >= 0:
-        end = text.find(b"\n", at)
-        end = len(text) if end < 0 else end
-        before = text[max(at - 100, 0) : at].rpartition(b"\n")[2]
-        if not before.strip() and text[at + 6 : at + 7].isspace():
-            yield text[at + 6 : end].split(b"\r")[0].decode("utf-8", "replace").strip()
-        at = text.find(b"mtllib", end)
-
-
-def parse_mtl(text: bytes) -> dict[str, Material]:
-    """Parse name -> Material, whose texture is the reference as written. Lines that make no sense are skipped."""
-    if len(text) > LARGEST_MTL:
-        raise AssetError(f"expected at most {LARGEST_MTL} bytes of materials, found {len(text)}")
-    materials: dict[str, Material] = {}
-    name, stated = None, set()  # `stated`: materials with a `d` line, which counts more than `Tr`: some write both as 1
-    for line in text.decode("utf-8", "replace").splitlines():
-        words = line.split()
-        if len(words) < 2:
-            continue
-        key = words[0].lower()
-        if key == "newmtl":
-            name = line.split(None, 1)[1].strip()
-            materials[name] = Material(name)
-            if len(materials) > MOST_PARTS:
-                raise AssetError(f"expected at most {MOST_PARTS} materials, found more")
-        elif name is None:
-            continue
-        elif key == "kd" and (colour := _numbers(words[1:4])):
-            materials[name] = replace(materials[name], colour=tuple((colour * 3)[:3]))  # a lone number is a grey
-        elif key == "d" and (opacity := _numbers(words[-1:])):
-            materials[name] = replace(materials[name], opacity=opacity[0])
-            stated.add(name)
-        elif key == "tr" and name not in stated and (clearness := _numbers(words[-1:])):
-            materials[name] = replace(materials[name], opacity=1.0 - clearness[0])
-        elif key == "map_kd":
-            materials[name] = replace(materials[name], texture=_without_options(line.split(None, 1)[1].strip()))
-    return materials
-
-
-def parse_obj(text: bytes, materials: dict[str, Material]) -> list[Part]:
+def parse_obj(text: bytes, materials: Materials, remarks: list[str]) -> list[Part]:
     """Parse the faces of an OBJ file, one Part a material; polygons are cut into triangles, lines and points left out.
 
     Raises AssetError (without the file's name) if the text is not an OBJ mesh.
+
+    text  as from `plain_text`
     """
-    read = read_lines(text)
+    read = read_lines(text, remarks)
     order = np.argsort(read.groups, kind="stable")  # faces by material, in the order written
     counts = read.counts[order]
     first = np.cumsum(read.counts) - read.counts
@@ -118,45 +63,51 @@ def parse_obj(text: bytes, materials: dict[str, Material]) -> list[Part]:
     corners = read.corners[np.repeat(first[order], counts) + within]
     ends = np.cumsum(np.bincount(read.groups, minlength=len(read.materials)))
     corner_ends = np.concatenate([[0], np.cumsum(counts)])[ends]
+    chosen = _chosen_materials(read, materials, remarks)
     parts = []
     begin = corner_begin = 0
-    for name, end, corner_end in zip(read.materials, ends.tolist(), corner_ends.tolist(), strict=True):
+    for (material, texture), end, corner_end in zip(chosen, ends.tolist(), corner_ends.tolist(), strict=True):
         if end > begin:
-            material = materials.get(name, Material(name))
-            parts.append(_part(read, corners[corner_begin:corner_end], counts[begin:end], material))
+            parts.append(_part(read, corners[corner_begin:corner_end], counts[begin:end], material, texture))
         begin, corner_begin = end, corner_end
     return parts
 
 
-def _part(read: ObjText, corners: NDArray[np.int32], counts: NDArray[np.int64], material: Material) -> Part:
-    """Make the part of faces of `counts` corners each; uv and normals count only if every corner has them."""
+def _chosen_materials(
+    read: ObjText, materials: Materials, remarks: list[str]
+) -> list[tuple[Material, TextureMap | None]]:
+    """Return the material of each name that the file uses; plain ones where its libraries have none of that name."""
+    if len(read.materials) == 1 and "" not in materials and materials:
+        if len(materials) == 1:
+            ((name, only),) = materials.items()
+            remarks.append(f"no face names a material; {name}, the only one of its library, is taken")
+            return [only]
+        remarks.append(f"no face names a material; none of the {len(materials)} of its library is drawn")
+    chosen = []
+    drawn = np.bincount(read.groups, minlength=len(read.materials))
+    for name, faces in zip(read.materials, drawn.tolist(), strict=True):
+        known = next((key for key in (name, name.partition(" #")[0].strip()) if key in materials), None)
+        chosen.append((Material(name), None) if known is None else materials[known])
+        if known is None and name and faces and materials:
+            remarks.append(f"material {name[:200]} is in none of its libraries")
+    return chosen
+
+
+def _part(read: ObjText, corners: Corners, counts: Integers, material: Material, texture: TextureMap | None) -> Part:
+    """Make the part of faces of `counts` corners each; corners without uv or normal have NaN there."""
     indices, arrays = {"positions": corners[:, 0]}, {"positions": read.positions}
     for column, (name, array) in enumerate((("uv", read.uv), ("normals", read.normals)), start=1):
-        if array is not None and (corners[:, column] >= 0).all():
+        given = corners[:, column] >= 0
+        if array is not None and given.any():
             indices[name], arrays[name] = corners[:, column], array
+            if not given.all():
+                arrays[name] = np.concatenate([array, np.full((1, array.shape[1]), np.nan)])
+                indices[name] = np.where(given, corners[:, column], len(array))
+    if "uv" in arrays and texture and (texture.scale, texture.offset) != ((1.0, 1.0), (0.0, 0.0)):
+        arrays["uv"] = arrays["uv"] * np.array(texture.scale) + np.array(texture.offset)
     if read.colours is not None:
         indices["colours"], arrays["colours"] = corners[:, 0], read.colours
     return part_of_corners(indices, arrays, counts, material)
-
-
-def _without_options(text: str) -> str:
-    """Return the file name of a `map_Kd` line: options such as `-s 1 1 1` come first, and names may hold spaces."""
-    words = text.split(" ")
-    while words and words[0].startswith("-") and len(words) > 1:
-        takes_many = words[0] in ("-s", "-o", "-t", "-mm")
-        words = words[1:]
-        while takes_many and len(words) > 1 and _numbers(words[:1]):
-            words = words[1:]
-        words = words if takes_many else words[1:]
-    return " ".join(words).strip()
-
-
-def _numbers(words: list[str]) -> list[float]:
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        return []
-    return numbers if np.isfinite(numbers).all() else []
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +117,7 @@ class ObjText:
     positions  (V, 3)
     uv         (T, 2) or None
     normals    (N, 3) or None
-    colours    (V, 3), or None unless every `v` line has six numbers
+    colours    (V, 3) in [0, 1], NaN for those without; or None
     corners    (C, 3) rows of position, uv, normal of each corner of each face; ABSENT if not given
     counts     (F,) corners of each face, at least 3
     groups     (F,) number of its material
@@ -183,20 +134,16 @@ class ObjText:
     materials: list[str]
 
 
-def read_lines(text: bytes) -> ObjText:
+def read_lines(text: bytes, remarks: list[str]) -> ObjText:
     """Parse the lines of an OBJ file. Raises AssetError (without the file's name) if it is no OBJ mesh or too large."""
     lines = _Lines()
-    for block in _blocks(text):
+    for block in _blocks(joined_lines(text)):
         lines.add(block)
-    return lines.whole()
+    return lines.whole(remarks)
 
 
 def _blocks(text: bytes) -> Iterator[bytes]:
-    """Cut a file into pieces of whole lines, each ending in a newline, with continued lines joined."""
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if b"\\\n" in text:
-        text = text.replace(b"\\\n", b" ")
+    """Cut a text into pieces of whole lines, each ending in a newline."""
     begin = 0
     while begin < len(text):
         end = text.find(b"\n", begin + BLOCK)
@@ -210,11 +157,14 @@ class _Lines:
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Floats]] = {"v": [], "vt": [], "vn": []}
+        self.colours: list[Floats | None] = []  # the four numbers behind the positions of each block, if there are any
         self.length = {"v": 0, "vt": 0, "vn": 0}
         self.corners: list[Corners] = []
         self.counts: list[Integers] = []
         self.groups: list[Integers] = []
         self.corner_count = 0
+        self.lone = 0  # `vt` lines of one number
+        self.odd = 0  # uv and normals of corners that are no numbers
         self.materials = {"": 0}
         self.current = 0
 
@@ -242,7 +192,11 @@ class _Lines:
             if len(at):
                 self._add_rows(name, _cut_out(data, key[at] + len(name), stops[at]), numbers[at])
         faces = np.flatnonzero((a == ord("f")) & (b <= 32) & (numbers > 0))
-        named = [i for i in np.flatnonzero(a == ord("u")).tolist() if block.startswith(b"usemtl", key[i])]
+        named = [
+            i
+            for i in np.flatnonzero(a == ord("u")).tolist()
+            if block.startswith(b"usemtl", key[i]) and data[key[i] + 6] <= 32
+        ]
         kept = self._add_faces(_cut_out(data, key[faces] + 1, stops[faces]), numbers[faces], before[faces])
         self._add_groups(faces[kept], named, [block[key[i] + 6 : ends[i]] for i in named])
 
@@ -251,19 +205,33 @@ class _Lines:
         self.length[name] += len(numbers)
         if self.length[name] > MOST_VERTICES:
             raise AssetError(f"expected at most {MOST_VERTICES} `{name}` lines, found more")
-        if numbers.min() < columns:
+        if name == "v" and numbers.min() < columns:
             raise AssetError(f"expected {columns} numbers on each `{name}` line, found {numbers.min()}")
-        values = parse_numbers(body, np.float64, f"{columns} numbers on each `{name}` line", int(numbers.sum()))
-        if name == "v" and (numbers == 6).all():
-            columns = 6
-        self.rows[name].append(values[(np.cumsum(numbers) - numbers)[:, None] + np.arange(columns)])
+        expected = f"{columns} numbers on each `{name}` line"
+        values = parse_numbers(body, np.float64, expected, int(numbers.sum()), optional=name != "v")
+        first = np.cumsum(numbers) - numbers
+        rows = _columns(values, first, numbers, 0, columns)
+        if name == "vt":
+            rows[numbers == 1, 1] = 0.0  # as of a texture of one dimension
+            self.lone += int((numbers == 1).sum())
+        self.rows[name].append(rows)
+        if name == "v":
+            coloured = (numbers >= 6).any()
+            self.colours.append(_columns(values, first, numbers, 3, 4) if coloured else None)
 
     def _add_faces(self, body: bytes, counts: Integers, before: Integers) -> NDArray[np.bool_]:
         """Add the faces and return which of `counts` they are: those of 2 corners are lines."""
         self.corner_count += int(counts.sum())
         if self.corner_count > 3 * MOST_TRIANGLES:
             raise AssetError(f"expected at most {MOST_TRIANGLES} triangles, found more")
-        table, slots = _corner_table(body, int(counts.sum()))
+        try:
+            table, slots = _corner_table(body, int(counts.sum()))
+        except AssetError:
+            body, odd = _ODD_NUMBER.subn(b"", body)
+            if not odd:
+                raise
+            self.odd += odd
+            table, slots = _corner_table(body, int(counts.sum()))
         back = np.repeat(before, counts, axis=0) + table
         index = np.where(table > 0, table - 1, np.where(back >= 0, back, BEFORE_FIRST))
         index[table == 0] = NOUGHT
@@ -277,48 +245,81 @@ class _Lines:
         """Add the materials of the faces on lines `faces`, given the `usemtl` lines."""
         numbers = [self.current]
         for written in names:
-            name = written.strip().decode("utf-8", "replace")
-            numbers.append(self.materials.setdefault(name, len(self.materials)) if name else numbers[-1])
+            numbers.append(self.materials.setdefault(words_of(written).strip(), len(self.materials)))
         if len(self.materials) > MOST_PARTS:
             raise AssetError(f"expected at most {MOST_PARTS} materials, found more")
         self.current = numbers[-1]
         self.groups.append(np.array(numbers)[np.searchsorted(named, faces)])
 
-    def whole(self) -> ObjText:
+    def whole(self, remarks: list[str]) -> ObjText:
         if not self.length["v"]:
             raise AssetError("expected `v` lines with vertices, found none")
         if not any(map(len, self.counts)):
             raise AssetError("expected `f` lines with faces, found none")
-        widths = {rows.shape[1] for rows in self.rows["v"]}
-        coloured = widths == {6}
-        v = np.concatenate([rows if coloured else rows[:, :3] for rows in self.rows["v"]])
         uv, normals = (np.concatenate(self.rows[name]) if self.rows[name] else None for name in ("vt", "vn"))
         corners = np.concatenate(self.corners)
         for column, name in enumerate(("v", "vt", "vn")):
-            _check_corners(corners[:, column], name, self.length[name])
+            _check_corners(corners[:, column], name, self.length[name], remarks)
+        if self.lone:
+            remarks.append(f"{self.lone} of {self.length['vt']} `vt` lines hold one number: their v counts as 0")
+        if self.odd:
+            remarks.append(f"{self.odd} `vt` or `vn` numbers on the `f` lines are none and do not count")
+        for name, rows in (("vt", uv), ("vn", normals)):
+            bad = 0 if rows is None else int((~np.isfinite(rows).all(axis=1)).sum())
+            if bad:
+                remarks.append(f"{bad} of {self.length[name]} `{name}` lines hold no numbers and do not count")
         return ObjText(
-            positions=v[:, :3],
+            positions=np.concatenate(self.rows["v"]),
             uv=uv,
             normals=normals,
-            colours=v[:, 3:] if coloured else None,
+            colours=self._colours(),
             corners=corners,
             counts=np.concatenate(self.counts),
             groups=np.concatenate(self.groups),
             materials=list(self.materials),
         )
 
+    def _colours(self) -> Floats | None:
+        """Return the colours of vertices: behind x y z, behind x y z w, or before an opacity."""
+        blocks = zip(self.colours, self.rows["v"], strict=True)
+        tail = [np.full((len(rows), 4), np.nan) if block is None else block for block, rows in blocks]
+        numbers = np.concatenate(tail)
+        present = np.isfinite(numbers)
+        longer = present[:, 3]
+        first, last = numbers[longer, 0], numbers[longer, 3]
+        weighted = bool((first == 1).all() and not (last == 1).all())
+        numbers = np.where((longer & weighted)[:, None], numbers[:, 1:], numbers[:, :3])
+        known = np.isfinite(numbers).all(axis=1)
+        if not known.any():
+            return None
+        colours = np.where(known[:, None], numbers, np.nan)
+        in_bytes = colours[known].max() > 1 and (colours[known] % 1 == 0).all()
+        return colours / 255.0 if in_bytes else colours
 
-def _check_corners(index: Corners, name: str, length: int) -> None:
-    """Raise AssetError unless all are 0 .. length - 1 or, for uv and normals, not given at all. Changes `index`."""
+
+def _columns(values: Floats, first: Integers, numbers: Integers, start: int, count: int) -> Floats:
+    """Gather `count` numbers of each line from its number `start` on: NaN where the line is shorter."""
+    at = np.arange(start, start + count)
+    rows = values[np.minimum(first[:, None] + at, len(values) - 1)]
+    if numbers.min() < start + count:
+        rows[at >= numbers[:, None]] = np.nan
+    return rows
+
+
+def _check_corners(index: Corners, name: str, length: int, remarks: list[str]) -> None:
+    """Make all of `index` 0 .. length - 1 or, for uv and normals, ABSENT. Raises AssetError for other positions."""
     if name != "v":
         index[index == NOUGHT] = ABSENT
-        if length == 0:  # numbers into an array that was left out: as if not given
-            index[:] = ABSENT
     wrong = (index >= length) | (index < (0 if name == "v" else ABSENT))
-    if wrong.any():
-        worst = int(index[np.argmax(wrong)])
-        found = {NOUGHT: "0", ABSENT: "none", BEFORE_FIRST: "one that counts back too far"}.get(worst, str(worst + 1))
+    if not wrong.any():
+        return
+    worst = int(index[np.argmax(wrong)])
+    found = {NOUGHT: "0", ABSENT: "none", BEFORE_FIRST: "one that counts back too far"}.get(worst, str(worst + 1))
+    if name == "v":
         raise AssetError(f"expected `{name}` numbers 1..{length} on the `f` lines, found {found}")
+    index[wrong] = ABSENT
+    there = f"1..{length}" if length else "none, as there are no such lines"
+    remarks.append(f"{wrong.sum()} `{name}` numbers on the `f` lines do not count: expected {there}, found {found}")
 
 
 def _corner_table(body: bytes, count: int) -> tuple[Integers, NDArray[np.bool_]]:
@@ -336,7 +337,7 @@ def _corner_table(body: bytes, count: int) -> tuple[Integers, NDArray[np.bool_]]
     expected = "v, v/vt, v//vn or v/vt/vn on an `f` line"
     odd = np.concatenate([word[~(slash | gap | digit)], owner[slot > 2]])
     if len(odd):
-        raise AssetError(f"expected {expected}, found {shown(body.split()[odd[0]])}")
+        raise AssetError(f"expected {expected}, found {shown(split_words(body)[odd[0]])}")
     values = parse_numbers(body.replace(b"/", b" "), np.int64, expected, len(starts))
     table, given = np.zeros((count, 3), dtype=np.int64), np.zeros((count, 3), dtype=np.bool_)
     table[owner, slot] = np.clip(values, -(2**31) + 8, 2**31 - 8)  # beyond any array, and yet an int32
@@ -354,5 +355,7 @@ def _cut_out(data: Bytes, starts: Integers, stops: Integers) -> bytes:
 
 def _comments_cut(data: Bytes, starts: Integers, ends: Integers) -> Integers:
     """Return where each line ends, or its comment begins."""
-    marks = np.append(np.flatnonzero(data == _HASH), len(data))
+    marks = np.flatnonzero(data == _HASH)
+    of_number = (data[marks - 1] == _DOT) & (data[np.minimum(marks + 1, len(data) - 1)] >= ord("A"))  # -1.#IND
+    marks = np.append(marks[~of_number | (marks == 0)], len(data))
     return np.minimum(ends, marks[np.searchsorted(marks, starts)])

@@ -1,19 +1,20 @@
 """From what a file holds to what is drawn: parts in, surfaces out.
 
-Polygons are cut into triangles: a fan where that is right, ear clipping where a polygon is not convex. Duplicate and
-degenerate triangles go (ShapeNet models have up to half of them, which flicker). Normals are the file's where they are
-good; others are computed, smooth over curved surfaces and split where two faces meet at a crease. The whole model is
-centred and scaled to radius 1.
+Duplicate and degenerate triangles go (ShapeNet models have up to half of them, which flicker). Normals are the file's
+where they are good; others are computed, smooth over curved surfaces and split where two faces meet at a crease. The
+whole model is centred and scaled to radius 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.cad.polygons import cut
+from assets.cad.textures import wrapped
 from assets.errors import AssetError
 from assets.mesh import Mesh, Surface
 
@@ -28,8 +29,6 @@ MID_GREY = (0.6, 0.6, 0.6)
 BLACK = 0.02  # as a diffuse colour: exporters write it where a texture gives the colour
 INVISIBLE = 0.004  # opacity below one step of 8 bits
 
-LARGEST_EARS = 512  # corners; a larger concave polygon is drawn as a fan
-
 CREASE = 40.0  # degrees between face normals, from where an edge is seen as an edge
 LARGEST_FAN = 512  # triangles around one point; more keep their face's normal
 PAIRS_AT_ONCE = 100_000  # bounds the memory, and stays in the processor's cache
@@ -43,6 +42,8 @@ class Material:
     texture  the reference as written, or None
     image    its pixels (h, w, 3) once loaded
     tints    whether the colour multiplies the image (glTF) or stands in for it (MTL)
+    fault    why there is a texture and no image, or ''
+    wrap     how u and v go on beyond the image, of assets.cad.textures.WRAPS
     """
 
     name: str = ""
@@ -51,6 +52,8 @@ class Material:
     texture: str | None = None
     image: NDArray[np.uint8] | None = None
     tints: bool = False
+    fault: str = ""
+    wrap: tuple[str, str] = ("repeat", "repeat")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,8 @@ class Part:
     normals    (V, 3) or None
     uv         (V, 2) or None; v = 0 is the bottom row of the image
     colours    (V, 3) in [0, 1] or None
+
+    Vertices without one of the last three, where others have it, hold NaN.
     """
 
     positions: Floats
@@ -82,6 +87,13 @@ def part_of_corners(
     counts    (F,) corners of each polygon, at least 3
     """
     triangles = cut(arrays["positions"][indices["positions"]], counts)
+    return part_of_triangles(indices, arrays, triangles, material)
+
+
+def part_of_triangles(
+    indices: Mapping[str, NDArray[np.integer]], arrays: Mapping[str, Floats], triangles: Integers, material: Material
+) -> Part:
+    """Make a part of triangles (F, 3), given as places in the `indices` (C,) of `part_of_corners`."""
     first, corner = distinct_rows(np.stack([*indices.values()], axis=1))
     chosen = {name: arrays[name][rows[first]] for name, rows in indices.items()}
     return Part(**chosen, triangles=corner[triangles], material=material)  # type: ignore[arg-type]
@@ -119,7 +131,7 @@ def mesh_of_parts(name: str, parts: Sequence[Part], turn: Floats | None = None) 
 
     Raises AssetError (without the file's name) for no triangles, too many of anything, NaN, or no extent.
     """
-    parts = visible_parts(parts)
+    parts = [piece for part in visible_parts(parts) for piece in without_gaps(part)]
     read, triangles = joined(parts)
     offsets = np.cumsum([0] + [len(p.positions) for p in parts])
     owner = np.repeat(np.arange(len(parts)), [len(p.triangles) for p in parts])
@@ -147,6 +159,31 @@ def visible_parts(parts: Sequence[Part]) -> list[Part]:
     if not solid:
         raise AssetError("expected at least one triangle, found none")
     return [p for p in solid if p.material.opacity > INVISIBLE] or solid
+
+
+def without_gaps(part: Part) -> list[Part]:
+    """Return the part with its gaps in uv closed, and apart from it the triangles that have no uv at all.
+
+    A vertex without uv gets the mean of those that share a triangle with it. Parts without an image stay as they are.
+    """
+    if part.uv is None or part.material.image is None:
+        return [part]
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(part.uv).all(axis=1))
+    some = known[part.triangles].sum(axis=1)
+    if (some == 3).all():
+        return [part]
+    owner, place = np.nonzero(~known[part.triangles] & (some > 0)[:, None])
+    corners = part.triangles[owner]
+    means = np.nanmean(np.where(known[corners][:, :, None], part.uv[corners], np.nan), axis=1)
+    summed, count = np.zeros_like(part.uv), np.zeros(len(part.uv))
+    np.add.at(summed, corners[np.arange(len(corners)), place], means)
+    np.add.at(count, corners[np.arange(len(corners)), place], 1)
+    uv = np.where(known[:, None], part.uv, summed / np.maximum(count, 1)[:, None])
+    pieces = (
+        replace(part, uv=uv, triangles=part.triangles[some > 0]),
+        replace(part, uv=None, triangles=part.triangles[some == 0]),
+    )
+    return [piece for piece in pieces if len(piece.triangles)]
 
 
 def joined(parts: Sequence[Part]) -> tuple[Floats, Integers]:
@@ -213,8 +250,9 @@ def _surface(
     local = triangles - offset
     corner_normals = computed
     written = None if part.normals is None else part.normals if turn is None else part.normals @ turn.T
-    if written is not None and _agree(written[local], computed):
-        corner_normals = written[local]
+    given = None if written is None else _without_bad_normals(written[local], computed)
+    if given is not None and _agree(given, computed):
+        corner_normals = given
         inward = (corner_normals * computed).sum(axis=(1, 2)) < 0  # wound against its own normals: turn it round
         local, corner_normals = local.copy(), corner_normals.copy()
         local[inward], corner_normals[inward] = local[inward][:, ::-1], corner_normals[inward][:, ::-1]
@@ -234,12 +272,23 @@ def _surface(
     )
 
 
-def _agree(written: Floats, computed: Floats) -> bool:
-    """Tell whether the file's corner normals (F, 3, 3) are usable: finite, not zero, and not across their own faces."""
+def _without_bad_normals(written: Floats, computed: Floats) -> Floats | None:
+    """Replace corner normals (F, 3, 3) without a direction by computed ones, on the side of the face's others.
+
+    None if all are.
+    """
     length = np.linalg.norm(written, axis=2)
-    if not (np.isfinite(length) & (length > 1e-6)).all():
-        return False
-    side = (written * computed).sum(axis=2) / length
+    usable = np.isfinite(length) & (length > 1e-6)
+    if usable.all():
+        return written
+    side = np.where(usable[:, :, None], written * computed, 0.0).sum(axis=(1, 2))
+    own_side = np.where(side < 0, -1.0, 1.0)[:, None, None] * computed
+    return np.where(usable[:, :, None], written, own_side) if usable.any() else None
+
+
+def _agree(written: Floats, computed: Floats) -> bool:
+    """Tell whether corner normals (F, 3, 3) of some length are usable: not across their own faces."""
+    side = (written * computed).sum(axis=2) / np.linalg.norm(written, axis=2)
     return bool((np.abs(side) < 0.1).mean() < 0.05 and ((side > 0).all(axis=1) | (side < 0).all(axis=1)).mean() > 0.9)
 
 
@@ -255,11 +304,14 @@ def _appearance(
     else:
         colour = _plain_colour(material)
     albedo = np.tile(np.clip(np.array(colour, dtype=np.float32), 0.0, 1.0), (len(old), 1))
-    if part.colours is not None and (image is None or material.tints) and np.isfinite(part.colours[old]).all():
+    if part.colours is not None and (image is None or material.tints):
         own = np.clip(part.colours[old], 0.0, 1.0).astype(np.float32)
-        albedo = albedo * own if material.tints else own
-    uv = part.uv[old].astype(np.float32) if image is not None and part.uv is not None else None
-    return np.ascontiguousarray(albedo, dtype=np.float32), uv, image
+        known = np.isfinite(own).all(axis=1)
+        albedo[known] = albedo[known] * own[known] if material.tints else own[known]
+    if image is None or part.uv is None:
+        return np.ascontiguousarray(albedo, dtype=np.float32), None, None
+    image, uv = wrapped(image, part.uv[old], material.wrap)
+    return np.ascontiguousarray(albedo, dtype=np.float32), uv.astype(np.float32), image
 
 
 def _plain_colour(material: Material) -> tuple[float, ...]:
@@ -273,79 +325,6 @@ def _plain_colour(material: Material) -> tuple[float, ...]:
     return (
         tuple(m * c for m, c in zip(mean, material.colour or (1.0, 1.0, 1.0), strict=True)) if material.tints else mean
     )
-
-
-def fan(counts: Integers) -> Integers:
-    """Cut each polygon of `counts[i]` consecutive corners into a fan around its first: (F, 3) corner numbers."""
-    first = np.cumsum(counts) - counts
-    cuts = counts - 2
-    step = np.arange(int(cuts.sum())) - np.repeat(np.cumsum(cuts) - cuts, cuts)
-    base = np.repeat(first, cuts)
-    return np.stack([base, base + step + 1, base + step + 2], axis=1)
-
-
-def cut(points: Floats, counts: Integers) -> Integers:
-    """Cut polygons of `counts[i]` >= 3 consecutive corners of `points` (C, 3) into triangles: (F, 3) corner numbers."""
-    triangles = fan(counts)
-    if len(triangles) == len(counts):
-        return triangles
-    first, end = np.cumsum(counts) - counts, np.cumsum(counts - 2)
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    crosses = np.cross(b - a, c - a)
-    owner = np.repeat(np.arange(len(counts)), counts - 2)
-    summed = np.add.reduceat(crosses, end - counts + 2, axis=0)
-    folded = (crosses * summed[owner]).sum(axis=1) < 0
-    for polygon in np.unique(owner[folded]):
-        if counts[polygon] <= LARGEST_EARS:
-            rows = slice(end[polygon] - counts[polygon] + 2, end[polygon])
-            corners = slice(first[polygon], first[polygon] + counts[polygon])
-            triangles[rows] = _ears(points[corners]) + first[polygon]
-    return triangles
-
-
-def _ears(points: Floats) -> Integers:
-    """Cut a simple polygon in space by ear clipping in its mean plane (Meisters 1975): (n - 2, 3)."""
-    flat = _in_plane(points)
-    plain = flat.tolist()  # one corner at a time, plain numbers are quicker
-    left = list(range(len(points)))
-    triangles = []
-    while len(left) > 3:
-        triangles.append(left_ear := _find_ear(flat, plain, left))
-        left.remove(left_ear[1])
-    triangles.append((left[0], left[1], left[2]))
-    return np.array(triangles, dtype=np.int64)
-
-
-def _find_ear(flat: Floats, plain: list[list[float]], left: list[int]) -> tuple[int, int, int]:
-    """Return three consecutive corners that turn left and hold no other corner; the first three if there is no ear."""
-    for i, b in enumerate(left):
-        a, c = left[i - 1], left[(i + 1) % len(left)]
-        (ax, ay), (bx, by), (cx, cy) = plain[a], plain[b], plain[c]
-        if (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) <= 0:
-            continue
-        others = flat[[k for k in left if k not in (a, b, c)]]
-        within = (
-            (_turn(flat[a], flat[b], others) > 0)
-            & (_turn(flat[b], flat[c], others) > 0)
-            & (_turn(flat[c], flat[a], others) > 0)
-        )
-        if not within.any():
-            return a, b, c
-    return left[0], left[1], left[2]
-
-
-def _turn(a: Floats, b: Floats, c: Floats) -> Floats:
-    """Return twice the signed area of a, b and each point of c (n, 2)."""
-    return (b[0] - a[0]) * (c[:, 1] - a[1]) - (b[1] - a[1]) * (c[:, 0] - a[0])
-
-
-def _in_plane(points: Floats) -> Floats:
-    """Return (n, 2) coordinates in the polygon's mean plane (Newell's normal), counter-clockwise."""
-    normal = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
-    drop = int(np.argmax(np.abs(normal)))
-    u, v = (drop + 1) % 3, (drop + 2) % 3
-    flat = points[:, [u, v]]
-    return flat if normal[drop] >= 0 else flat * np.array([1.0, -1.0])
 
 
 def crease_normals(positions: NDArray[np.float32], triangles: Integers, welded: Integers) -> Floats:

@@ -1,9 +1,8 @@
-"""OFF, PLY and STL: formats of one mesh without materials; colours of vertices or faces, and PLY's one texture."""
+"""OFF and STL: formats of one mesh without materials; colours of vertices or faces."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 
 import numpy as np
@@ -11,25 +10,23 @@ from numpy.typing import NDArray
 
 from assets.archives import FileTree
 from assets.cad.number_text import parse_numbers
-from assets.cad.parts import MOST_TRIANGLES, MOST_VERTICES, Material, Part, cut
-from assets.cad.textures import decode_texture
+from assets.cad.parts import MOST_TRIANGLES, MOST_VERTICES, Material, Part
+from assets.cad.polygons import cut
+from assets.cad.text import plain_text
 from assets.errors import AssetError
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MOST_LINES = 5_000_000  # of an OFF file
-LARGEST_TEXT = 64 * 2**20  # bytes of an ASCII PLY file
 
-_PLY_HEADER = 65_536  # bytes that are searched for its header
-_PLY_ELEMENT = re.compile(rb"^element\s+\w+\s+(\d+)\s*$", re.MULTILINE)
 _STL_FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-_PLY_TEXTURE = re.compile(rb"^comment\s+TextureFile\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
+_STL_NAME = re.compile(rb"^[ \t]*(?:end)?solid\b.*$", re.MULTILINE)
 
 
-def read_off(tree: FileTree, name: str) -> list[Part]:
+def read_off(tree: FileTree, name: str, remarks: list[str]) -> list[Part]:
     """Read the one part of an OFF file, with COFF vertex colours; counts may follow the header, as in ModelNet."""
-    data = tree.read(name)
+    data = plain_text(tree.read(name))
     line_count = data.count(b"\n")
     if line_count > MOST_LINES:
         raise AssetError(f"expected at most {MOST_LINES} lines, found {line_count}")
@@ -49,10 +46,8 @@ def read_off(tree: FileTree, name: str) -> list[Part]:
     if not 0 < vertex_count <= MOST_VERTICES or face_count < 0 or len(body) < vertex_count + face_count:
         expected = f"{vertex_count} vertices (at most {MOST_VERTICES}) and {face_count} faces"
         raise AssetError(f"expected {expected} on a line each, found {len(body)} lines")
-    table = _table(body[:vertex_count])
     after = 6 if with_normals else 3
-    if table.shape[1] < after:
-        raise AssetError(f"expected {after} numbers for each vertex, found {table.shape[1]}")
+    table = _table(body[:vertex_count], after)
     colours = (
         _unit_range(table[:, after : after + 3])
         if table.shape[1] >= after + 3 and (coloured or not with_normals)
@@ -67,49 +62,17 @@ def read_off(tree: FileTree, name: str) -> list[Part]:
     return [Part(table[:, :3], triangles, Material(), normals=normals, colours=colours)]
 
 
-def read_ply(tree: FileTree, name: str) -> list[Part]:
-    """Read the one part of a PLY file, ASCII or binary, with its normals, colours, uv and texture."""
-    from trimesh.exchange.ply import load_ply
+def read_stl(tree: FileTree, name: str, remarks: list[str]) -> list[Part]:
+    """Read the one part of an STL file, ASCII or binary; of an ASCII file all its solids.
 
-    data = tree.read(name)
-    header = data[:_PLY_HEADER].split(b"end_header")[0]
-    declared = sum(int(count) for count in _PLY_ELEMENT.findall(header))
-    if declared > len(data):
-        raise AssetError(f"expected {declared} elements as its header says, found only {len(data)} bytes")
-    if b"format ascii" in header and len(data) > LARGEST_TEXT:
-        raise AssetError(f"expected at most {LARGEST_TEXT} bytes of an ASCII file, found {len(data)}; use a binary one")
-    read = load_ply(io.BytesIO(data), skip_materials=True)
-    if "faces" not in read:
-        raise AssetError("expected a PLY mesh with faces, found none")
-    positions = np.asarray(read["vertices"], dtype=np.float64)
-    triangles = _triangles(read["faces"], len(positions))
-    normals, colours = (_fitting(read.get(key), len(positions)) for key in ("vertex_normals", "vertex_colors"))
-    visual = read.get("visual")
-    uv = None if visual is None else _fitting(visual.uv, len(positions))
-    reference = ply_references(tree, name)
-    image = decode_texture(tree, reference[0]) if reference else None
-    material = Material(texture=reference[0] if reference else None, image=image)
-    face_colours = _fitting(read.get("face_colors"), len(triangles))
-    if colours is None and face_colours is not None and image is None:
-        return [_flat_coloured(positions, triangles, _unit_range(face_colours[:, :3], 255))]
-    colours = None if colours is None else _unit_range(colours[:, :3], 255 if colours.max() > 1 else 1)
-    return [Part(positions, triangles, material, normals=normals, uv=uv, colours=colours)]
-
-
-def ply_references(tree: FileTree, name: str) -> list[str]:
-    """List the texture that the PLY file `name` mentions in a comment, if `tree` has it."""
-    found = _PLY_TEXTURE.search(tree.read(name)[:_PLY_HEADER].split(b"end_header")[0])
-    texture = tree.find(found.group(1).decode("utf-8", "replace"), beside=name) if found else None
-    return [texture] if texture else []
-
-
-def read_stl(tree: FileTree, name: str) -> list[Part]:
-    """Read the one part of an STL file, ASCII or binary."""
+    Binary files may begin with `solid` too, and hold more behind the last facet. A text cannot be mistaken for one: its
+    bytes 80 to 84 would promise more facets than any file has.
+    """
     data = tree.read(name)
     count = int.from_bytes(data[80:84], "little")
-    binary = len(data) == 84 + 50 * count or (not data.startswith(b"solid") and len(data) > 84 + 50 * count > 84)
+    binary = len(data) == 84 + 50 * count or len(data) > 84 + 50 * count > 84
     if not binary:
-        data = data[data.find(b"\n") + 1 :].lower()  # without the name
+        data = _STL_NAME.sub(b"", plain_text(data).lower())  # names may hold any word
         count = data.count(b"vertex") // 3
     if not 0 < count <= MOST_TRIANGLES:
         raise AssetError(f"expected an STL file of 1..{MOST_TRIANGLES} triangles, found {count} in {len(data)} bytes")
@@ -140,51 +103,41 @@ def _off_faces(lines: list[bytes]) -> tuple[Integers, Integers, Floats | None]:
         raise AssetError(f"expected {int(sizes.sum())} vertex numbers in the faces, found {len(flat)}")
     keep = sizes >= 3
     colours = [w[1 + n : 4 + n] for w, n, k in zip(words, sizes, keep, strict=True) if k]
-    each = bool(colours) and all(len(c) == 3 for c in colours)
-    return flat[np.repeat(keep, sizes)], sizes[keep], _unit_range(_table_of(colours)) if each else None
+    coloured = [c if len(c) == 3 else [] for c in colours]
+    return flat[np.repeat(keep, sizes)], sizes[keep], _unit_range(_padded(coloured, 3)) if any(coloured) else None
 
 
-def _table(lines: list[bytes]) -> Floats:
-    """Parse (N, k) the numbers on each line, as many as on the shortest."""
+def _table(lines: list[bytes], fewest: int) -> Floats:
+    """Parse (N, k) the numbers on each line, NaN where others have more. AssetError for less than `fewest` on one."""
     width = len(lines[0].split())
-    with contextlib.suppress(AssetError):
-        return parse_numbers(b" ".join(lines), np.float64, "vertices", width * len(lines)).reshape(-1, width)
-    words = [line.split() for line in lines]
-    width = min(map(len, words))
-    return _table_of([w[:width] for w in words])
+    if width >= fewest:
+        with contextlib.suppress(AssetError):
+            return parse_numbers(b" ".join(lines), np.float64, "vertices", width * len(lines)).reshape(-1, width)
+    words = [line.split()[: fewest + 4] for line in lines]
+    shortest = min(map(len, words))
+    if shortest < fewest:
+        raise AssetError(f"expected {fewest} numbers for each vertex, found {shortest}")
+    return _padded(words, max(map(len, words)))
 
 
-def _table_of(words: list[list[bytes]]) -> Floats:
-    try:
-        return np.array(words, dtype=np.float64)
-    except ValueError as error:
-        raise AssetError(f"expected numbers, found: {error}") from None
+def _padded(words: list[list[bytes]], width: int) -> Floats:
+    """Parse lines of up to `width` numbers: (N, width), NaN for what is none."""
+    lengths = np.array([len(w) for w in words])
+    flat = b" ".join(b" ".join(w) for w in words)
+    table = np.full((len(words), width), np.nan)
+    table[np.arange(width) < lengths[:, None]] = parse_numbers(flat, np.float64, "numbers", int(lengths.sum()), True)
+    return table
 
 
-def _unit_range(colours: Floats, largest: float | None = None) -> Floats:
+def _unit_range(colours: Floats) -> Floats:
     """Scale colours in [0, 1] or [0, 255] to [0, 1]."""
-    values = np.asarray(colours, dtype=np.float64)
-    return values / (largest or (255.0 if values.size and values.max() > 1.0 else 1.0))
-
-
-def _triangles(faces: object, vertex_count: int) -> Integers:
-    indices: NDArray[np.generic] = np.asarray(faces)
-    if indices.ndim != 2 or indices.shape[1] not in (3, 4) or indices.dtype.kind not in "iu":
-        raise AssetError(f"expected triangles or quads, found an array {indices.shape}")
-    corners = _checked(indices.astype(np.int64).reshape(-1), vertex_count).reshape(len(indices), -1)
-    return corners if indices.shape[1] == 3 else np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
+    return colours / (255.0 if np.nan_to_num(colours).max(initial=0.0) > 1.0 else 1.0)
 
 
 def _checked(indices: Integers, vertex_count: int) -> Integers:
     if indices.size and not 0 <= indices.min() <= indices.max() < vertex_count:
         raise AssetError(f"expected vertex numbers 0..{vertex_count - 1}, found {indices.min()}..{indices.max()}")
     return indices
-
-
-def _fitting(values: object, count: int) -> Floats | None:
-    """Return the array if it has a row for each of `count`, else None."""
-    array = None if values is None else np.asarray(values)
-    return array.astype(np.float64) if array is not None and array.ndim == 2 and len(array) == count else None
 
 
 def _flat_coloured(positions: Floats, triangles: Integers, colours: Floats) -> Part:

@@ -38,6 +38,7 @@ class ChairCatalog:
         self._read: OrderedDict[int, Mesh] = OrderedDict()  # the last few meshes
         self.sources = sorted(sources, key=lambda source: source.id)
         self.models = {source.id: source.sha256() for source in self.sources}
+        self.remarks: dict[str, tuple[str, ...]] = {}  # id -> what a model was read without; by `open_chairs`
         shuffled = sorted(range(len(sources)), key=lambda i: hashlib.sha256(self.sources[i].id.encode()).digest())
         held_out = max(1, round(len(sources) * TEST_SHARE)) if len(sources) > 1 else 0
         self.splits = {"test": shuffled[:held_out], "train": shuffled[held_out:]}
@@ -85,12 +86,17 @@ def open_chairs(
         return ChairCatalog("built-in", list(built_in_chairs())), []
     sources, unreadable = find_models(path, matching)
     readable: list[ModelSource] = []
+    remarks: dict[str, tuple[str, ...]] = {}
     for source in progress(sources):
         try:
-            source.read()
+            mesh = source.read()
             readable.append(source)
+            if mesh.remarks:
+                remarks[source.id] = mesh.remarks
         except AssetError as error:
             unreadable.append(error)
     if not readable:
         raise AssetError(f"{path}: expected at least one readable model, found none; first error: {unreadable[0]}")
-    return ChairCatalog(path.name, readable), unreadable
+    catalog = ChairCatalog(path.name, readable)
+    catalog.remarks = remarks
+    return catalog, unreadable

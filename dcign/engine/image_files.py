@@ -54,7 +54,7 @@ def decode_image(file: BinaryIO, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is tighter than its error
-            image = Image.open(file, formats=FORMATS)
+            image: Image.Image = Image.open(file, formats=FORMATS)
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise RunError(

@@ -13,7 +13,7 @@ import click
 from assets.errors import AssetError
 from assets.files import write_file
 from pipelines.catalogs import KIND, MATCH, PATH, faces, kind_at, model_path, open_catalog
-from pipelines.console import Group
+from pipelines.console import Group, printable
 from render.errors import BadInput
 from render.factors import EXTRINSIC, SPLITS
 
@@ -189,15 +189,15 @@ def _check_chairs(path: Path, match: str) -> None:
     odd = 0
     for model in models:
         try:
-            parts = model.parts()
-            found, turned = check_parts(parts), model.turned(parts)
+            seen = model.examine()
         except AssetError as error:
             unreadable.append(error)
             continue
+        found = check_parts(seen.parts, seen.remarks)
         odd += bool(found.faults)
-        click.echo(_line(found, turned, model.id))
+        click.echo(_line(found, seen.turned, model.id))
         for line in found.faults:
-            click.echo(f"{'':<62}{line}")
+            click.echo(f"{'':<62}{printable(line)}")
     for fault in unreadable:
         click.echo(f"  BAD  {fault}")
     click.echo(f"{path}: {len(models)} models, {odd} odd, {len(unreadable)} unreadable.")
