@@ -28,6 +28,7 @@ _OPTIONS = {
 }  # fmt: skip
 _NUMERIC = ("-s", "-o", "-t", "-mm", "-bm", "-boost", "-texres")
 _BEHIND = re.compile(rf"(?:\s+(?:{'|'.join(_OPTIONS)})(?:\s+(?:on|off|[-+.\d]+)){{1,3}})+$")
+_SEVERAL = re.compile(r"\.mtl\s", re.IGNORECASE)  # a name ends here, and another begins
 _COMMENT = re.compile(r"\s+#.*$")
 
 
@@ -107,15 +108,16 @@ def _split_names(tree: FileTree, name: str, written: str) -> tuple[list[str], li
     words = re.split(r"(?<!\\)\s+", _COMMENT.sub("", written))[:MOST_WORDS]  # blanks of a name may be escaped
     found = [_find(tree, word, name) for word in words]
     if not all(found):
-        whole = _find(tree, written, name)
+        whole = None if _SEVERAL.search(written) else _find(tree, written, name)
         if whole:
             return [whole], []
     names, missing, at, lost = [], [], 0, ""
     while at < len(words):
         end, known = at + 1, found[at]
         if not known:  # the longest name from here that is there
-            longer = ((to, _find(tree, " ".join(words[at:to]), name)) for to in range(len(words), at + 1, -1))
-            end, known = next(((to, file) for to, file in longer if file), (end, None))
+            longer = ((to, " ".join(words[at:to])) for to in range(len(words), at + 1, -1))
+            there = ((to, _find(tree, each, name)) for to, each in longer if not _SEVERAL.search(each))
+            end, known = next(((to, file) for to, file in there if file), (end, None))
         lost = "" if known else f"{lost} {words[at]}".strip()
         if known:
             names.append(known)

@@ -67,6 +67,11 @@ def _number_or_nan(word: bytes) -> float:
         return np.nan
 
 
+def without_marks(text: bytes) -> bytes:
+    """Write nan for 1.#INF and its like, in texts where # begins a comment."""
+    return _NO_NUMBER.sub(b"nan", text) if b".#" in text else text
+
+
 def split_words(body: bytes) -> list[bytes]:
     """Split at white space and control characters."""
     return body.translate(_BLANKS).split()

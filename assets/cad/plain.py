@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.archives import FileTree
-from assets.cad.number_text import parse_numbers
+from assets.cad.number_text import parse_numbers, without_marks
 from assets.cad.parts import MOST_TRIANGLES, MOST_VERTICES, Material, Part
 from assets.cad.polygons import cut
 from assets.cad.text import plain_text
@@ -26,7 +26,7 @@ _STL_NAME = re.compile(rb"^[ \t]*(?:end)?solid\b.*$", re.MULTILINE)
 
 def read_off(tree: FileTree, name: str, remarks: list[str]) -> list[Part]:
     """Read the one part of an OFF file, with COFF vertex colours; counts may follow the header, as in ModelNet."""
-    data = plain_text(tree.read(name))
+    data = without_marks(plain_text(tree.read(name)))
     line_count = data.count(b"\n")
     if line_count > MOST_LINES:
         raise AssetError(f"expected at most {MOST_LINES} lines, found {line_count}")
@@ -47,13 +47,13 @@ def read_off(tree: FileTree, name: str, remarks: list[str]) -> list[Part]:
         expected = f"{vertex_count} vertices (at most {MOST_VERTICES}) and {face_count} faces"
         raise AssetError(f"expected {expected} on a line each, found {len(body)} lines")
     after = 6 if with_normals else 3
-    table = _table(body[:vertex_count], after)
+    table = _table(body[:vertex_count], 3)
     colours = (
         _unit_range(table[:, after : after + 3])
         if table.shape[1] >= after + 3 and (coloured or not with_normals)
         else None
     )
-    normals = table[:, 3:6] if with_normals else None
+    normals = table[:, 3:6] if with_normals and table.shape[1] >= 6 else None
     corners, sizes, face_colours = _off_faces(body[vertex_count : vertex_count + face_count])
     triangles = _checked(corners, vertex_count)[cut(table[corners, :3], sizes)]
     if colours is None and face_colours is not None:

@@ -378,6 +378,8 @@ def _read_rows(body: Body, element: Element) -> None:
     starts = body.starts(element.count)
     row = _row(body, element, body.at)
     step = row[-1] - body.at
+    if starts is not None and row[-1] > starts[1]:  # the first row goes on: so do the others
+        starts = None
     if starts is not None:
         steps = np.diff(starts)
         step = int(steps[0]) if step <= steps[0] and (steps == steps[0]).all() else 0

@@ -61,7 +61,10 @@ def joined_lines(text: bytes) -> bytes:
             first = text[begin : begin + 200].split(None, 1)
             key = first[0] if first else b""
         after = text[match.end() : match.end() + 200].lstrip(b" \t")[:1]
-        if key in _NAMES or key.startswith(b"#") or b"#" in text[begin : match.start()] or after.isalpha():
+        if key in _NAMES or key.startswith(b"#") or b"#" in text[begin : match.start()]:
+            continue
+        if after.isalpha():
+            joined[match.start()] = ord(" ")
             continue
         joined[match.start() : match.end()] = b" " * (match.end() - match.start())
         continued_to = match.end()

@@ -43,7 +43,7 @@ def parses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def assert_same(one: Mesh, other: Mesh) -> None:
-    assert one.name == other.name
+    assert (one.name, one.remarks) == (other.name, other.remarks)
     for a, b in zip(one.surfaces, other.surfaces, strict=True):
         for name in ("vertices", "triangles", "normals", "albedo", "uv", "texture"):
             x, y = getattr(a, name), getattr(b, name)
@@ -59,6 +59,10 @@ def entries() -> list[Path]:
 
 
 def test_a_cached_model_is_the_parsed_model_bit_for_bit(models: Path, parses: list[str]) -> None:
+    (models / "t.jpg").write_text("no image")
+    assert any("t.jpg cannot be read" in remark for model in models_in(models) for remark in model.read().remarks)
+    parses.clear()
+    cache.folder().rename(cache.folder().with_name("other"))
     first = [model.read() for model in models_in(models)]
     assert len(set(parses)) == len(parses) > 8
     count = len(parses)

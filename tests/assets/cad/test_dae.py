@@ -172,3 +172,56 @@ def test_skinned_geometry_is_drawn_as_it_was_modelled(tmp_path: Path) -> None:
     loop = skin.replace('source="#g"', 'source="#other"')
     with pytest.raises(AssetError, match="at least one triangle"):
         read_text(tmp_path, text.replace("<library_visual", loop + "<library_visual"))
+
+
+def test_a_skin_places_its_geometry_by_its_bind_shape_matrix(tmp_path: Path) -> None:
+    block = trimesh.creation.box((1, 1, 1))
+    matrix = "<bind_shape_matrix>4 0 0 0  0 1 0 10  0 0 1 0  0 0 0 1</bind_shape_matrix>"
+    skin = f'<controller id="c"><skin source="#g">{matrix}</skin></controller>'
+    skin = f"<library_controllers>{skin}</library_controllers>"
+    skinned = '<node id="s"><instance_controller url="#c"/></node>'
+    nodes = NODE.format(id="n", transform="", material="red", bind="") + skinned
+    text = dae(block.vertices, block.faces, nodes=nodes).replace("<library_visual", skin + "<library_visual")
+    found = extent(read_text(tmp_path, text))
+    np.testing.assert_allclose(found / found[2], [4, 11, 1], rtol=1e-5)  # y from -0.5 to 10.5
+
+
+def test_numbers_may_have_decimal_commas(tmp_path: Path) -> None:
+    text = dae(
+        QUAD + 0.5, TWO, nodes=NODE.format(id="n", transform="<scale>0.5 2.5 1</scale>", material="red", bind="")
+    )
+    expected = extent(read_text(tmp_path, text))
+    numbers = text.replace("0.5 2.5 1", "0,5 2,5 1").replace("4.5", "4,5").replace("0.5", "0,5")
+    np.testing.assert_allclose(extent(read_text(tmp_path, numbers)), expected)
+
+
+@pytest.mark.parametrize(
+    ("uv", "p", "remark"),
+    [
+        ("0 0 1 0 1 1 0 1", "0 0 1 1 2 2 0 0 2 2 3 9", "1 uv do not count: expected numbers 0..3 of uv in <p>"),
+        ("0 0 1 0 1 -1.#IND 0 1", "0 0 1 1 2 2 0 0 2 2 3 3", "2 of 6 corners of material tex have no uv"),
+        ("0 0 1 0 1 oak 0 1", "0 0 1 1 2 2 0 0 2 2 3 3", "2 of 6 corners of material tex have no uv"),
+        ("", "0 0 1 1 2 2 0 0 2 2 3 3", "uv do not count: expected 1.."),
+    ],
+)
+def test_bad_uv_cost_only_themselves_and_are_named(tmp_path: Path, uv: str, p: str, remark: str) -> None:
+    Image.fromarray(np.full((4, 4, 3), (10, 200, 30), np.uint8)).save(tmp_path / "t.png")
+    inputs = '<input semantic="TEXCOORD" source="#u" offset="1"/>'
+    body = primitive("triangles", f"<p>{p}</p>", inputs)
+    source = UV_SOURCE.format(id="u", numbers=uv)
+    mesh = read_text(tmp_path, dae(QUAD, TWO, primitives=body, sources=source, material="tex"))
+    assert mesh.triangle_count == 2
+    assert (mesh.surfaces[0].texture is None) == (not uv)
+    assert any(line.startswith(remark) for line in mesh.remarks), mesh.remarks
+
+
+def test_textures_go_on_as_the_sampler_says_and_missing_ones_are_named(tmp_path: Path) -> None:
+    inputs = '<input semantic="TEXCOORD" source="#u" offset="1"/>'
+    body = primitive("triangles", "<p>0 0 1 1 2 2 0 0 2 2 3 3</p>", inputs)
+    source = UV_SOURCE.format(id="u", numbers="0 0 3 0 3 1 0 1")
+    text = dae(QUAD, TWO, primitives=body, sources=source, material="tex")
+    assert read_text(tmp_path, text).remarks == ("texture t.png is missing",)
+    Image.fromarray(np.full((4, 4, 3), (10, 200, 30), np.uint8)).save(tmp_path / "t.png")
+    for mode, width in (("WRAP", 4), ("MIRROR", 8), ("CLAMP", 12)):
+        sampled = text.replace("</source></sampler2D>", f"</source><wrap_s>{mode}</wrap_s></sampler2D>")
+        assert read_text(tmp_path, sampled).surfaces[0].texture.shape == (4, width, 3)

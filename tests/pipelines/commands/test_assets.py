@@ -112,6 +112,59 @@ def test_check_says_what_is_odd(dcign, work):
     assert "1 of its files" in err
 
 
+NOTHING = {  # to draw
+    "empty.obj": "",
+    "points.obj": "v 0 0 0\nv 1 0 0\nv 0 1 0\np 1 2 3\n",
+    "lines.obj": "v 0 0 0\nv 1 0 0\nf 1 2\n",
+    "flat.obj": "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n",
+    "one-point.obj": "v 1 1 1\nf 1 1 1\n",
+    "none.off": "OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n",
+    "lines.off": "OFF\n2 1 0\n0 0 0\n1 0 0\n2 0 1\n",
+    "points.ply": "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\n"
+    "end_header\n0 0 0\n",
+    "empty.stl": "solid x\nendsolid x\n",
+    "empty.gltf": '{"asset": {"version": "2.0"}, "scenes": [{"nodes": []}]}',
+    "points.gltf": '{"asset": {"version": "2.0"}, "nodes": [{"mesh": 0}], "meshes": [{"primitives": [{"mode": 0,'
+    ' "attributes": {"POSITION": 0}}]}]}',
+    "empty.dae": "<COLLADA><library_visual_scenes><visual_scene id='s'/></library_visual_scenes></COLLADA>",
+}
+
+
+def test_each_file_that_holds_nothing_to_draw_is_one_line_and_the_others_are_listed(dcign, work):
+    folder = write_models(work / "nothing", 2)
+    for name, text in NOTHING.items():
+        (folder / name).write_text(text)
+    code, out, err = dcign("assets", "check", "nothing")
+    assert code == 2
+    bad = [line.split()[1].rstrip(":") for line in out.splitlines() if line.startswith("  BAD")]
+    assert sorted(bad) == sorted(f"nothing/{name}" for name in NOTHING)
+    assert f"{2 + len(NOTHING)} models, 0 odd, {len(NOTHING)} unreadable" in out
+    assert "Traceback" not in out + err
+
+
+def test_a_model_far_from_the_origin_has_no_more_duplicates_than_near_it(dcign, work):
+    folder = write_models(work / "far", 1)
+    rows = [line.split() for line in (folder / "model0.obj").read_text().splitlines()]
+    for row in rows:
+        row[1:4] = [str(float(x) + 4_512_345.25) for x in row[1:4]] if row[:1] == ["v"] else row[1:4]
+    (folder / "far.obj").write_text("\n".join(" ".join(row) for row in rows))
+    code, out, _ = dcign("assets", "check", "far")
+    assert code == 0
+    near, far = ([*line.split()[1:2], *line.split()[3:7]] for line in out.splitlines() if line.endswith(".obj"))
+    assert near == far
+    assert "0 odd" in out
+
+
+def test_what_models_are_drawn_without_is_said_when_they_are_opened(dcign, work):
+    for path in write_models(work / "lacking", 12).glob("*.obj"):
+        path.write_text(f"mtllib gone.mtl\n{path.read_text()}")
+    code, _, err = dcign("assets", "show", "lacking", "--size", "16", "--models", "1", "-o", "lacking.png")
+    assert code == 0
+    assert err.count("Read with less: model") == 10
+    assert "Read with less: model0.obj: material library gone.mtl is missing" in err
+    assert "2 more models; `dcign assets check lacking` says what" in err
+
+
 def test_an_exported_model_reads_back_as_it_was(dcign, work):
     assert dcign("assets", "export", "face.h5", "-o", "again.h5")[0] == 0
     first, again = (read_face_model(work / name)[0] for name in ("face.h5", "again.h5"))
