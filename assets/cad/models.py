@@ -130,7 +130,9 @@ class CadModel:
     def parts(self) -> list[Part]:
         """Read the file as it is, before anything is turned, cleaned and normalised; errors as in `read`."""
         with self._named(), time_limit(SECONDS):
-            return self._read_parts(self._tree())[0]
+            parts = self._read_parts(self._tree())[0]
+            visible_parts(parts)  # raises AssetError if there are none
+            return parts
 
     @np.errstate(all="ignore")
     def examine(self) -> Examination:

@@ -20,7 +20,7 @@ from cad_file_fixtures import models_in
 from PIL import Image
 
 from assets import archives
-from assets.cad import dae, gltf, models, mtl, obj, parts, plain, ply, textures
+from assets.cad import gltf, models, mtl, obj, parts, plain, ply, textures, xml_text
 from assets.cad.models import time_limit
 from assets.cad.polygons import cut
 from assets.errors import AssetError
@@ -201,7 +201,7 @@ def test_large_and_wide_xml_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     assert "expected at most 1000000 elements" in refusal(
         write(tmp_path / "m.dae", "<a>" + "<b/>" * 1_000_001 + "</a>")
     )
-    monkeypatch.setattr(dae, "LARGEST_FILE", 10)
+    monkeypatch.setattr(xml_text, "LARGEST_FILE", 10)
     assert "expected at most 10 bytes of XML" in refusal(tmp_path / "m.dae")
 
 
