@@ -282,6 +282,8 @@ def _chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
     text, binary = data, b""
     if data[:4] == b"glTF":
         text, at = b"", 12
+        if int.from_bytes(data[4:8], "little") == 1:
+            raise AssetError("expected glTF version 2, found 1")
         while at + 8 <= len(data):
             length, kind = struct.unpack_from("<I4s", data, at)
             chunk = data[at + 8 : at + 8 + length]
