@@ -115,12 +115,20 @@ class _Document:
             if target is None or target.tag == "geometry":
                 return target, place
             deformer = next(children(target, "skin", "morph"), None)
+            if deformer is not None and deformer.tag == "morph" and self._weights(deformer).any():
+                self.remarks.append("morph targets that have a weight do not count")
             numbers = floats(child(deformer, "bind_shape_matrix"))
             if numbers.size == 16 and np.isfinite(numbers).all():
                 place = place @ numbers.reshape(4, 4)
             source = local(None if deformer is None else deformer.get("source"))
             target = self.ids.get(("geometry", source), self.ids.get(("controller", source)))
         return None, place
+
+    def _weights(self, morph: Element) -> Floats:
+        """Return the weights of the targets of a morph controller."""
+        inputs = children(child(morph, "targets"), "input")
+        source = next((local(each.get("source")) for each in inputs if each.get("semantic") == "MORPH_WEIGHT"), "")
+        return floats(child(self.ids.get(("source", source)), "float_array"), optional=True)
 
     def _part(self, primitive: Element, bound: dict[str, Element]) -> Part | None:
         """Return the triangles of `primitive`, not moved to its place yet; None if it has none."""
@@ -141,6 +149,8 @@ class _Document:
             None,
         )
         stride, columns = self._inputs(primitive, wanted)
+        if next(primitive.iter("h"), None) is not None:
+            self.remarks.append("holes in polygons are filled")
         corners, counts = _corners(primitive, stride)
         if not len(counts):
             return None

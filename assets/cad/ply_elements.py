@@ -237,16 +237,16 @@ def _read_rows(body: Body, element: Element) -> None:
 def _row(body: Body, element: Element, at: int) -> list[int]:
     """Return the place of each property of the row at `at`, and of what follows."""
     places = []
-    for property in element.properties:
+    for p in element.properties:
         places.append(at)
-        if property.length_kind is None:
-            at += body.size(property.kind)
+        if p.length_kind is None:
+            at += body.size(p.kind)
         else:
-            after = at + body.size(property.length_kind)
-            length = body.length(at, property.length_kind) if after <= body.end else 0
+            after = at + body.size(p.length_kind)
+            length = body.length(at, p.length_kind) if after <= body.end else 0
             if length < 0:
-                raise AssetError(f"expected the length of {property.name}, found none or a negative one")
-            at = after + length * body.size(property.kind)
+                raise AssetError(f"expected the length of {p.name}, found none or a negative one")
+            at = after + length * body.size(p.kind)
         if at > body.end:
             raise AssetError(f"expected {element.count} rows of {element.name}, found the end of the file")
     return [*places, at]

@@ -225,3 +225,17 @@ def test_textures_go_on_as_the_sampler_says_and_missing_ones_are_named(tmp_path:
     for mode, width in (("WRAP", 4), ("MIRROR", 8), ("CLAMP", 12)):
         sampled = text.replace("</source></sampler2D>", f"</source><wrap_s>{mode}</wrap_s></sampler2D>")
         assert read_text(tmp_path, sampled).surfaces[0].texture.shape == (4, width, 3)
+
+
+def test_what_is_not_drawn_of_a_geometry_is_named(tmp_path: Path) -> None:
+    hole = primitive("polygons", "<ph><p>0 1 2 3</p><h>0 1 2</h></ph>")
+    assert read_text(tmp_path, dae(QUAD, TWO, primitives=hole)).remarks == ("holes in polygons are filled",)
+    for weight, said in (("0", ()), ("0.5", ("morph targets that have a weight do not count",))):
+        morph = (
+            '<library_controllers><controller id="c"><morph source="#g"><source id="w">'
+            f"<float_array>{weight}</float_array>"
+            '</source><targets><input semantic="MORPH_WEIGHT" source="#w"/></targets></morph></controller>'
+            "</library_controllers>"
+        )
+        text = dae(QUAD, TWO, nodes='<node id="s"><instance_controller url="#c"/></node>')
+        assert read_text(tmp_path, text.replace("<library_visual", morph + "<library_visual")).remarks == said
