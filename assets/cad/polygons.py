@@ -51,10 +51,22 @@ def ears(points: Floats) -> Integers:
     if not np.isfinite(np.ptp(flat, axis=0)).all():
         return fan(np.array([len(points)]))
     found = _Ears(flat, touching=False).clip()
-    if _folds(flat, found):  # corners that lie on a cut: they must not be cut across either
-        other = _Ears(flat, touching=True).clip()
-        found = found if _folds(flat, other) else other
+    if not _folds(flat, found):
+        return found
+    for other in (lambda: _Ears(flat, touching=True).clip(), lambda: _without_repeats(flat)):
+        better = other()  # corners that lie on a cut must not be cut across either; nor is a repeated one a corner
+        if not _folds(flat, better):
+            return better
     return found
+
+
+def _without_repeats(flat: Floats) -> Integers:
+    """Cut a polygon without corners that repeat the one before; for each of them there is a triangle without an area."""
+    kept = np.flatnonzero((flat != np.roll(flat, 1, axis=0)).any(axis=1))
+    triangles = np.zeros((len(flat) - 2, 3), dtype=np.int64)
+    if len(kept) > 2:
+        triangles[: len(kept) - 2] = kept[_Ears(flat[kept], touching=True).clip()]
+    return triangles
 
 
 def _folds(flat: Floats, triangles: Integers) -> bool:

@@ -63,6 +63,18 @@ def test_concave_polygons_of_any_size_keep_their_area(kind: str, corners: int) -
     assert areas.sum() == pytest.approx(enclosed(points))
 
 
+def test_repeated_corners_and_holes_on_bridges_are_no_obstacle() -> None:
+    outline = letter_c(30)
+    bridge, hole = [(0, 0), (10, 0), (10, 10), (0, 10), (0, 0)], [(3, 3), (3, 7), (7, 7), (7, 3), (3, 3)]
+    ring = np.array([(x, y, 0) for x, y in bridge + hole], dtype=float)
+    for points in (outline, np.repeat(outline, 2, axis=0), np.concatenate([outline, outline[:1]]), ring):
+        for turn in range(len(points)):
+            turned = np.roll(points, turn, axis=0)
+            triangles = cut(turned, np.array([len(turned)]))
+            assert triangles.shape == (len(points) - 2, 3)
+            assert np.abs(signed(turned, triangles)).sum() == pytest.approx(enclosed(turned))
+
+
 def test_polygons_are_cut_in_any_plane_and_far_from_the_origin() -> None:
     points = letter_c(40)
     turn = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]
