@@ -55,6 +55,7 @@ def parse_obj(text: bytes, materials: Materials, remarks: list[str]) -> list[Par
 
     text  as from `plain_text`
     """
+    missing = bool(remarks)  # libraries
     read = read_lines(text, remarks)
     order = np.argsort(read.groups, kind="stable")  # faces by material, in the order written
     counts = read.counts[order]
@@ -63,6 +64,8 @@ def parse_obj(text: bytes, materials: Materials, remarks: list[str]) -> list[Par
     corners = read.corners[np.repeat(first[order], counts) + within]
     ends = np.cumsum(np.bincount(read.groups, minlength=len(read.materials)))
     corner_ends = np.concatenate([[0], np.cumsum(counts)])[ends]
+    if not materials and not missing and read.groups.any():
+        remarks.append("its materials are in no library, as it names none")
     chosen = _chosen_materials(read, materials, remarks)
     parts = []
     begin = corner_begin = 0

@@ -61,7 +61,7 @@ def ears(points: Floats) -> Integers:
 
 
 def _without_repeats(flat: Floats) -> Integers:
-    """Cut a polygon without corners that repeat the one before; for each of them there is a triangle without an area."""
+    """Cut a polygon without corners that repeat the one before; each of them gives a triangle without an area."""
     kept = np.flatnonzero((flat != np.roll(flat, 1, axis=0)).any(axis=1))
     triangles = np.zeros((len(flat) - 2, 3), dtype=np.int64)
     if len(kept) > 2:

@@ -42,6 +42,8 @@ def test_a_missing_library_is_named_and_that_of_the_models_name_stands_in(tmp_pa
     mesh = read(tmp_path, text, m=RED)
     assert colours(mesh) == [[1, 0, 0]]
     assert mesh.remarks == ("material library other.mtl is missing; m.mtl, called as the model, stands in",)
+    mesh = read(tmp_path, "usemtl red\n" + quad())
+    assert mesh.remarks == ("its materials are in no library, as it names none",)
     mesh = read(tmp_path, "mtllib blue.mtl other.mtl\nusemtl red\n" + quad(), blue=BLUE)
     assert mesh.remarks == ("material library other.mtl is missing", "material red is in none of its libraries")
 
