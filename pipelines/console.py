@@ -72,7 +72,7 @@ class LazyGroup(Group):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The names that begin so, and this group's own options, without an import of any sub-command."""
+        """List the names that begin so, and this group's own options, without an import of any sub-command."""
         from click.shell_completion import CompletionItem
 
         lines = {name: line for name, (_, line) in self.table.items() if name.startswith(incomplete)}
@@ -103,7 +103,7 @@ class Numbers(click.ParamType):
 
 
 def progress_bar(label: str, total: int, unit: str, **options: Any) -> tqdm:
-    """A bar for `total` things called `unit`: what is done, its rate and the time left, on standard error.
+    """Make a bar for `total` things called `unit`: what is done, its rate and the time left, on standard error.
 
     In a log file it prints a line about every 30 seconds.
     """

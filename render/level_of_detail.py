@@ -103,9 +103,9 @@ def choose_detail(catalog: FaceCatalog, size: int, draw: Draw) -> Choice:
         reduced = catalog.with_model(on_vertices(catalog.model, kept, triangles), {})
         difference, least_ssim = 0.0, 1.0
         for scene, image in zip(_scenes(reduced, size), whole, strict=True):
-            drawn = draw(scene)
-            difference = max(difference, mean_difference(drawn, image))
-            least_ssim = min(least_ssim, ssim(drawn, image))
+            reduced_image = draw(scene)
+            difference = max(difference, mean_difference(reduced_image, image))
+            least_ssim = min(least_ssim, ssim(reduced_image, image))
             if difference > MOST_DIFFERENCE or least_ssim < LEAST_SSIM:
                 return chosen
         chosen = Choice(kept, triangles, difference, least_ssim)
@@ -148,8 +148,8 @@ def _scenes(catalog: FaceCatalog, size: int) -> Iterator[Scene]:
 def _cache_path(catalog: FaceCatalog, size: int) -> Path:
     """Return the path of the choice; it changes with the models, with what is drawn and with the code that chooses."""
     models = {"models": catalog.models, "mean": _mean_sha256(catalog.model)}
-    drawn = {"parts": catalog.parts, "sampling": catalog.sampling, "size": size}
-    return _path("lod", {**models, **drawn, "code": code_sha256(*CODE)})
+    images = {"parts": catalog.parts, "sampling": catalog.sampling, "size": size}
+    return _path("lod", {**models, **images, "code": code_sha256(*CODE)})
 
 
 def _mean_sha256(model: MorphableModel) -> str:

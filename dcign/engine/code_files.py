@@ -54,7 +54,7 @@ class CodeFile:
 
 
 def check_suffix(path: Path) -> str:
-    """'.json', '.csv' or '.npz': the form that the end of a name asks for. BadInput for another."""
+    """Return the suffix of a name, '.json', '.csv' or '.npz'; BadInput for another."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise BadInput(f"{path}: expected a file of codes whose name ends in .json, .csv or .npz")
@@ -131,8 +131,8 @@ def _to_json(file: CodeFile) -> bytes:
         "images": file.images,
     }
     lines = ",\n".join(f"  [{', '.join(map(str, row))}]" for row in file.codes)  # str of float32: the fewest digits
-    opened = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")
-    return f'{opened},\n "codes": [\n{lines}\n ]\n}}\n'.encode()
+    head_text = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")
+    return f'{head_text},\n "codes": [\n{lines}\n ]\n}}\n'.encode()
 
 
 def _from_json(path: Path, latents: tuple[str, ...]) -> CodeFile:
@@ -260,7 +260,7 @@ def _member_names(path: Path, archive: zipfile.ZipFile) -> list[str]:
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """One array of the file: its header is held against the size of its member before anything else is read."""
+    """Read one array of the file, once its header has been found to fit the size of its member."""
     kind, axes = _MEMBERS[name]
     entry = archive.getinfo(f"{name}.npy")
     if entry.compress_type != zipfile.ZIP_STORED:

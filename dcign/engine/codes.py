@@ -54,13 +54,13 @@ def sweep(
     RunError for a factor without latents of its own, or when `values` are for another number of them.
     """
     indices, rows = knobs.latents(factor), np.asarray(values, np.float32)
-    given = rows.shape[1] if rows.ndim == 2 else 1
-    if given != len(indices):
+    width = rows.shape[1] if rows.ndim == 2 else 1
+    if width != len(indices):
         raise RunError(
             f"{factor}: expected values of {len(indices)} latents, as many as the code of this run has for it, found "
-            f"values of {given} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
+            f"values of {width} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
         )
-    return decode(run, set_latent(code, indices, rows.reshape(-1, given)))
+    return decode(run, set_latent(code, indices, rows.reshape(-1, width)))
 
 
 def _device(run: Run) -> torch.device:

@@ -164,8 +164,9 @@ class Engine:
         BadInput for an angle outside `ranges` and for angles that do not broadcast, RunError for a factor that the run
         has no latents for or no calibration.
         """
-        asked = {"azimuth": azimuth, "elevation": elevation, "light": light, **others}
-        return self.decode(self.set_degrees(self.encode(image), {k: v for k, v in asked.items() if v is not None}))
+        angles = {"azimuth": azimuth, "elevation": elevation, "light": light, **others}
+        chosen = {name: degrees for name, degrees in angles.items() if degrees is not None}
+        return self.decode(self.set_degrees(self.encode(image), chosen))
 
     def set_degrees(self, codes: ArrayLike, angles: Mapping[str, ArrayLike]) -> NDArray[np.float32]:
         """Set the latents of each factor of `angles` in `codes` (..., Z) to its degrees, and keep all others.
@@ -173,12 +174,12 @@ class Engine:
         The leading axes of codes and angles broadcast as in `rerender`, which decodes what this gives; same errors.
         """
         checked = self._codes(codes)
-        values = {name: self._curve(name).to_latent(_degrees(name, given)) for name, given in angles.items()}
-        shapes = {name: np.shape(given) for name, given in angles.items()}
+        values = {name: self._curve(name).to_latent(_degrees(name, degrees)) for name, degrees in angles.items()}
+        shapes = {name: np.shape(degrees) for name, degrees in angles.items()}
         try:
             shape = np.broadcast_shapes(checked.shape[:-1], *shapes.values())
         except ValueError:
-            found = ", ".join(f"{name} {given}" for name, given in shapes.items())
+            found = ", ".join(f"{name} {size}" for name, size in shapes.items())
             raise BadInput(
                 f"angles: expected shapes that broadcast with each other and with images {checked.shape[:-1]}, "
                 f"found {found}; reshape one to (-1, 1) for each with each"

@@ -71,14 +71,14 @@ def angle_setting(curves: Calibration, knobs: AngleLatents, factor: str, degrees
     """
     latents = knobs.latents(factor)  # before a calibration is missed that cannot be
     values = np.asarray(curves.curve(factor).to_latent(degrees), np.float32)
-    given = values.shape[1] if values.ndim == 2 else 1
-    if given != len(latents):
+    width = values.shape[1] if values.ndim == 2 else 1
+    if width != len(latents):
         raise RunError(
             f"{factor}: expected values of {len(latents)} latents, as many as the code of this run has for it, found "
-            f"values of {given} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
+            f"values of {width} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
         )
     keys = tuple(f"{factor}={angle + 0.0:.6g}" for angle in degrees)
-    return Setting(factor, latents, values.reshape(-1, given), tuple(map(degrees_text, degrees)), keys)
+    return Setting(factor, latents, values.reshape(-1, width), tuple(map(degrees_text, degrees)), keys)
 
 
 def latent_setting(layout: CodeLayout, knobs: AngleLatents, name: str, values: NDArray[np.float64]) -> Setting:
@@ -192,8 +192,8 @@ def random_identities(code: NDArray[np.float32], knobs: AngleLatents, count: int
     They are drawn about those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of
     little use: it says nothing of where the codes of images lie.
     """
-    drawn = np.random.default_rng(seed).standard_normal((count, len(knobs.rest)))
-    codes = set_latent(code, knobs.rest, code[knobs.rest] + drawn)
+    offsets = np.random.default_rng(seed).standard_normal((count, len(knobs.rest)))
+    codes = set_latent(code, knobs.rest, code[knobs.rest] + offsets)
     keys = tuple(f"random={number}" for number in range(1, count + 1))
     return Variation("random", codes, tuple(map(str, range(1, count + 1))), keys, count)
 

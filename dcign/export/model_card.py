@@ -35,7 +35,7 @@ def model_card(
     report: Mapping[str, Any] | None,
     *,
     name: str,
-    drawn: Mapping[str, Any] | None = None,
+    rendering: Mapping[str, Any] | None = None,
     facts: Mapping[str, str] | None = None,
     use: str = "",
 ) -> str:
@@ -43,13 +43,13 @@ def model_card(
 
     curves   its calibration, None without one
     report   the content of the report.json of these weights, None without one
-    drawn    the settings its training data were drawn by, as in a manifest of shards; None if they are not known
+    rendering  the settings its training data were drawn by, as in a manifest of shards; None if they are not known
     facts    what else is known of the run, name -> value: the recipe, the commit
     use      how to use what the card lies beside, in Markdown
     """
     things = f"{run.object}s"
     parts = [
-        _head(run, drawn),
+        _head(run, rendering),
         f"# {_plain(name)}: a graphics engine learnt from {things}",
         f"A graphics code of {run.layout.latents} numbers for images of {things}, {run.size} x {run.size} grey: an "
         f"encoder turns an image into the code, a decoder turns the code into an image.{_knobs(curves)} It is a "
@@ -60,7 +60,7 @@ def model_card(
         "## Limits",
         "\n".join(f"- {_plain(line)}" for line in limits(run, curves, report)),
         "## Training data",
-        _table(("", ""), _data(run, drawn)),
+        _table(("", ""), _data(run, rendering)),
         "## Training",
         _table(("", ""), [*_training(run), *(facts or {}).items()]),
     ]
@@ -75,8 +75,8 @@ def _knobs(curves: Calibration | None) -> str:
     )
 
 
-def _head(run: Run, drawn: Mapping[str, Any] | None) -> str:
-    names = asset_names(drawn)
+def _head(run: Run, rendering: Mapping[str, Any] | None) -> str:
+    names = asset_names(rendering)
     licence = [] if names is None else ["license: mit" if set(names) <= set(LICENCES) else "license: other"]
     tags = ["inverse-graphics", "disentanglement", "variational-autoencoder", "dc-ign", run.object]
     return "\n".join(
@@ -84,9 +84,9 @@ def _head(run: Run, drawn: Mapping[str, Any] | None) -> str:
     )
 
 
-def asset_names(drawn: Mapping[str, Any] | None) -> list[str] | None:
+def asset_names(rendering: Mapping[str, Any] | None) -> list[str] | None:
     """Return the names of the models that were rendered; None if they are not known."""
-    name = reach(drawn, ("assets", "name"))
+    name = reach(rendering, ("assets", "name"))
     return [name] if isinstance(name, str) else None
 
 
@@ -136,14 +136,14 @@ def _aim(line: Mapping[str, Any]) -> str:
     return f"{line.get('aim') or ''}{verdict}"
 
 
-def _data(run: Run, drawn: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+def _data(run: Run, rendering: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     data = run.data
-    names = asset_names(drawn)
+    names = asset_names(rendering)
     yield "objects", f"{run.object}s, each mini-batch varying in one factor only"
     if names is None:
         yield "models", "not recorded"
     else:
-        known = reach(drawn, ("assets", "models"))
+        known = reach(rendering, ("assets", "models"))
         count = f"{len(known):,} of them; " if isinstance(known, dict) and run.object != "face" else ""
         yield "models", f"{', '.join(names)}: {count}{_licence(names)}"
     counts, batch = data.get("counts") or {}, data.get("batch_size")

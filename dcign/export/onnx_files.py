@@ -67,8 +67,8 @@ def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict
             means = sessions["encoder"].run(["means"], {"images": images[:, None]})[0]
             pictures = sessions["decoder"].run(["images"], {"codes": codes})[0][:, 0]
             expected = {"encoder": encode(run, images), "decoder": decode(run, codes)}
-            for name, given in (("encoder", means), ("decoder", pictures)):
-                found[name] = float(np.maximum(found[name], np.abs(given - expected[name]).max()))  # keeps a NaN
+            for name, computed in (("encoder", means), ("decoder", pictures)):
+                found[name] = float(np.maximum(found[name], np.abs(computed - expected[name]).max()))  # keeps a NaN
     for name, difference in found.items():
         if not difference <= LARGEST_DIFFERENCE:
             raise Failure(
@@ -113,11 +113,11 @@ class _Graph:
         return self.add("Gemm", [x, *self._parameters(name, weight, bias)], output, transB=1)
 
     def serialise(
-        self, run: Run, name: str, given: tuple[str, Sequence[Any]], result: tuple[str, Sequence[Any]]
+        self, run: Run, name: str, source: tuple[str, Sequence[Any]], result: tuple[str, Sequence[Any]]
     ) -> bytes:
         """Return the checked model: input and output with their names and shapes, and the run's facts as metadata."""
         helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
-        ends = [[helper.make_tensor_value_info(*end[:1], kind, list(end[1]))] for end in (given, result)]
+        ends = [[helper.make_tensor_value_info(*end[:1], kind, list(end[1]))] for end in (source, result)]
         graph = helper.make_graph(self.nodes, name, *ends, self.constants)
         version = dcign.__version__
         model = helper.make_model(

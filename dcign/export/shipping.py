@@ -123,7 +123,7 @@ def shipped_card(
     run: Run,
     curves: Calibration,
     report: Mapping[str, Any],
-    drawn: Mapping[str, Any],
+    rendering: Mapping[str, Any],
     *,
     name: str,
     recipe: str,
@@ -133,7 +133,7 @@ def shipped_card(
     """Write README.md of the weights `name`, in Markdown.
 
     report        the content of report.json
-    drawn         the settings of the shards, as in rendering.json
+    rendering     the settings of the shards, as in rendering.json
     recipe        name of the recipe that made the run; `shards` is where it leaves them
     commit        of this repository, that the run was trained with
     """
@@ -150,7 +150,7 @@ Ships with dcign: its name stands wherever a command takes a run, and in Python.
         "commit": commit,
         "stored in": "float16, rounded after training; every figure here is of the rounded weights",
     }
-    card = model_card(run, curves, report, name=name, drawn=drawn, facts=facts, use=use)
+    card = model_card(run, curves, report, name=name, rendering=rendering, facts=facts, use=use)
     return f"{card}\n## Every measure\n\n{every_measure(report)}\n"
 
 

@@ -91,7 +91,7 @@ class Optimiser:
 
     @torch.no_grad()
     def step(self) -> None:
-        """One update of every parameter, and of their average."""
+        """Update every parameter once, and their average."""
         self.updating = True
         self.updates += 1
         self._update(self.gradients)

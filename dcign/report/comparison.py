@@ -201,7 +201,7 @@ class Measure:
 
 
 def _each(label: str, keys: Sequence[str], better: Better, says: str) -> tuple[Measure, ...]:
-    """A measure for each angle, whose name takes the place of `FACTOR`."""
+    """Make a measure for each angle, whose name takes the place of `FACTOR`."""
     return tuple(
         Measure(
             label.replace("FACTOR", name),

@@ -27,13 +27,13 @@ LINE = Record({"step": Whole(0)})
 MAY_CHANGE = ("steps", "checkpoint_every", "keep", "picture_every", "device")
 
 
-def claim_folder(folder: Path, asked: Header) -> None:
-    """Make the folder a run's, or check that it is that of `asked` already; RunError changes nothing."""
+def claim_folder(folder: Path, header: Header) -> None:
+    """Make the folder a run's, or check that it is the run of `header` already; RunError changes nothing."""
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder}: expected a folder for the run, found a file")
     started = read_header(folder)
     if started is not None:
-        check_same_run(folder, started, asked)
+        check_same_run(folder, started, header)
     elif folder.is_dir() and any(not path.name.endswith(".tmp") for path in folder.iterdir()):
         raise RunError(f"{folder}: expected a training run or an empty folder, found other files; name another folder")
     try:
@@ -48,9 +48,9 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
     Removes what an interrupted write has left. Where the file system knows no locks, nobody is kept out.
     """
-    with ExitStack() as held:
+    with ExitStack() as locks:
         try:
-            held.enter_context(file_lock(folder))
+            locks.enter_context(file_lock(folder))
         except BlockingIOError:
             raise RunError(f"{folder}: another process is training this run; wait for it, or stop it") from None
         for stale in folder.glob(".*.tmp"):
@@ -73,35 +73,36 @@ def write_header(folder: Path, header: Header) -> None:
     write_file(folder / CONFIG, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def check_same_run(folder: Path, started: Header, asked: Header) -> None:
+def check_same_run(folder: Path, started: Header, request: Header) -> None:
     """RunError naming the first setting in which a run and a request to resume it differ."""
     for field in dataclasses.fields(TrainConfig):
         if field.name in MAY_CHANGE:
             continue
         if field.name == "precision" and started.config.precision == "auto":  # of runs before this was settled
             continue
-        was, wanted = getattr(started.config, field.name), getattr(asked.config, field.name)
+        was, wanted = getattr(started.config, field.name), getattr(request.config, field.name)
         if was != wanted:
             then, now = setting_text(field.name, was), setting_text(field.name, wanted)
             raise ArgumentError(
                 field.name,
                 f"the run in {folder} has {then}, but {now} is asked for; resume with {then} or in another folder",
             )
-    counts, found_counts = started.data.get("counts") or {}, asked.data.get("counts") or {}
+    counts, found_counts = started.data.get("counts") or {}, request.data.get("counts") or {}
     for factor, count in counts.items():
         if found_counts.get(factor, 0) < count:
             raise RunError(
-                f"{asked.data.get('folder')}: expected the {count} mini-batches of {factor} that {folder} is trained "
+                f"{request.data.get('folder')}: expected the {count} mini-batches of {factor} that {folder} is trained "
                 f"on, found {found_counts.get(factor, 0)}; others would be held out now"
             )
-    was, found = started.data.get("fingerprint"), asked.data.get("fingerprint")
+    was, found = started.data.get("fingerprint"), request.data.get("fingerprint")
     if was != found:
         raise RunError(
             f"{folder}: the run is trained on another data set: expected fingerprint {str(was)[:12]} (then in "
-            f"{started.data.get('folder')}), found {str(found)[:12]} in {asked.data.get('folder')}; name another folder"
+            f"{started.data.get('folder')}), found {str(found)[:12]} in {request.data.get('folder')}; "
+            "name another folder"
         )
-    if started.layout != asked.layout:
-        raise RunError(f"{folder}: the run's graphics code is {started.layout}, these shards ask for {asked.layout}")
+    if started.layout != request.layout:
+        raise RunError(f"{folder}: the run's graphics code is {started.layout}, these shards ask for {request.layout}")
 
 
 def rewind_stats(folder: Path, step: int) -> None:

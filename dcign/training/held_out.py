@@ -27,22 +27,24 @@ MOST = 10  # mini-batches of each factor, unless asked otherwise: 200 images see
 _NOISE_STREAM = 3  # of the seed, beside those of `dcign.training.order`
 
 
-def held_out_counts(counts: Mapping[str, int], asked: int | None) -> dict[str, int]:
+def held_out_counts(counts: Mapping[str, int], wanted: int | None) -> dict[str, int]:
     """Return how many of the last mini-batches of each factor are kept out of training.
 
-    `counts` holds the mini-batches of each factor. `asked` of each, or a tenth of them but at most 10 for None (so none
-    of fewer than 10). RunError when a factor would be left with nothing to train on.
+    counts  factor -> its mini-batches
+    wanted  of each; None for a tenth of them but at most 10, and so none of fewer than 10
+
+    ArgumentError when a factor would be left with nothing to train on.
     """
-    if asked is None:
+    if wanted is None:
         return {factor: min(MOST, count // 10) for factor, count in counts.items()}
     factor, fewest = min(counts.items(), key=lambda entry: entry[1])
-    if not 0 <= asked < fewest:
+    if not 0 <= wanted < fewest:
         raise ArgumentError(
             "held_out",
             f"expected 0 to {fewest - 1} mini-batches of each factor, since there are {fewest} of {factor} "
-            f"and one must be left to train on; found {asked}",
+            f"and one must be left to train on; found {wanted}",
         )
-    return dict.fromkeys(counts, asked)
+    return dict.fromkeys(counts, wanted)
 
 
 def held_out_minibatches(data: DataSet, held_out: Mapping[str, int]) -> Iterator[MiniBatch]:
@@ -55,7 +57,7 @@ def held_out_minibatches(data: DataSet, held_out: Mapping[str, int]) -> Iterator
 
 @contextmanager
 def observing(model: DCIGN) -> Iterator[None]:
-    """The model in evaluation mode and nothing recorded for gradients; afterwards it is as it was."""
+    """Put the model in evaluation mode and record nothing for gradients; afterwards it is as it was."""
     before = model.training
     model.eval()
     try:
@@ -82,7 +84,7 @@ def diagnose(
     precision: str,
     device: torch.device,
 ) -> dict[str, Any] | None:
-    """One pass over the held-out mini-batches, nothing clamped; None if there are none.
+    """Measure the model on the mini-batches held out, with nothing clamped; None if there are none.
 
     Ready for JSON; a number that is not defined or not finite is None:
 

@@ -65,15 +65,15 @@ def train(
     becomes NaN or infinite. SIGTERM and Ctrl-C write a checkpoint and return. On one CPU and number of threads the
     result does not depend on interruptions, bit for bit. Under torchrun all its processes train this one run.
     """
-    with open_ranks(resolve_device(config.device)) as ranks, ExitStack() as held:
+    with open_ranks(resolve_device(config.device)) as ranks, ExitStack() as locks:
         if ranks.first:
-            return _train(data, folder, config, say, progress, tensorboard, ranks, held)
-        return _train(data, folder, config, lambda line: None, False, False, ranks, held)
+            return _train(data, folder, config, say, progress, tensorboard, ranks, locks)
+        return _train(data, folder, config, lambda line: None, False, False, ranks, locks)
 
 
 def _train(
     data: DataSet, folder: Path, config: TrainConfig, say: Callable[[str], None], progress: bool, tensorboard: bool,
-    ranks: Ranks, held: ExitStack,
+    ranks: Ranks, locks: ExitStack,
 ) -> Outcome:  # fmt: skip
     # --- machine
     device = ranks.device
@@ -98,15 +98,15 @@ def _train(
     front = nearest_the_front(data, used) if config.front_first else None
     order = MiniBatchOrder(used, config.ratio, config.seed, front, config.front_first * config.accumulate)
     active = {factor: torch.from_numpy(layout.active(factor)).to(device) for factor in data.factors}
-    asked = Header(0, config, layout, data.size, describe(data))
+    header = Header(0, config, layout, data.size, describe(data))
     ranks.agree(json.dumps([config.to_json(), layout.to_json(), data.fingerprint, counts]))
 
     # --- state
-    model = initial_model(asked, device)
+    model = initial_model(header, device)
     optimiser = make_optimiser(model.named_parameters(), config)
 
     # --- resume
-    start = ranks.on_first(lambda: resume(folder, data, asked, model, optimiser, held, say))
+    start = ranks.on_first(lambda: resume(folder, data, header, model, optimiser, locks, say))
     if start >= config.steps:
         say(f"{folder} is trained: step {start} of {config.steps}. Ask for more `steps` to go on.")
         return Outcome(start)
@@ -130,7 +130,7 @@ def _train(
     with (
         open_feed(data, (order.at(place) for place in places), device, progress=progress) as feed,
         Monitor(
-            folder, asked, data, held_out, model, optimiser, device, precision, tensorboard, ranks.first
+            folder, header, data, held_out, model, optimiser, device, precision, tensorboard, ranks.first
         ) as monitor,
         _progress_bar(start, config, data.batch_size, progress) as bar,
         stop_signals() as received,
@@ -249,33 +249,33 @@ def describe(data: DataSet) -> dict[str, Any]:
 def resume(
     folder: Path,
     data: DataSet,
-    asked: Header,
+    header: Header,
     model: DCIGN,
     optimiser: Optimiser,
-    held: ExitStack,
+    locks: ExitStack,
     say: Callable[[str], None],
 ) -> int:
     """Make the folder the run's, load its newest readable checkpoint; returns its step, 0 if there is none yet.
 
-    The folder is kept to this process until `held` ends.
+    The folder is kept to this process until `locks` end.
     """
-    claim_folder(folder, asked)
-    held.enter_context(hold_folder(folder))
+    claim_folder(folder, header)
+    locks.enter_context(hold_folder(folder))
     found = newest_checkpoint(folder)
     step = 0
     if found is not None:
         checkpoint, problems = found
-        header, step = checkpoint.header, checkpoint.header.step
+        step = checkpoint.header.step
         for problem in problems:
             say(f"{problem}; going back to the checkpoint of step {step}")
-        check_same_run(folder, header, asked)
-        was, now = header.data.get("counts"), asked.data["counts"]
+        check_same_run(folder, checkpoint.header, header)
+        was, now = checkpoint.header.data.get("counts"), header.data["counts"]
         if was != now:
-            say(f"{asked.data['folder']} now holds {now} mini-batches, not {was}.")
+            say(f"{header.data['folder']} now holds {now} mini-batches, not {was}.")
         model.load_state_dict(checkpoint.model)
         optimiser.load_state(checkpoint.optimiser, step)
-    if step < asked.config.steps:
-        write_header(folder, asked)  # steps, device and the like may be new
+    if step < header.config.steps:
+        write_header(folder, header)  # steps, device and the like may be new
         write_identities(folder, data)
         write_rendering(folder, data)
         rewind_stats(folder, step)

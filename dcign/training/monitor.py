@@ -58,7 +58,7 @@ class Monitor:
         self.first = first
         self.states: dict[str, str] = {}  # of the latents, as last said
         self.saved = optimiser.updates
-        self.drawn = time.monotonic()
+        self.pictured_at = time.monotonic()
         self.board = open_board(folder, tensorboard and first, optimiser.updates)
         averaged = header.config.weight_average > 0 and first
         self._averaged = copy.deepcopy(model).requires_grad_(False) if averaged else None
@@ -70,8 +70,8 @@ class Monitor:
         self.board.close()
 
     @property
-    def looked_at(self) -> DCIGN:
-        """The model that the run would be used with now: the averaged weights where they are kept."""
+    def model_to_use(self) -> DCIGN:
+        """The model as one would use it now: with the averaged weights where they are kept."""
         if self._averaged is None:
             return self.model
         with torch.no_grad():
@@ -85,7 +85,7 @@ class Monitor:
             return None
         config = self.header.config
         return diagnose(
-            self.looked_at, self.header.layout, self.data, self.held_out,
+            self.model_to_use, self.header.layout, self.data, self.held_out,
             likelihood=config.likelihood, deviation=config.deviation, seed=config.seed,
             precision=self.precision, device=self.device,
         )  # fmt: skip
@@ -128,12 +128,12 @@ class Monitor:
     def picture(self, step: int, last: bool) -> None:
         """Draw reconstructions and sweeps when enough minutes have passed, and at the end."""
         minutes = self.header.config.picture_every
-        if not self.first or not minutes or not (last or time.monotonic() - self.drawn >= 60 * minutes):
+        if not self.first or not minutes or not (last or time.monotonic() - self.pictured_at >= 60 * minutes):
             return
-        picture = draw_progress(self.looked_at, self.header.layout, self.data, self.held_out, self.device)
+        picture = draw_progress(self.model_to_use, self.header.layout, self.data, self.held_out, self.device)
         write_file(self.folder / "progress.png", png(picture))
         self.board.picture(step, picture)
-        self.drawn = time.monotonic()
+        self.pictured_at = time.monotonic()
 
 
 def _remedies(config: TrainConfig) -> str:
@@ -202,7 +202,7 @@ class Status:
         return [self.order.at(place) for place in range(step * self.accumulate, (step + 1) * self.accumulate)]
 
     def line(self, step: int, waited: float) -> dict[str, Any]:
-        """A line for `stats.jsonl` about what came since the last one, and a new start.
+        """Make a line for `stats.jsonl` about what came since the last one, and start anew.
 
         waited  seconds that the steps have waited for input since the run began
         """

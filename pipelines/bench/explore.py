@@ -108,7 +108,7 @@ def _opened(browser: Any, address: str) -> Any:
 
 @contextmanager
 def _exported(run: Path, assets: Path | None) -> Iterator[str]:
-    """The page of `dcign export` on a plain web server: its address."""
+    """Serve the page of `dcign export` from a plain web server; gives its address."""
     with TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "pipelines.cli", "export", str(run), "-o", folder]
         subprocess.run([*words, *([] if assets is None else ["--assets", str(assets)])], check=True)
@@ -132,7 +132,7 @@ class Silent(SimpleHTTPRequestHandler):
 
 @contextmanager
 def _server(run: Path, assets: Path | None) -> Iterator[str]:
-    """`dcign explore` in a process of its own, as users have it: its address."""
+    """Run `dcign explore` in a process of its own, as users have it; gives its address."""
     words = [sys.executable, "-m", "pipelines.cli", "explore", str(run), "--port", "0"]
     words += [] if assets is None else ["--assets", str(assets)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)

@@ -72,8 +72,8 @@ def _minibatch(factor: str, index: int, images: int) -> dict[str, NDArray[Any]]:
     rng = generator(0, "train", factor, index, "discs")
     values: dict[str, NDArray[Any]] = {}
     for name in EXTRINSIC:
-        drawn = draw_values(*DEFAULT_RANGES["face"][name], images, rng).astype(np.float32)
-        values[name] = drawn if name == factor else drawn[:1].repeat(images)
+        varied = draw_values(*DEFAULT_RANGES["face"][name], images, rng).astype(np.float32)
+        values[name] = varied if name == factor else varied[:1].repeat(images)
     balls = rng.integers(BALLS, size=images)
     values["identity"] = balls if factor == "intrinsic" else balls[:1].repeat(images)
     return values

@@ -89,8 +89,8 @@ def _show(rates: dict[str, float], ratios: dict[str, float], memory: list[dict[s
         click.echo(f"{name:<30}{rate:>16.1f}{ratios[name]:>10.1f} x")
     click.echo(f"\n{'epoch':<8}{'ours':<10}{'mini-batches/s':>16}{'own MiB':>12}{'with files':>12}")
     for row in memory:
-        held = "".join(f"{row[key] / 2**20:>12.1f}" for key in ("anonymous_bytes", "total_bytes") if key in row)
-        click.echo(f"{row['epoch']:<8}{row['kind']:<10}{row['minibatches_per_second']:>16.1f}{held}")
+        columns = "".join(f"{row[key] / 2**20:>12.1f}" for key in ("anonymous_bytes", "total_bytes") if key in row)
+        click.echo(f"{row['epoch']:<8}{row['kind']:<10}{row['minibatches_per_second']:>16.1f}{columns}")
     for kind in dict.fromkeys(row["kind"] for row in memory):
         first, *_, last = [row for row in memory if row["kind"] == kind]
         if "anonymous_bytes" in first:

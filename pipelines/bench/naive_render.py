@@ -127,8 +127,8 @@ def _eye(camera: Any, elevation: float) -> NDArray[np.float64]:
 
 def images_a_second(step: Step, seconds: float) -> float:
     """Measure how many images a second `step` draws, after a few to warm up."""
-    drawn = [step(k / WARM_UP) for k in range(WARM_UP)]
-    assert not np.array_equal(drawn[0], drawn[-1]), "nothing changes"
+    images = [step(k / WARM_UP) for k in range(WARM_UP)]
+    assert not np.array_equal(images[0], images[-1]), "nothing changes"
     started, count = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - started) < seconds:
         image = step(np.sin(0.1 * count))

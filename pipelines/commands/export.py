@@ -79,7 +79,7 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
     files = {ENCODER: encoder, DECODER: decoder, **scripts(), **pictures(first)}
     use = usage(model, differences, sum(start.pixels is not None for start in first))
     settings = None if known is None else known.manifest.settings
-    files[CARD] = model_card(model, curves, report, name=name, drawn=settings, use=use).encode(errors="replace")
+    files[CARD] = model_card(model, curves, report, name=name, rendering=settings, use=use).encode(errors="replace")
     note = "" if curves is not None and curves.curves else NO_DEGREES
     files[INDEX] = index_html(model, name, first, report, list(limits(model, curves, report)), note, files)
     files[ENGINE] = engine_json(model, name, sliders, first, report, files)

@@ -113,16 +113,16 @@ def command(
         hint = "; name a folder" if plan.images <= MOST_TOGETHER else ""
         raise BadInput(f"-o {output}: expected at most {MOST_TOGETHER} images together, found {together}{hint}")
     others = {name: read(model, curves, name) for name in (request.like, request.towards) if name is not None}
-    drawn = []
+    rendered = []
     if assets is not None:
         from pipelines.rerender.truth import true_objects  # OpenGL, only where it is needed
 
-        drawn = true_objects(model, assets, request.seed, objects)
-    inputs = [encode_pixels(model, curves, each.name, each.pixels) for each in drawn]
+        rendered = true_objects(model, assets, request.seed, objects)
+    inputs = [encode_pixels(model, curves, each.name, each.pixels) for each in rendered]
     inputs += [read(model, curves, name, square) for name in _each(names, "read")]  # all, before anything is written
     blocks = (rerender(model, plan, image, others) for image in _each(inputs, "rerender"))
-    if drawn:
-        pairs = zip(drawn, blocks, strict=True)
+    if rendered:
+        pairs = zip(rendered, blocks, strict=True)
         blocks = (replace(block, strips=each.beside(plan, block.strips)) for each, block in pairs)
     if suffix:
         write_file(output, draw(list(blocks), suffix))

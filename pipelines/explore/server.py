@@ -86,9 +86,9 @@ def make_server(app: Starlette) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _unseen_objects(opened: OpenRun, assets: Path | None) -> UnseenObjects | None:
+def _unseen_objects(open_run: OpenRun, assets: Path | None) -> UnseenObjects | None:
     try:
-        return open_unseen_objects(opened.run, assets)
+        return open_unseen_objects(open_run.run, assets)
     except CannotDraw as reason:
-        click.echo(f"Note: no test {opened.run.object}s and no true pictures: {reason}")
+        click.echo(f"Note: no test {open_run.run.object}s and no true pictures: {reason}")
         return None

@@ -78,16 +78,16 @@ class Encoded:
 def open_runs(words: Sequence[Path], device: str) -> tuple[OpenRun, ...]:
     """Open the runs of these paths or names, one or two. BadInput for two of different objects."""
     place = resolve_device(device)
-    opened = tuple(_open(str(word), load_run(word, place)) for word in words)
-    objects = [each.run.object for each in opened]
+    runs = tuple(_open(str(word), load_run(word, place)) for word in words)
+    objects = [each.run.object for each in runs]
     if len(set(objects)) > 1:
         raise BadInput(f"expected two runs of one kind of object, found {objects[0]}s and {objects[1]}s")
-    return opened
+    return runs
 
 
-def short_names(opened: Sequence[OpenRun]) -> list[str]:
+def short_names(runs: Sequence[OpenRun]) -> list[str]:
     """Shorten each path to as many of its last parts as it takes to tell them apart."""
-    words = [each.word for each in opened]
+    words = [each.word for each in runs]
     for count in range(1, max(len(Path(word).parts) for word in words) + 1):
         names = ["/".join(Path(word).parts[-count:]) or word for word in words]  # '.' has no parts
         if len(set(names)) == len(names):
@@ -95,11 +95,11 @@ def short_names(opened: Sequence[OpenRun]) -> list[str]:
     return words
 
 
-def compared(opened: Sequence[OpenRun]) -> tuple[str, ...]:
+def compared(runs: Sequence[OpenRun]) -> tuple[str, ...]:
     """Say how the sliders of a second run differ from those of the first, which the page shows."""
-    if len(opened) < 2:
+    if len(runs) < 2:
         return ()
-    first, second = opened
+    first, second = runs
     others = {slider.name: slider for slider in second.sliders}
     notes = []
     if missing := [slider.label for slider in first.sliders if slider.name not in others]:

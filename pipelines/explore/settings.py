@@ -64,12 +64,12 @@ def fitted(settings: Mapping[str, float], sliders: Iterable[Slider]) -> dict[str
     }
 
 
-def command_line(opened: OpenRun, image: str, settings: Mapping[str, float]) -> str:
+def command_line(open_run: OpenRun, image: str, settings: Mapping[str, float]) -> str:
     """Write the `dcign rerender` of the same picture of the file `image`, for a shell; '' if nothing is set."""
-    own = fitted(settings, opened.sliders)
+    own = fitted(settings, open_run.sliders)
     if not own:
         return ""
-    words = ["dcign", "rerender", _plain(opened.word), _plain(image)]
+    words = ["dcign", "rerender", _plain(open_run.word), _plain(image)]
     for name, value in own.items():
         kind, sign, which = name.partition("-")
         text = np.format_float_positional(value, trim="-")  # all digits: the end of a range must not fall beyond it

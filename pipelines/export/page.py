@@ -140,13 +140,13 @@ def open_starts(run: Run, images: Sequence[Path], assets: Path | None) -> list[S
         background = BACKGROUND.get(run.object, 0.0)
         return _encoded(run, [(path.name, load_grey(path, run.size, background)) for path in images])
     try:
-        drawn = _draw(run, assets)
+        pictures = _draw(run, assets)
     except CannotDraw as reason:
         click.echo(
             f"Note: the page starts from the mean code, for no objects can be drawn ({reason}); see --image", err=True
         )
         return [Start("mean code", None, np.zeros(run.layout.latents, np.float32))]
-    return _encoded(run, [(f"unseen {run.object} {number}", pixels) for number, pixels in enumerate(drawn, 1)])
+    return _encoded(run, [(f"unseen {run.object} {number}", pixels) for number, pixels in enumerate(pictures, 1)])
 
 
 def _encoded(run: Run, named: Sequence[tuple[str, NDArray[np.float32]]]) -> list[Start]:
@@ -157,5 +157,5 @@ def _draw(run: Run, assets: Path | None) -> NDArray[np.float32]:
     """Draw (`OBJECTS`, H, W) in [0, 1]: objects of the test split, from in front. CannotDraw where that cannot be."""
     with open_unseen_objects(run, assets) as objects:
         shown = range(min(OBJECTS, len(objects)))
-        drawn = np.stack([objects.draw(objects.frontal(number), {}) for number in shown])
-    return drawn.astype(np.float32) / np.float32(255)
+        images = np.stack([objects.draw(objects.frontal(number), {}) for number in shown])
+    return images.astype(np.float32) / np.float32(255)

@@ -125,11 +125,11 @@ class Job:
         arrays["images"] = np.empty((*shape, self.size, self.size), np.uint8)
         recorded = []
         for row in range(task.count):
-            drawn, arrays["images"][row] = self.draw(task, task.first + row)
-            for name, values in {**drawn.values, "identity": drawn.identity}.items():
-                arrays[name][row] = values
-            if drawn.coefficients is not None:
-                recorded.append(drawn.coefficients)
+            values, arrays["images"][row] = self.draw(task, task.first + row)
+            for name, column in {**values.values, "identity": values.identity}.items():
+                arrays[name][row] = column
+            if values.coefficients is not None:
+                recorded.append(values.coefficients)
             tick(1)
         if recorded:
             arrays["coefficients"] = np.stack(recorded)

@@ -335,10 +335,10 @@ def _with_intervals(score: Score, shuffled: Score, identity: NDArray[np.int64], 
     everything = np.arange(len(identity))
     values, base = score(everything), shuffled(everything)
     enough = len(np.unique(identity)) >= bootstrap.FEWEST
-    drawn = [score(rows) for rows in bootstrap.resamples(identity, draws if enough else 0)]
+    resampled = [score(rows) for rows in bootstrap.resamples(identity, draws if enough else 0)]
     found = {}
     for name, value in values.items():
-        spread = np.array([given for draw in drawn if (given := draw[name]) is not None])
+        spread = np.array([each for draw in resampled if (each := draw[name]) is not None])
         low = high = None
         if value is not None and len(spread) and len(spread) * 2 >= draws:
             tail = (1 - bootstrap.LEVEL) / 2

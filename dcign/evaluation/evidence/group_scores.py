@@ -154,7 +154,7 @@ class Matrix:
                 self._sums[:, column, axis] = np.bincount(self._label, values)
 
     def __call__(self, rows: Rows) -> NDArray[np.float64]:
-        """(G, F) in [0, 1] for the identities that the images `rows` are of, as often as they are there."""
+        """Score (G, F), in [0, 1], the identities of the images `rows`, as often as they are there."""
         weight = np.bincount(self._label[rows], minlength=len(self._counts)) / self._counts
         sums = np.tensordot(weight, self._sums, 1)  # (F, 2)
         spread = weight @ self._squares - (sums**2).sum(axis=1) / len(rows)

@@ -31,17 +31,17 @@ def measure(
     warnings: list[str] = []
     named = {**knobs.groups, REST: knobs.rest}
     groups = {name: latents for name, latents in named.items() if len(latents)}
-    asked = questions(probes, groups, ranges, parts, warnings)
-    names = [factor.name for factor in asked]
+    factors = questions(probes, groups, ranges, parts, warnings)
+    names = [factor.name for factor in factors]
     result: dict[str, Any] = {
         "images": len(probes.codes),
         "identities": len(np.unique(probes.identity)),
         "found": knobs.found,
         "groups": {name: len(latents) for name, latents in groups.items()},
-        "owners": {factor.name: factor.owner for factor in asked},
+        "owners": {factor.name: factor.owner for factor in factors},
         "warnings": warnings,
     }
-    if not asked:
+    if not factors:
         return {**result, "ridge": {}, "trees": {}, "matrix": {}, "scores": {}, "disentanglement": {}, "overall": {}}
     if len(groups) < 2:
         warnings.append("The code is one single group, so nothing can leak and no gap is defined.")
@@ -49,14 +49,14 @@ def measure(
         warnings.append("All that varies belongs to one group, so no disentanglement is defined.")
     # Sums in one order, whatever the machine; and small trees on several threads spend their time waiting.
     with threadpool_limits(1):
-        table = [_predict(probes, latents, asked) for latents in groups.values()]
-        others = _predict_by_others(probes, groups, asked)
+        table = [_predict(probes, latents, factors) for latents in groups.values()]
+        others = _predict_by_others(probes, groups, factors)
     for learner in LEARNERS:
         result[learner] = {
             group: {name: getattr(cell, learner) for name, cell in zip(names, row, strict=True)}
             for group, row in zip(groups, table, strict=True)
         }
-    scores = GroupScores(probes.identity, list(groups), asked, table, others)
+    scores = GroupScores(probes.identity, list(groups), factors, table, others)
     return {
         **result,
         "matrix": {g: {f: scores.cells[i][j] for j, f in enumerate(names)} for i, g in enumerate(groups)},
@@ -66,14 +66,14 @@ def measure(
     }
 
 
-def _predict(probes: Coded, latents: NDArray[np.int64], asked: Sequence[Question]) -> list[Predicted]:
+def _predict(probes: Coded, latents: NDArray[np.int64], factors: Sequence[Question]) -> list[Predicted]:
     """Predict each factor from those latents alone, by the better of ridge and trees; an object by its nearest mean."""
     codes = probes.codes[:, latents] if len(latents) else np.zeros((len(probes.codes), 1))
     fold = group_metrics.folds_by_identity(probes.identity)
-    targets = [factor.target for factor in asked if factor.target is not None]
+    targets = [factor.target for factor in factors if factor.target is not None]
     lines = iter(group_metrics.ridge_predictions(codes, targets, fold) if targets else [])
     found = []
-    for factor in asked:
+    for factor in factors:
         if factor.target is None:
             views = group_metrics.folds_by_view(probes.identity)
             guess = group_metrics.nearest_class_mean(codes, probes.identity, views)
@@ -87,16 +87,16 @@ def _predict(probes: Coded, latents: NDArray[np.int64], asked: Sequence[Question
 
 
 def _predict_by_others(
-    probes: Coded, groups: Mapping[str, NDArray[np.int64]], asked: Sequence[Question]
+    probes: Coded, groups: Mapping[str, NDArray[np.int64]], factors: Sequence[Question]
 ) -> list[Predicted]:
     """Predict each factor from all latents but those of the group that should know it."""
     every = np.arange(probes.codes.shape[1])
     found: dict[str, Predicted] = {}
-    for owner in dict.fromkeys(factor.owner for factor in asked):
-        theirs = [factor for factor in asked if factor.owner == owner]
+    for owner in dict.fromkeys(factor.owner for factor in factors):
+        theirs = [factor for factor in factors if factor.owner == owner]
         cells = _predict(probes, np.setdiff1d(every, groups[owner]), theirs)
         found.update(zip([factor.name for factor in theirs], cells, strict=True))
-    return [found[factor.name] for factor in asked]
+    return [found[factor.name] for factor in factors]
 
 
 def section(measures: Mapping[str, Any]) -> Section:

@@ -66,7 +66,7 @@ class FactorViews:
     """The novel views of O objects at S angles of one factor.
 
     angles      (S,) degrees asked for
-    given       (O,) degrees in the input
+    start       (O,) degrees in the input
     change      (O, S) degrees between the two, the short way round a circle
     decoded     of the decoded images against the truth
     copied      of the input itself given as the answer
@@ -76,7 +76,7 @@ class FactorViews:
     """
 
     angles: NDArray[np.float64]
-    given: NDArray[np.float64]
+    start: NDArray[np.float64]
     change: NDArray[np.float64]
     decoded: Scores
     copied: Scores
@@ -147,11 +147,11 @@ def _factor_views(
     empty = np.broadcast_to(np.float32(BACKGROUND[run.object]), truths.shape)
     scale = _each(image_quality.mse, empty, truths).mean(axis=1)
     relative = scores.mse.mean(axis=1) / np.maximum(scale, image_quality.ROUNDING)
-    given = inputs.degrees[name].astype(np.float64)
+    start = inputs.degrees[name].astype(np.float64)
     return FactorViews(
         sweep.angles,
-        given,
-        np.abs(angle_error(sweep.angles[None], given[:, None], curve.circular)),
+        start,
+        np.abs(angle_error(sweep.angles[None], start[:, None], curve.circular)),
         scores,
         _scores(copies, truths, distance),
         _each(image_quality.mse, mean_image, truths),
@@ -363,7 +363,7 @@ def _strips_figure(name: str, views: FactorViews, identity: NDArray[np.int64]) -
     rows: list[Row] = []
     for strip in views.strips:
         columns = [
-            (strip.reconstruction, strip.input, "reconstructed", f"input {degrees_text(views.given[strip.row])}"),
+            (strip.reconstruction, strip.input, "reconstructed", f"input {degrees_text(views.start[strip.row])}"),
             *(
                 (decoded, truth, f"asked {degrees_text(angle)}", "")
                 for decoded, truth, angle in zip(strip.decoded, strip.truths, views.angles, strict=True)

@@ -102,7 +102,7 @@ def _varies(name: str, probes: Coded, ranges: Mapping[str, tuple[float, float]])
 def _bins(
     name: str, gallery: Coded, probes: Coded, own: NDArray[np.int64], bounds: tuple[float, float]
 ) -> list[tuple[float, float, NDArray[np.int64]]]:
-    """(low, high, which probes) by how far each probe is from its gallery image, in degrees; the short way round."""
+    """Sort probes by their degrees from the gallery image, the short way round: (low, high, which probes)."""
     circle = bounds[1] - bounds[0] >= 360.0
     change = np.abs(probes.degrees[name].astype(np.float64) - gallery.degrees[name][own].astype(np.float64))
     if circle:

@@ -91,7 +91,7 @@ def _own(latent: NDArray[np.floating], angles: Angles, identity: NDArray[np.int6
 
 
 def _over_objects(statistic: Any, values: NDArray[np.float64], angles: Angles, identity: NDArray[np.int64]) -> Estimate:
-    """`statistic` of all points of `values` (O, S) at `angles` (S,), with its interval over identities."""
+    """Compute `statistic` on all points `values` (O, S) at `angles` (S,), with its interval over identities."""
     return bootstrap.estimate(
         lambda rows: statistic(values[rows].reshape(-1), np.tile(angles, len(rows))),
         identity,

@@ -22,7 +22,7 @@ class Estimate(TypedDict):
 
 
 def resamples(identity: NDArray[np.integer], draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.int64]]:
-    """`draws` times the rows of as many identities as there are in `identity` (M,), drawn with replacement."""
+    """Draw, `draws` times, as many identities as there are in `identity` (M,), with replacement; yield their rows."""
     _, label = np.unique(identity, return_inverse=True)
     order = np.argsort(label, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(label))[:-1])
@@ -34,7 +34,7 @@ def resamples(identity: NDArray[np.integer], draws: int = DRAWS, seed: int = 0) 
 def estimate(
     statistic: Callable[[NDArray[np.int64]], float | None], identity: NDArray[np.integer], draws: int = DRAWS
 ) -> Estimate:
-    """`statistic` of all rows 0 .. M - 1 of `identity` (M,), with the percentile interval over resampled identities.
+    """Compute `statistic` on all rows 0 .. M - 1, with the percentile interval over resampled identities, (M,).
 
     `statistic` is given rows, some more than once. Draws for which it is None do not count; with fewer than half of
     them left, or fewer than `FEWEST` identities, there is no interval. Efron and Tibshirani (1993), chapter 13.
@@ -42,7 +42,7 @@ def estimate(
     value = statistic(np.arange(len(identity)))
     if value is None or len(np.unique(identity)) < FEWEST:
         return Estimate(value=value, low=None, high=None)
-    found = [drawn for rows in resamples(identity, draws) if (drawn := statistic(rows)) is not None]
+    found = [again for rows in resamples(identity, draws) if (again := statistic(rows)) is not None]
     return _with_interval(value, found, draws)
 
 
@@ -60,7 +60,7 @@ def mean(values: NDArray[np.floating], identity: NDArray[np.integer], draws: int
 
 
 def root(squared: Estimate) -> Estimate:
-    """The square root of a value and of the ends of its interval."""
+    """Take the square root of a value and of the ends of its interval."""
     value, low, high = (
         None if number is None else float(np.sqrt(number))
         for number in (squared["value"], squared["low"], squared["high"])
@@ -69,7 +69,7 @@ def root(squared: Estimate) -> Estimate:
 
 
 def scaled(estimate: Estimate, by: float | None) -> Estimate:
-    """A value and its interval times `by`; nothing where there is no such factor."""
+    """Multiply a value and its interval by `by`; the estimate is of nothing where that is None."""
     if by is None:
         return Estimate(value=None, low=None, high=None)
     numbers = (estimate["value"], estimate["low"], estimate["high"])

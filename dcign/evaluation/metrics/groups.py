@@ -61,10 +61,10 @@ def ridge_predictions(
     numbers = np.unique(fold)
     errors = np.zeros((len(numbers), len(PENALTIES), len(targets)))  # of each held-out fold, on the other folds
     for pair in combinations(range(len(numbers)), 2):
-        held = np.isin(fold, numbers[list(pair)])
-        squares = (_ridge_path(codes, joint, ~held, held) - joint[held]) ** 2  # (A, N, columns)
+        left_out = np.isin(fold, numbers[list(pair)])
+        squares = (_ridge_path(codes, joint, ~left_out, left_out) - joint[left_out]) ** 2  # (A, N, columns)
         for outer, inner in (pair, pair[::-1]):
-            sums = squares[:, fold[held] == numbers[inner]].sum(axis=1)
+            sums = squares[:, fold[left_out] == numbers[inner]].sum(axis=1)
             errors[outer] += np.stack([sums[:, columns].sum(axis=1) for columns in splits], axis=1)
     predicted = np.empty_like(joint)
     for outer, number in enumerate(numbers):

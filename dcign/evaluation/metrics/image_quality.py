@@ -85,7 +85,7 @@ def _check_pairs(images: NDArray[np.floating], truths: NDArray[np.uint8]) -> Non
 def _by_blocks(
     measure: Callable[[Stack, Stack], Stack], images: NDArray[np.floating], truths: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """`measure` of blocks of pairs (n, H, W) as float64 in 0..255, joined."""
+    """Apply `measure` to pairs in blocks (n, H, W), as float64 in 0..255, and join what it gives."""
     _check_pairs(images, truths)
     found = [
         measure(images[k : k + AT_ONCE].astype(np.float64) * 255.0, truths[k : k + AT_ONCE].astype(np.float64))

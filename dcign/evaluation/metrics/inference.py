@@ -50,7 +50,7 @@ def quantiles(
 def rank(
     draws: NDArray[np.float64], weights: NDArray[np.float64], circle: bool, truth: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The weight (O,) of draws below `truth` (O,), and half of those equal to it, counted as `quantiles` does.
+    """Sum the weight (O,) of draws below `truth` (O,), and half of those equal to it, as `quantiles` counts.
 
     The central interval of level L holds the truth where |2 rank - 1| <= L. Over many draws of truth and observation
     the rank is uniform where the distributions are right.
@@ -111,7 +111,7 @@ def squared_distances(
 
 
 def accept(distances: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The `count` nearest rows (O, A) of the table by squared `distances` (O, T), and their weights (O, A).
+    """Pick the `count` nearest rows (O, A) of the table by squared `distances` (O, T), and weigh them (O, A).
 
     Weights sum to 1 and fall by the Epanechnikov kernel from the observed itself to the farthest that is accepted:
     Beaumont, Zhang and Balding (2002), equation 5. They are all alike where all are as far.
@@ -130,7 +130,7 @@ def adjust(
     weights: NDArray[np.float64],
     penalties: NDArray[np.float64] = PENALTIES,
 ) -> NDArray[np.float64]:
-    """The accepted `quantities` (A, Q), moved to where the `observed` statistics (D,) are.
+    """Move the accepted `quantities` (A, Q) to where the `observed` statistics (D,) are.
 
     Each becomes what the regression on `statistics` (A, D), weighted by `weights` (A,) of sum 1, expects there, plus
     its own residual: Beaumont, Zhang and Balding (2002), 'Local linear regression'. There may be more statistics than

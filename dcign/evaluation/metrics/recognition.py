@@ -65,10 +65,10 @@ class Receiver:
 def receiver(
     similarity: NDArray[np.floating], own: NDArray[np.integer], probe_identity: NDArray[np.integer]
 ) -> Receiver:
-    """All P x G pairs, those with column `own` (P,) being the same object. Identities in the order of np.unique.
+    """Tell same from different among all P x G pairs: a pair is the same object in column `own` (P,) of its row.
 
-    The curve has its corners at the similarities of same pairs: one point just above each, one at it.
-    ValueError with a gallery of one object, for which there are no other pairs.
+    Identities are in the order of np.unique. The curve has its corners at the similarities of same pairs: one point
+    just above each, one at it. ValueError with a gallery of one object, for which there are no other pairs.
     """
     if similarity.shape[1] < 2:
         raise ValueError("verification needs two objects in the gallery")
@@ -106,7 +106,7 @@ def equal_error_rate(false: NDArray[np.floating], true: NDArray[np.floating]) ->
 def true_positive_rates(
     false: NDArray[np.floating], true: NDArray[np.floating], at: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """The curve `true` over `false` (T,) at the false positive rates `at` (N,), ascending, in (0, 1]: (N,)."""
+    """Read the curve `true` over `false` (T,) at the false positive rates `at` (N,), ascending, in (0, 1]: (N,)."""
     before = np.minimum(np.searchsorted(false, at, side="right") - 1, len(false) - 2)  # of points in line the highest
     share = (at - false[before]) / np.maximum(false[before + 1] - false[before], np.finfo(float).tiny)
     return true[before] + np.clip(share, 0.0, 1.0) * (true[before + 1] - true[before])

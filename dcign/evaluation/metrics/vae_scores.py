@@ -51,37 +51,40 @@ def factor_vae_score(
     labels = [classes(factor) for factor in factors.values()]
     counts = []
     for rows, count in ((train, TRAIN_VOTES), (test, TEST_VOTES)):
-        held, drawn = vote_draws([label[rows] for label in labels], count, rng)
-        counts.append(votes(scaled, held, rows[drawn], len(labels)))
+        fixed, images = vote_draws([label[rows] for label in labels], count, rng)
+        counts.append(votes(scaled, fixed, rows[images], len(labels)))
     return majority(*counts)
 
 
 def vote_draws(
     labels: list[NDArray[np.int64]], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw `count` votes V: the factor held (V,), and images (V, `VOTE_IMAGES`) of one class. `labels` F times (M,)."""
-    held = rng.integers(0, len(labels), count)
+    """Draw `count` votes V: the factor held fixed (V,), and images (V, `VOTE_IMAGES`) of one class of it.
+
+    `labels` F times (M,).
+    """
+    fixed = rng.integers(0, len(labels), count)
     rows = np.empty((count, VOTE_IMAGES), dtype=np.int64)
     for factor, label in enumerate(labels):
-        at = np.flatnonzero(held == factor)
+        at = np.flatnonzero(fixed == factor)
         order, sizes = np.argsort(label, kind="stable"), np.bincount(label)
         chosen = label[rng.integers(0, len(label), len(at))]
         place = np.floor(rng.random((len(at), VOTE_IMAGES)) * sizes[chosen, None]).astype(np.int64)
         rows[at] = order[(np.cumsum(sizes) - sizes)[chosen, None] + place]
-    return held, rows
+    return fixed, rows
 
 
 def votes(
-    scaled: NDArray[np.floating], held: NDArray[np.integer], rows: NDArray[np.integer], factors: int
+    scaled: NDArray[np.floating], fixed: NDArray[np.integer], rows: NDArray[np.integer], factors: int
 ) -> NDArray[np.int64]:
-    """Count how often the latent that varied least was z while factor f was held: (F, Z).
+    """Count how often the latent that varied least was z while factor f was held fixed: (F, Z).
 
-    `scaled` (M, Z) codes of standard deviation 1, `held` and `rows` as `vote_draws` gives them.
+    `scaled` (M, Z) codes of standard deviation 1, `fixed` and `rows` as `vote_draws` gives them.
     """
     counts = np.zeros((factors, scaled.shape[1]), dtype=np.int64)
-    for start in range(0, len(held), VOTES_AT_ONCE):
+    for start in range(0, len(fixed), VOTES_AT_ONCE):
         stillest = np.argmin(scaled[rows[start : start + VOTES_AT_ONCE]].var(axis=1), axis=1)
-        np.add.at(counts, (held[start : start + VOTES_AT_ONCE], stillest), 1)
+        np.add.at(counts, (fixed[start : start + VOTES_AT_ONCE], stillest), 1)
     return counts
 
 
@@ -122,7 +125,7 @@ def beta_vae_score(
 def _points(
     codes: NDArray[np.float32], labels: list[NDArray[np.int64]], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """`count` points (count, Z) and the factor that each shares (count,)."""
+    """Make `count` points (count, Z), and name the factor that the pairs of each share (count,)."""
     shared = rng.integers(0, len(labels), count)
     points = np.empty((count, codes.shape[1]), dtype=np.float32)
     for factor, label in enumerate(labels):

@@ -108,8 +108,10 @@ def test_text_of_a_report_cannot_break_the_card(run):
 
 
 def test_data_and_settings_are_those_of_the_run(run):
-    drawn = {"assets": {"name": "ict-facekit", "models": {"ict": "0"}}}
-    card = model_card(run, None, None, name="mine", drawn=drawn, facts={"commit": "deadbeef"}, use="## Use\n\nso")
+    rendering = {"assets": {"name": "ict-facekit", "models": {"ict": "0"}}}
+    card = model_card(
+        run, None, None, name="mine", rendering=rendering, facts={"commit": "deadbeef"}, use="## Use\n\nso"
+    )
     assert "ict-facekit: ICT-FaceKit, MIT licence" in card
     assert card.startswith("---\nlicense: mit\n")
     assert "azimuth -90° to 90°" in card
@@ -118,12 +120,12 @@ def test_data_and_settings_are_those_of_the_run(run):
     assert "\n\n## Use\n\nso\n\n" in card
 
 
-@pytest.mark.parametrize(("drawn", "line"), [(None, ""), ({"assets": {"name": "bfm"}}, "license: other\n")])
-def test_a_licence_that_is_not_known_is_not_claimed(run, drawn, line):
-    card = model_card(run, None, None, name="mine", drawn=drawn)
+@pytest.mark.parametrize(("rendering", "line"), [(None, ""), ({"assets": {"name": "bfm"}}, "license: other\n")])
+def test_a_licence_that_is_not_known_is_not_claimed(run, rendering, line):
+    card = model_card(run, None, None, name="mine", rendering=rendering)
     assert card.startswith(f"---\n{line}library_name: dcign\n")
     assert "MIT" not in card
-    assert ("not recorded" if drawn is None else "licence not known here") in card
+    assert ("not recorded" if rendering is None else "licence not known here") in card
 
 
 def write_report(folder, **changes):

@@ -26,9 +26,9 @@ def test_the_table_has_what_was_measured_with_intervals_and_nothing_else():
 def test_the_card_says_how_to_use_the_name_and_where_the_weights_are_from(tmp_path):
     run = load_run(write_untrained(tmp_path / "run"))
     document = {**report("run"), "headline": [{"name": "reconstruction MSE", "value": 0.01, "aim": "", "meaning": ""}]}
-    drawn = {"assets": {"name": "built-in", "models": {}}}
+    rendering = {"assets": {"name": "built-in", "models": {}}}
     origin = {"name": "mine", "recipe": "small", "shards": "small/shards", "commit": "0123abc"}
-    card = shipped_card(run, Calibration({"azimuth": LINE}, 7, {}), document, drawn, **origin)
+    card = shipped_card(run, Calibration({"azimuth": LINE}, 7, {}), document, rendering, **origin)
     for part in ("dcign rerender mine ", "dcign evaluate mine small/shards", "`dcign run small`", 'dcign.load("mine")'):
         assert part in card
     assert "| recipe | small, beside this card as recipe.toml |" in card

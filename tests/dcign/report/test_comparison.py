@@ -170,7 +170,7 @@ def novel(sweeps, identity):
     seen = {
         name: views.FactorViews(
             angles=sweep.angles,
-            given=flat,
+            start=flat,
             change=wrong,
             decoded=scores,
             copied=scores,
