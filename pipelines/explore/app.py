@@ -42,7 +42,7 @@ from dcign.errors import BadInput, DcignError, Failure
 from pipelines.drawing.objects import UnseenObjects
 from pipelines.explore.session import OpenRun, PictureGone, Pictures, UploadedPicture, compared, file_name, short_names
 from pipelines.explore.settings import STEPS, command_line, fitted, read_integer, read_settings, recording, sweeps
-from pipelines.web.files import read_web_file
+from pipelines.web import read_web_file
 
 T = TypeVar("T")
 MOST_BYTES = 64 * 2**20  # of an upload

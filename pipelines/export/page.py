@@ -23,7 +23,7 @@ from dcign.runs.report_file import reach
 from dcign.runs.run import Run
 from pipelines.drawing.objects import open_unseen_objects
 from pipelines.drawing.renderer import CannotDraw
-from pipelines.web.files import read_web_file
+from pipelines.web import read_web_file
 
 FORMAT, VERSION = "dcign-export", 1
 ENGINE, INDEX = "engine.json", "index.html"
