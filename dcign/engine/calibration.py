@@ -227,11 +227,11 @@ class Calibration:
     curves: Mapping[str, Curve | GroupCurve]
     step: int
     data_set: Mapping[str, Any]  # folder, split, fingerprint: what it was measured on
-    found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # knobs that training did not name: see Knobs
+    found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # latents of angles that training did not name
     reconstruction: tuple[float, ...] = ()  # percentiles 0, 1, ..., 100 of the images' mean squared error, if known
     directions: tuple[tuple[float, ...], ...] = ()  # (D, Z), the leading ones of identity: `dcign.engine.curves`
 
-    def knobs(self, layout: CodeLayout) -> AngleLatents:
+    def angle_latents(self, layout: CodeLayout) -> AngleLatents:
         """Return the latents that the curves are of, by angle."""
         return stored_latents(layout, self.found)
 

@@ -46,14 +46,14 @@ def encode(run: Run, images: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def sweep(
-    run: Run, knobs: AngleLatents, code: NDArray[np.floating], factor: str, values: ArrayLike
+    run: Run, angle_latents: AngleLatents, code: NDArray[np.floating], factor: str, values: ArrayLike
 ) -> NDArray[np.float32]:
     """Decode `code` (Z,) with the latents of `factor` set to each of `values`: images (S, H, W) in [0, 1].
 
     `values` is (S,) for a single latent and (S, width) for a group, as `to_latent` of its calibration curve gives them.
     RunError for a factor without latents of its own, or when `values` are for another number of them.
     """
-    indices, rows = knobs.latents(factor), np.asarray(values, np.float32)
+    indices, rows = angle_latents.latents(factor), np.asarray(values, np.float32)
     width = rows.shape[1] if rows.ndim == 2 else 1
     if width != len(indices):
         raise RunError(

@@ -186,7 +186,7 @@ class Engine:
             ) from None
         posed = np.broadcast_to(checked, (*shape, checked.shape[-1])).copy()
         for name, latents in values.items():
-            indices = self._knobs.latents(name)
+            indices = self._angle_latents.latents(name)
             posed[..., indices] = latents.reshape(*shapes[name], len(indices))
         return posed
 
@@ -198,7 +198,7 @@ class Engine:
         """
         checked = self._codes(codes)
         curves = {name: curve for name, curve in self._curves.items() if curve.invertible}
-        return {name: curve.to_degrees(self._knobs.own(checked, name)) for name, curve in curves.items()}
+        return {name: curve.to_degrees(self._angle_latents.own(checked, name)) for name, curve in curves.items()}
 
     def _listed(self, images: Picture | Iterable[Picture]) -> tuple[bool, list[Picture]]:
         """Return True if a single image was given, and the images one by one."""
@@ -254,15 +254,15 @@ class Engine:
         return load_for(self._run, lambda line: warnings.warn(line, stacklevel=4))
 
     @cached_property
-    def _knobs(self) -> AngleLatents:
-        return self._measured.knobs(self._run.layout)
+    def _angle_latents(self) -> AngleLatents:
+        return self._measured.angle_latents(self._run.layout)
 
     @cached_property
     def _curves(self) -> dict[str, Curve | GroupCurve]:
         """Curves of the factors that have latents. RunError where their numbers of latents differ."""
-        curves = {name: curve for name, curve in self._measured.curves.items() if name in self._knobs.groups}
+        curves = {name: curve for name, curve in self._measured.curves.items() if name in self._angle_latents.groups}
         for name, curve in curves.items():
-            expected, found = len(self._knobs.latents(name)), np.size(curve.latent[0])
+            expected, found = len(self._angle_latents.latents(name)), np.size(curve.latent[0])
             if expected != found:
                 raise RunError(
                     f"{name}: expected a calibration of {expected} latents, as many as the code of this run has for "
@@ -272,7 +272,7 @@ class Engine:
 
     def _curve(self, factor: str) -> Curve | GroupCurve:
         if factor not in self._curves:
-            self._knobs.latents(factor)  # before a calibration is missed that cannot be
+            self._angle_latents.latents(factor)  # before a calibration is missed that cannot be
             return self._measured.curve(factor)
         return self._curves[factor]
 

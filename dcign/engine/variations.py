@@ -64,12 +64,14 @@ class Variation:
     heading: str = ""
 
 
-def angle_setting(curves: Calibration, knobs: AngleLatents, factor: str, degrees: NDArray[np.float64]) -> Setting:
+def angle_setting(
+    curves: Calibration, angle_latents: AngleLatents, factor: str, degrees: NDArray[np.float64]
+) -> Setting:
     """Set an angle to each of `degrees` (S,), through its calibration.
 
     RunError for a factor without latents of its own, BadInput for one without calibration and angles outside its range.
     """
-    latents = knobs.latents(factor)  # before a calibration is missed that cannot be
+    latents = angle_latents.latents(factor)  # before a calibration is missed that cannot be
     values = np.asarray(curves.curve(factor).to_latent(degrees), np.float32)
     width = values.shape[1] if values.ndim == 2 else 1
     if width != len(latents):
@@ -81,12 +83,12 @@ def angle_setting(curves: Calibration, knobs: AngleLatents, factor: str, degrees
     return Setting(factor, latents, values.reshape(-1, width), tuple(map(degrees_text, degrees)), keys)
 
 
-def latent_setting(layout: CodeLayout, knobs: AngleLatents, name: str, values: NDArray[np.float64]) -> Setting:
+def latent_setting(layout: CodeLayout, angle_latents: AngleLatents, name: str, values: NDArray[np.float64]) -> Setting:
     """Set one latent to each of `values` (S,); `name` is its number in the code, or an angle or group of one latent.
 
     BadInput for a name or number that the code has not, and for a name of several latents.
     """
-    groups = {**{group: layout.indices(group) for group in layout.names}, **knobs.groups}
+    groups = {**{group: layout.indices(group) for group in layout.names}, **angle_latents.groups}
     if name.isascii() and name.isdigit() and len(name) < LONGEST_NUMBER and int(name) < layout.latents:
         index, label = int(name), f"latent {int(name)}"
     elif name not in groups:
@@ -163,7 +165,7 @@ def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:
 
 
 def transfer(
-    code: NDArray[np.float32], other: NDArray[np.float32], knobs: AngleLatents, parts: Sequence[str]
+    code: NDArray[np.float32], other: NDArray[np.float32], angle_latents: AngleLatents, parts: Sequence[str]
 ) -> Variation:
     """Put `parts` of `other` (Z,) into `code` (Z,): angles, or `intrinsic`, all that no angle has; one code.
 
@@ -171,7 +173,7 @@ def transfer(
     """
     taken = np.asarray(code, np.float32).copy()
     for part in parts:
-        latents = knobs.rest if part == INTRINSIC else knobs.latents(part)
+        latents = angle_latents.rest if part == INTRINSIC else angle_latents.latents(part)
         taken[latents] = other[latents]
     names = ", ".join(parts)
     return Variation(names, taken[None], ("result",), (f"like={'+'.join(parts)}",), 1)
@@ -186,14 +188,14 @@ def interpolate(code: NDArray[np.float32], other: NDArray[np.float32], steps: in
     return Variation("towards", codes.astype(np.float32), captions, keys, steps)
 
 
-def random_identities(code: NDArray[np.float32], knobs: AngleLatents, count: int, seed: int) -> Variation:
+def random_identities(code: NDArray[np.float32], angle_latents: AngleLatents, count: int, seed: int) -> Variation:
     """Give `code` (Z,) `count` other identities: the latents that no angle has are drawn, those of the angles kept.
 
     They are drawn about those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of
     little use: it says nothing of where the codes of images lie.
     """
-    offsets = np.random.default_rng(seed).standard_normal((count, len(knobs.rest)))
-    codes = set_latent(code, knobs.rest, code[knobs.rest] + offsets)
+    offsets = np.random.default_rng(seed).standard_normal((count, len(angle_latents.rest)))
+    codes = set_latent(code, angle_latents.rest, code[angle_latents.rest] + offsets)
     keys = tuple(f"random={number}" for number in range(1, count + 1))
     return Variation("random", codes, tuple(map(str, range(1, count + 1))), keys, count)
 
@@ -230,9 +232,9 @@ class Slider:
 
 def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
     """Return a slider for each calibrated angle of the run, then one for each leading direction of identity."""
-    knobs = curves.knobs(run.layout)
+    angle_latents = curves.angle_latents(run.layout)
     found = []
-    for name, latents in knobs.groups.items():
+    for name, latents in angle_latents.groups.items():
         if name in curves.curves:
             curve = curves.curves[name]
             values = np.asarray(curve.latent, np.float64).reshape(len(curve.degrees), -1)

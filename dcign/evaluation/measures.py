@@ -53,7 +53,7 @@ class Evaluation:
     measures: dict[str, Any]
     encoding: Encoding
     calibration: Calibration
-    knobs: AngleLatents
+    angle_latents: AngleLatents
 
 
 def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Evaluation:
@@ -66,10 +66,10 @@ def evaluate(run: Run, data: DataSet, advance: Callable[[int], object] = lambda 
 
 def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     """Take every measure of an encoding. What cannot be computed is None in `measures` and named in its `warnings`."""
-    knobs, known = _knobs(run, encoding), trained_on(run, data)
+    angle_latents, known = _angle_latents(run, encoding), trained_on(run, data)
     identities = len(np.unique(encoding.identity))
-    names = tuple(name for name in knobs.groups if name in data.ranges)
-    own = {name: knobs.own(encoding.codes, name) for name in names}
+    names = tuple(name for name in angle_latents.groups if name in data.ranges)
+    own = {name: angle_latents.own(encoding.codes, name) for name in names}
     latents = {name: own[name] for name in names if own[name].ndim == 1}
     # A rank correlation wants one number, so groups of latents have none, and no leak by it. What a group knows of
     # other factors shows in `invariance`: how far it moves while they vary.
@@ -79,7 +79,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     source = {"folder": str(data.folder), "split": data.split, "fingerprint": data.fingerprint}
     missing = [name for name in FACTORS if name in run.layout.names and name not in data.factors]
     pixels = reconstruction_errors(encoding.sums)
-    inactive = {name: _inactive(run, knobs, name) for name in data.factors}
+    inactive = {name: _inactive(run, angle_latents, name) for name in data.factors}
     holding = {name: _invariance(inactive[name], name, encoding) for name in data.factors}
     around = {name: circular_r2(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)}
     groups = {name: _group(own[name], encoding.degrees[name], curves[name]) for name in names if name not in latents}
@@ -117,24 +117,29 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         "circular_r2": around,
         "groups": groups,
         "invariance": holding,
-        "knobs": {"found": knobs.found, "latents": {name: knobs.groups[name].tolist() for name in knobs.groups}},
+        "knobs": {
+            "found": angle_latents.found,
+            "latents": {name: angle_latents.groups[name].tolist() for name in angle_latents.groups},
+        },
         "intervals": intervals(encoding, own, fitted, pixels["mean_image_mse"], inactive),
         "calibration": {name: None if curve is None else asdict(curve) for name, curve in curves.items()},
         "warnings": [
             *_data_warnings(run, data, known, identities, missing),
-            *_knob_warnings(run, knobs),
-            *([] if knobs.found else _course_warnings(courses, data)),
+            *_knob_warnings(run, angle_latents),
+            *([] if angle_latents.found else _course_warnings(courses, data)),
             *correlation.warnings,
             *_curve_warnings(curves),
             *(f"{name}: too few images or latents for the variance of inactive latents." for name in _nulls(holding)),
             *(["All images are the same: no ratio to the mean-image predictor."] if pixels["ratio"] is None else []),
         ],
     }
-    found = {name: tuple(latents.tolist()) for name, latents in knobs.groups.items()} if knobs.found else {}
+    found = (
+        {name: tuple(latents.tolist()) for name, latents in angle_latents.groups.items()} if angle_latents.found else {}
+    )
     errors = tuple(np.quantile(encoding.errors, np.linspace(0.0, 1.0, calibration.PERCENTILES)).tolist())
-    rows = leading_directions(encoding.codes, encoding.kinds, encoding.minibatch, knobs.rest).tolist()
+    rows = leading_directions(encoding.codes, encoding.kinds, encoding.minibatch, angle_latents.rest).tolist()
     kept = Calibration(fitted, run.step, source, found, errors, tuple(map(tuple, rows)))
-    return Evaluation(measures, encoding, kept, knobs)
+    return Evaluation(measures, encoding, kept, angle_latents)
 
 
 def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> Curve | GroupCurve | None:
@@ -153,16 +158,16 @@ def _group(
     }
 
 
-def _knobs(run: Run, encoding: Encoding) -> AngleLatents:
+def _angle_latents(run: Run, encoding: Encoding) -> AngleLatents:
     if run.config.procedure in NAMING:
         return named_latents(run.layout)
     return find_latents(run.layout, encoding.codes, encoding.kinds, encoding.minibatch)
 
 
-def _inactive(run: Run, knobs: AngleLatents, factor: str) -> NDArray[np.int64]:
+def _inactive(run: Run, angle_latents: AngleLatents, factor: str) -> NDArray[np.int64]:
     """Return the latents that `factor` must not move."""
-    if knobs.found:
-        own = knobs.groups.get(factor, knobs.rest)
+    if angle_latents.found:
+        own = angle_latents.groups.get(factor, angle_latents.rest)
         return np.setdiff1d(np.arange(run.layout.latents), own)
     return np.flatnonzero(~run.layout.active(factor))
 
@@ -214,10 +219,10 @@ def _data_warnings(run: Run, data: DataSet, known: list[int] | None, identities:
     return lines
 
 
-def _knob_warnings(run: Run, knobs: AngleLatents) -> list[str]:
-    if not knobs.found:
+def _knob_warnings(run: Run, angle_latents: AngleLatents) -> list[str]:
+    if not angle_latents.found:
         return []
-    chosen = "; ".join(f"{name}: z[{', '.join(map(str, latents))}]" for name, latents in knobs.groups.items())
+    chosen = "; ".join(f"{name}: z[{', '.join(map(str, latents))}]" for name, latents in angle_latents.groups.items())
     return [
         f"Training with the procedure {run.config.procedure} gives no latent a meaning. The latents of largest "
         f"variance within mini-batches of an angle stand in for it here, found on these very images "

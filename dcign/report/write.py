@@ -40,7 +40,9 @@ def write_report(
     """
     measures = evaluation.measures
     codes, degrees = evaluation.encoding.codes, evaluation.encoding.degrees
-    latents = {name: evaluation.knobs.own(codes, name) for name in evaluation.knobs.groups if name in degrees}
+    latents = {
+        name: evaluation.angle_latents.own(codes, name) for name in evaluation.angle_latents.groups if name in degrees
+    }
     pictures = {"sweeps": png(draw_examples(run, data, evaluation))}
     if latents:
         pictures["scatter"] = charts.scatter(degrees, latents, evaluation.calibration.curves, measures)
@@ -94,23 +96,23 @@ def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:
 
 def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Image:
     """Draw, for a few identities, a row for each angle that has latents: input, reconstruction, sweep in degrees."""
-    encoding, knobs = evaluation.encoding, evaluation.knobs
+    encoding, angle_latents = evaluation.encoding, evaluation.angle_latents
     rows: list[Row] = []
     for number, place in enumerate(pick(encoding), 1):
         image = image_of(data, encoding, int(place))
         code = encoding.codes[place]
         reconstruction = decode(run, code[None])[0]
         heading = f"{run.object} {number} (identity {encoding.identity[place]})"
-        names = [name for name in knobs.groups if name in encoding.degrees]
+        names = [name for name in angle_latents.groups if name in encoding.degrees]
         if not names:
             rows.append(Row([Tile(image, "input"), Tile(reconstruction, "decoded")], heading=heading))
         for name in names:
             curve = evaluation.calibration.curves.get(name)
             inferred = "decoded"
             if curve is not None and curve.invertible:
-                inferred = f"read {degrees_text(float(curve.to_degrees(knobs.own(code, name))))}"
-            values, captions = sweep_values(curve, knobs.own(encoding.codes, name))
-            frames = list(sweep(run, knobs, code, name, values)) if captions else []
+                inferred = f"read {degrees_text(float(curve.to_degrees(angle_latents.own(code, name))))}"
+            values, captions = sweep_values(curve, angle_latents.own(encoding.codes, name))
+            frames = list(sweep(run, angle_latents, code, name, values)) if captions else []
             tiles = [
                 Tile(image, f"true {degrees_text(encoding.degrees[name][place])}"),
                 Tile(reconstruction, inferred),

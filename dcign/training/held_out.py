@@ -151,9 +151,9 @@ def _correlations(
     layout: CodeLayout, data: DataSet, minibatches: list[MiniBatch], means: NDArray[np.float32]
 ) -> tuple[dict[str, float | None], float | None, dict[str, Course]]:
     """|Spearman| of each single extrinsic latent with its own factor, the largest with another's, and their courses."""
-    knobs = named_latents(layout)
-    names = [name for name in knobs.single if name in data.ranges]
-    latents = {name: knobs.own(means, name) for name in names}
+    angle_latents = named_latents(layout)
+    names = [name for name in angle_latents.single if name in data.ranges]
+    latents = {name: angle_latents.own(means, name) for name in names}
     if not all(np.isfinite(latent).all() for latent in latents.values()):
         return dict.fromkeys(names), None, {}
     values = {name: np.concatenate([minibatch.values[name] for minibatch in minibatches]) for name in data.ranges}

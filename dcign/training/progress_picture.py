@@ -81,8 +81,8 @@ def choose(minibatches: list[MiniBatch]) -> list[tuple[int, int, str]]:
 
 def swept_latents(layout: CodeLayout) -> list[tuple[str, int]]:
     """Return label and index of the latents to sweep: the extrinsic ones that stand alone, then one intrinsic."""
-    knobs = named_latents(layout)
-    swept = [(name, int(knobs.latents(name)[0])) for name in knobs.single]
+    angle_latents = named_latents(layout)
+    swept = [(name, int(angle_latents.latents(name)[0])) for name in angle_latents.single]
     for name, width in layout.parts:
         if name not in FACTORS or FACTORS[name].parts:
             label = f"{name} (1 of {width})" if width > 1 else name

@@ -79,7 +79,7 @@ class EvaluationImages:
 
 
 def draw_evaluation_images(
-    run: Run, data: DataSet, knobs: AngleLatents, renderer: DatasetRenderer, identities: int, simulations: int
+    run: Run, data: DataSet, angle_latents: AngleLatents, renderer: DatasetRenderer, identities: int, simulations: int
 ) -> EvaluationImages:
     """Draw `identities` of the data set's split and `simulations` of others, and encode each image once.
 
@@ -91,7 +91,7 @@ def draw_evaluation_images(
     places = np.arange(len(probes)).reshape(-1, VIEWS)
     inputs, portraits = places[:, 0], places[:, :PORTRAITS].ravel()
     swept = probes.rows(inputs[:SWEPT])
-    limits = {name: data.ranges[name] for name in knobs.groups if name in data.ranges}
+    limits = {name: data.ranges[name] for name in angle_latents.groups if name in data.ranges}
     angles = {name: sweep_angles(ends) for name, ends in limits.items() if ends[0] < ends[1]}
     wanted = {"probes": probes, "gallery": gallery}
     wanted |= {name: sweep_views(swept, name, angles[name]) for name in angles}
@@ -168,7 +168,7 @@ def gather(
         skipped = {name: Evidence({"skipped": renderer}, None) for name in KINDS}
         return {**skipped, "clamped_views": _clamped(run, data, evaluation)}
     evaluation.measures["warnings"] += renderer.warnings
-    images = draw_evaluation_images(run, data, evaluation.knobs, renderer, identities, simulations)
+    images = draw_evaluation_images(run, data, evaluation.angle_latents, renderer, identities, simulations)
     kinds = _kinds(run, data, evaluation, images)
     measured = {}
     with progress_bar("measure", len(kinds), "kind") as bar:
@@ -180,7 +180,7 @@ def gather(
 
 
 def _clamped(run: Run, data: DataSet, evaluation: Evaluation) -> Evidence:
-    measures = clamped_views.measure(clamped_views.compare(run, data, evaluation.encoding, evaluation.knobs))
+    measures = clamped_views.measure(clamped_views.compare(run, data, evaluation.encoding, evaluation.angle_latents))
     return Evidence(measures, clamped_views.section(measures))
 
 
@@ -188,16 +188,16 @@ def _kinds(
     run: Run, data: DataSet, evaluation: Evaluation, images: EvaluationImages
 ) -> dict[str, Callable[[], Evidence]]:
     """List the kinds of evidence in the order of the page, each with a function that measures it."""
-    knobs, curves = evaluation.knobs, evaluation.calibration.curves
+    angle_latents, curves = evaluation.angle_latents, evaluation.calibration.curves
     probes, ranges = images.probes, data.ranges
     swept = images.inputs.rows(np.arange(min(SWEPT, len(images.inputs.identity))))
 
     def sweeps() -> Evidence:
-        return Evidence({}, traversals.section(run, images.inputs, knobs, curves, probes))
+        return Evidence({}, traversals.section(run, images.inputs, angle_latents, curves, probes))
 
     @cache
     def turned() -> NovelViews:
-        return novel_views.compare(run, swept, images.sweeps, curves, knobs)
+        return novel_views.compare(run, swept, images.sweeps, curves, angle_latents)
 
     def novel() -> Evidence:
         measures = novel_views.measure(turned())
@@ -217,20 +217,20 @@ def _kinds(
         return _clamped(run, data, evaluation)
 
     def answer() -> Evidence:
-        measures = response.measure(swept, images.sweeps, probes, knobs, ranges)
+        measures = response.measure(swept, images.sweeps, probes, angle_latents, ranges)
         return Evidence(measures, response.section(measures))
 
     def recognise() -> Evidence:
         others = images.simulations.images if images.simulations else None
-        measures = recognition.measure(images.gallery, probes, knobs, ranges, others)
+        measures = recognition.measure(images.gallery, probes, angle_latents, ranges, others)
         return Evidence(measures, recognition.section(measures))
 
     def disentangle() -> Evidence:
-        measures = disentanglement.measure(probes, knobs, ranges)
+        measures = disentanglement.measure(probes, angle_latents, ranges)
         return Evidence(measures, disentanglement.section(measures))
 
     def group() -> Evidence:
-        measures = groups.measure(probes, knobs, ranges, images.parts)
+        measures = groups.measure(probes, angle_latents, ranges, images.parts)
         return Evidence(measures, groups.section(measures))
 
     def infer() -> Evidence:

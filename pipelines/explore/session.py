@@ -55,12 +55,12 @@ class OpenRun:
 
     def degrees(self, code: NDArray[np.float32]) -> dict[str, float]:
         """Read the angles that a code stands for, of sliders whose curve can be read backwards; raw latents as such."""
-        knobs, found = self.curves.knobs(self.run.layout), {}
+        angle_latents, found = self.curves.angle_latents(self.run.layout), {}
         for slider in self.sliders:
             if slider.name in self.curves.curves:
                 curve = self.curves.curves[slider.name]
                 if curve.invertible:
-                    found[slider.name] = float(curve.to_degrees(knobs.own(code, slider.name)))
+                    found[slider.name] = float(curve.to_degrees(angle_latents.own(code, slider.name)))
             elif not slider.relative:
                 found[slider.name] = float(code[slider.latents[0]])
         return found
@@ -123,19 +123,19 @@ def _open(word: str, run: Run) -> OpenRun:
     elif warning := curves.out_of_date(word, run.step):
         notes.append(f"{warning}.")
     named = stored is not None or run.config.procedure in NAMING
-    knobs = curves.knobs(run.layout)
-    raw = _raw_sliders(knobs, curves) if named else ()
+    angle_latents = curves.angle_latents(run.layout)
+    raw = _raw_sliders(angle_latents, curves) if named else ()
     sliders = (*sliders_of(run, curves), *raw)
     if not sliders:
         notes = [f"{word} is not calibrated and its training gave no latent a meaning: {again} for sliders."]
     return OpenRun(word, run, curves, sliders, tuple(notes))
 
 
-def _raw_sliders(knobs: AngleLatents, curves: Calibration) -> tuple[Slider, ...]:
+def _raw_sliders(angle_latents: AngleLatents, curves: Calibration) -> tuple[Slider, ...]:
     """Make a slider for each latent of an angle without calibration."""
     ends = (-RAW_REACH, RAW_REACH)
     found = []
-    for name, latents in knobs.groups.items():
+    for name, latents in angle_latents.groups.items():
         for latent in latents.tolist() if name not in curves.curves else ():
             word = name if len(latents) == 1 else str(latent)
             values = ((ends[0],), (ends[1],))

@@ -34,7 +34,7 @@ class Plan:
     """A request in terms of the latents of one run."""
 
     request: Request
-    knobs: AngleLatents
+    angle_latents: AngleLatents
     settings: tuple[Setting, ...]
 
     @property
@@ -54,7 +54,7 @@ class Plan:
         """List what to decode for an input of code (Z,); `like` and `towards` are the codes of the other images."""
         request, taken = self.request, None
         if like is not None:
-            taken = transfer(code, like, self.knobs, request.parts)
+            taken = transfer(code, like, self.angle_latents, request.parts)
             code = taken.codes[0]
         if request.grid:
             found = [grid(code, self.settings)]
@@ -63,23 +63,23 @@ class Plan:
         if towards is not None:
             found.append(interpolate(code, towards, request.steps))
         if request.random:
-            found.append(random_identities(code, self.knobs, request.random, request.seed))
+            found.append(random_identities(code, self.angle_latents, request.random, request.seed))
         return found or [taken] if taken else found  # what was taken shows in all others
 
 
 def make_plan(request: Request, layout: CodeLayout, curves: Calibration) -> Plan:
     """Make the plan of a request for a run with this code and calibration. BadInput for what the run cannot do."""
-    knobs = curves.knobs(layout)
-    angles = [angle_setting(curves, knobs, name, degrees) for name, degrees in request.angles.items()]
-    latents = [latent_setting(layout, knobs, name, values) for name, values in request.latents]
+    angle_latents = curves.angle_latents(layout)
+    angles = [angle_setting(curves, angle_latents, name, degrees) for name, degrees in request.angles.items()]
+    latents = [latent_setting(layout, angle_latents, name, values) for name, values in request.latents]
     for part in request.parts:
         if part != INTRINSIC:
-            knobs.latents(part)
+            angle_latents.latents(part)
     directions = [direction_setting(curves, layout, number, values) for number, values in request.directions]
     settings = (*angles, *latents, *directions)
     if request.grid:
         check_grid(settings)
-    return Plan(request, knobs, settings)
+    return Plan(request, angle_latents, settings)
 
 
 def calibration_for(run: Run, request: Request) -> Calibration:

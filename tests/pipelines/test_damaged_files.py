@@ -139,12 +139,12 @@ def read_calibration(folder: Path) -> None:
 
     run = load_run(folder / "run")
     found = calibration.load_for(run, lambda line: None)
-    knobs = found.knobs(run.layout)
+    angle_latents = found.angle_latents(run.layout)
     assert np.isfinite(found.directions_of(run.layout)).all()
     for name, curve in found.curves.items():
         assert curve.factor == name
         assert np.isfinite(curve.to_latent(np.array(curve.range))).all()
-    json.dumps({name: list(map(int, latents)) for name, latents in knobs.groups.items()})
+    json.dumps({name: list(map(int, latents)) for name, latents in angle_latents.groups.items()})
     calibration.save(folder / "calibrated", found)
 
 

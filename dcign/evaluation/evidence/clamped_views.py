@@ -40,7 +40,7 @@ class ClampedViews:
     other: NDArray[np.float64]
 
 
-def compare(run: Run, data: DataSet, encoding: Encoding, knobs: AngleLatents) -> dict[str, ClampedViews]:
+def compare(run: Run, data: DataSet, encoding: Encoding, angle_latents: AngleLatents) -> dict[str, ClampedViews]:
     """Decode mini-batches of each angle that has latents of its own, in these ways; angle -> errors.
 
     `encoding` is of `data`; mini-batches of fewer than two images are passed over.
@@ -48,9 +48,9 @@ def compare(run: Run, data: DataSet, encoding: Encoding, knobs: AngleLatents) ->
     found = {}
     for name in data.factors:
         numbers = np.unique(encoding.minibatch[encoding.kinds == name])
-        if name in knobs.groups and len(numbers) and data.batch_size > 1:
+        if name in angle_latents.groups and len(numbers) and data.batch_size > 1:
             shown = np.unique(np.linspace(0, len(numbers) - 1, MOST).round().astype(int))
-            found[name] = _compare_angle(run, data, encoding, name, knobs.groups[name], numbers, shown)
+            found[name] = _compare_angle(run, data, encoding, name, angle_latents.groups[name], numbers, shown)
     return found
 
 

@@ -63,7 +63,7 @@ Scored = Mapping[str, float | None]
 Score = Callable[[Rows], Scored]
 
 
-def measure(probes: Coded, knobs: AngleLatents, ranges: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+def measure(probes: Coded, angle_latents: AngleLatents, ranges: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     """Every score with its interval over identities, for report.json; what cannot be had is None, with a warning.
 
     `probes` (M) vary in all factors at once. Angles are numbers, or points on a circle where they go all around; MIG,
@@ -81,7 +81,7 @@ def measure(probes: Coded, knobs: AngleLatents, ranges: Mapping[str, tuple[float
         "images": len(probes.codes),
         "identities": identities,
         "latents": probes.codes.shape[1],
-        "found": knobs.found,
+        "found": angle_latents.found,
         "factors": {"binned": list(labels), "predicted": list(numbers)},
     }
     if len(probes.codes) < FEWEST_IMAGES or not angles:
@@ -105,9 +105,15 @@ def measure(probes: Coded, knobs: AngleLatents, ranges: Mapping[str, tuple[float
     return report | {
         "scores": scored,
         "per_factor": _per_factor(probes, labels, numbers),
-        "mutual_information": _information(probes.codes, knobs, labels),
-        "importance": _importance(probes, knobs, numbers) if scored["completeness"]["value"] is not None else None,
-        "knobs": {name: _knob(probes, knobs.groups[name], angles[name]) for name in angles if name in knobs.groups},
+        "mutual_information": _information(probes.codes, angle_latents, labels),
+        "importance": _importance(probes, angle_latents, numbers)
+        if scored["completeness"]["value"] is not None
+        else None,
+        "knobs": {
+            name: _knob(probes, angle_latents.groups[name], angles[name])
+            for name in angles
+            if name in angle_latents.groups
+        },
         "warnings": warnings,
     }
 
@@ -152,13 +158,15 @@ def _per_factor(
 
 
 def _information(
-    codes: NDArray[np.float32], knobs: AngleLatents, labels: Mapping[str, NDArray[np.int64]]
+    codes: NDArray[np.float32], angle_latents: AngleLatents, labels: Mapping[str, NDArray[np.int64]]
 ) -> dict[str, Any]:
     """Mutual information of the knobs, and of those of the rest that know the largest share of any factor."""
     information = mutual_information(latent_bins(codes), list(labels.values()))
     entropies = {name: entropy(label) for name, label in labels.items()}
-    share = (information / list(entropies.values())).max(axis=1)[knobs.rest]
-    names = _names(knobs) | {int(z): f"z[{z}]" for z in knobs.rest[np.argsort(-share, kind="stable")[:SHOWN]]}
+    share = (information / list(entropies.values())).max(axis=1)[angle_latents.rest]
+    names = _names(angle_latents) | {
+        int(z): f"z[{z}]" for z in angle_latents.rest[np.argsort(-share, kind="stable")[:SHOWN]]
+    }
     return {
         "latents": list(names.values()),
         "factors": list(labels),
@@ -167,31 +175,31 @@ def _information(
     }
 
 
-def _names(knobs: AngleLatents) -> dict[int, str]:
+def _names(angle_latents: AngleLatents) -> dict[int, str]:
     """Latent -> what the report calls it."""
-    if knobs.found:  # one latent may move most with several angles
+    if angle_latents.found:  # one latent may move most with several angles
         owners: dict[int, list[str]] = {}
-        for factor, latents in knobs.groups.items():
+        for factor, latents in angle_latents.groups.items():
             for z in latents:
                 owners.setdefault(int(z), []).append(factor)
         return {z: f"z[{z}], found for {_list(factors)}" for z, factors in owners.items()}
     return {
         int(z): f"z_{factor}" if len(latents) == 1 else f"z_{factor} {number}"
-        for factor, latents in knobs.groups.items()
+        for factor, latents in angle_latents.groups.items()
         for number, z in enumerate(latents, 1)
     }
 
 
-def _importance(probes: Coded, knobs: AngleLatents, numbers: Mapping[str, Factor]) -> dict[str, Any] | None:
+def _importance(probes: Coded, angle_latents: AngleLatents, numbers: Mapping[str, Factor]) -> dict[str, Any] | None:
     """Importance of each knob and of all other latents together, as trees for DCI have it, and R^2 of each factor."""
     found = dci_scores(probes.codes, numbers, *split(probes.identity))
     if found is None:
         return None
-    names = _names(knobs)
+    names = _names(angle_latents)
     return {
         "latents": [*names.values(), "all others"],
         "factors": list(numbers),
-        "share": [*found.importance[list(names)].tolist(), found.importance[knobs.rest].sum(axis=0).tolist()],
+        "share": [*found.importance[list(names)].tolist(), found.importance[angle_latents.rest].sum(axis=0).tolist()],
         "r2": dict(zip(numbers, map(float, found.per_factor), strict=True)),
     }
 

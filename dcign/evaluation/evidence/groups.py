@@ -21,7 +21,7 @@ LEARNERS = ("ridge", "trees")
 
 
 def measure(
-    probes: Coded, knobs: AngleLatents, ranges: Mapping[str, tuple[float, float]], parts: Mapping[str, int]
+    probes: Coded, angle_latents: AngleLatents, ranges: Mapping[str, tuple[float, float]], parts: Mapping[str, int]
 ) -> dict[str, Any]:
     """Predict each factor from each group of latents, and score how well that goes, for report.json.
 
@@ -29,14 +29,14 @@ def measure(
     order; without coefficients the object itself is guessed. ValueError when `parts` do not add up to them.
     """
     warnings: list[str] = []
-    named = {**knobs.groups, REST: knobs.rest}
+    named = {**angle_latents.groups, REST: angle_latents.rest}
     groups = {name: latents for name, latents in named.items() if len(latents)}
     factors = questions(probes, groups, ranges, parts, warnings)
     names = [factor.name for factor in factors]
     result: dict[str, Any] = {
         "images": len(probes.codes),
         "identities": len(np.unique(probes.identity)),
-        "found": knobs.found,
+        "found": angle_latents.found,
         "groups": {name: len(latents) for name, latents in groups.items()},
         "owners": {factor.name: factor.owner for factor in factors},
         "warnings": warnings,

@@ -108,7 +108,7 @@ def compare(
     inputs: Coded,
     sweeps: Mapping[str, Sweep],
     curves: Mapping[str, Curve | GroupCurve],
-    knobs: AngleLatents,
+    angle_latents: AngleLatents,
 ) -> NovelViews:
     """Decode each of the `inputs` (O) with the latents of a factor set to each angle of its sweep, and compare.
 
@@ -119,8 +119,10 @@ def compare(
     distance = None if isinstance(found, str) else found
     reconstructions = _decode(run, inputs.codes)
     factors = {
-        name: _factor_views(run, inputs, sweep, name, curves[name], knobs.groups[name], reconstructions, distance)
-        if name in curves and name in knobs.groups
+        name: _factor_views(
+            run, inputs, sweep, name, curves[name], angle_latents.groups[name], reconstructions, distance
+        )
+        if name in curves and name in angle_latents.groups
         else None
         for name, sweep in sweeps.items()
     }

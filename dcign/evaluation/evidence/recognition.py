@@ -36,7 +36,7 @@ Similarity = NDArray[np.float64]
 def measure(
     gallery: Coded,
     probes: Coded,
-    knobs: AngleLatents,
+    angle_latents: AngleLatents,
     ranges: Mapping[str, tuple[float, float]],
     reference: NDArray[np.uint8] | None,
 ) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def measure(
     result: dict[str, Any] = {
         "identities": len(gallery.codes),
         "probes": len(probes.codes),
-        "latents": len(knobs.rest),
+        "latents": len(angle_latents.rest),
         "components": None,
         "chance": None,
         "bins": {},
@@ -69,10 +69,10 @@ def measure(
         for name, parts in bins.items()
     }
     with threadpool_limits(1, "blas"):  # sums in one order, whatever the machine
-        similarities = _of_codes(gallery, probes, knobs, warnings)
+        similarities = _of_codes(gallery, probes, angle_latents, warnings)
         mean_image = _rows(gallery.images).mean(axis=0)
         similarities["pixels"] = _of_pixels(gallery, probes, lambda rows: rows - mean_image)
-        components = _components(reference, len(knobs.rest), warnings)
+        components = _components(reference, len(angle_latents.rest), warnings)
         if components is not None:
             result["components"] = int(components.n_components_)
             similarities["pixels_pca"] = _of_pixels(gallery, probes, components.transform)
@@ -113,13 +113,13 @@ def _bins(
     return [(width * at, width * (at + 1), np.flatnonzero(number == at)) for at in range(int(number.max()) + 1)]
 
 
-def _of_codes(gallery: Coded, probes: Coded, knobs: AngleLatents, warnings: list[str]) -> dict[str, Similarity]:
+def _of_codes(gallery: Coded, probes: Coded, angle_latents: AngleLatents, warnings: list[str]) -> dict[str, Similarity]:
     """Similarities (P, G) by the methods that compare codes."""
     found = {"code": recognition.cosine(probes.codes, gallery.codes)}
-    if not len(knobs.rest):
+    if not len(angle_latents.rest):
         warnings.append("The code has no latents but those of its angles, so none are left to recognise by.")
         return found
-    own, theirs = probes.codes[:, knobs.rest], gallery.codes[:, knobs.rest]
+    own, theirs = probes.codes[:, angle_latents.rest], gallery.codes[:, angle_latents.rest]
     centre = theirs.mean(axis=0, dtype=np.float64)
     found["rest"] = recognition.cosine(own, theirs)
     found["rest_centred"] = recognition.cosine(own - centre, theirs - centre)

@@ -31,7 +31,7 @@ def measure(
     inputs: Coded,
     sweeps: Mapping[str, Sweep],
     probes: Coded,
-    knobs: AngleLatents,
+    angle_latents: AngleLatents,
     ranges: Mapping[str, tuple[float, float]],
 ) -> dict[str, Any]:
     """Measure responses to the true `sweeps` of the objects of `inputs` (O), by factor, for report.json.
@@ -45,7 +45,7 @@ def measure(
         low, high = ranges[name]
         if low == high:
             continue
-        if name not in knobs.groups:
+        if name not in angle_latents.groups:
             warnings.append(f"{name}: no latents of its own, so there is nothing that should follow it.")
             factors[name] = None
             continue
@@ -57,16 +57,16 @@ def measure(
             "latents": [
                 _own(sweep.codes[..., latent], sweep.angles, inputs.identity, circle)
                 | {"latent": int(latent), "jump_at_zero": _jump(int(latent), name, probes, circle)}
-                for latent in knobs.groups[name]
+                for latent in angle_latents.groups[name]
             ],
-            "group_r2": _group_r2(sweep, knobs.groups[name], inputs.identity) if circle else None,
+            "group_r2": _group_r2(sweep, angle_latents.groups[name], inputs.identity) if circle else None,
             "moved": {
                 block: _moved(sweep, latents, inputs.identity, probes)
-                for block, latents in {**knobs.groups, "rest": knobs.rest}.items()
+                for block, latents in {**angle_latents.groups, "rest": angle_latents.rest}.items()
             },
         }
         warnings += _warnings(name, factors[name])
-    return {"factors": factors, "found": knobs.found, "warnings": warnings}
+    return {"factors": factors, "found": angle_latents.found, "warnings": warnings}
 
 
 def _own(latent: NDArray[np.floating], angles: Angles, identity: NDArray[np.int64], circle: bool) -> dict[str, Any]:

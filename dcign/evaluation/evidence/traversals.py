@@ -21,28 +21,28 @@ VALUES = np.linspace(-15.0, 15.0, 11)  # paper, Figures 4 and 5
 def section(
     run: Run,
     inputs: Coded,
-    knobs: AngleLatents,
+    angle_latents: AngleLatents,
     curves: Mapping[str, Curve | GroupCurve],
     probes: Coded,
 ) -> Section:
     """The part of the report: sweeps of each angle's latents for a few `inputs` (O), and their values over `probes`."""
     title, paper = "The paper's sweeps: a latent set from −15 to 15", f"{VALUES[0]:g} to {VALUES[-1]:g}"
     text = f"One image is encoded; each latent of an angle is set in turn to {paper}, all others stay as inferred."
-    latents = [(name, int(latent)) for name, group in knobs.groups.items() for latent in group]
+    latents = [(name, int(latent)) for name, group in angle_latents.groups.items() for latent in group]
     if not latents:
         return Section(title, text, [], ["No latents of this run stand for an angle: there is nothing to sweep."])
     ends = {latent: np.quantile(probes.codes[:, latent], [0.01, 0.99]) for _, latent in latents}
     return Section(
         title,
         text,
-        [_picture(run, inputs, knobs, latents, ends), _table(knobs, latents, ends, curves)],
+        [_picture(run, inputs, angle_latents, latents, ends), _table(angle_latents, latents, ends, curves)],
     )
 
 
 def _picture(
     run: Run,
     inputs: Coded,
-    knobs: AngleLatents,
+    angle_latents: AngleLatents,
     latents: list[tuple[str, int]],
     ends: Mapping[int, NDArray[np.floating]],
 ) -> Figure:
@@ -57,8 +57,10 @@ def _picture(
                 *(Tile(frame, _text(value)) for frame, value in zip(frames, VALUES, strict=True)),
             ]
             heading = f"{run.object} {number} (identity {inputs.identity[place]})" if latent == latents[0][1] else ""
-            rows.append(Row(tiles, _symbol(name, latent, knobs), heading))
-    beyond = [_symbol(name, latent, knobs) for name, latent in latents if np.abs(ends[latent]).max() < VALUES[-1] / 2]
+            rows.append(Row(tiles, _symbol(name, latent, angle_latents), heading))
+    beyond = [
+        _symbol(name, latent, angle_latents) for name, latent in latents if np.abs(ends[latent]).max() < VALUES[-1] / 2
+    ]
     caption = (
         f"Compare Figures 4 and 5 of the paper. Input, then the image decoded with that latent at the value over it, "
         f"for {len(places)} unseen objects at even steps through the set. Only that angle should change from left to "
@@ -75,19 +77,19 @@ def _picture(
 
 
 def _table(
-    knobs: AngleLatents,
+    angle_latents: AngleLatents,
     latents: list[tuple[str, int]],
     ends: Mapping[int, NDArray[np.floating]],
     curves: Mapping[str, Curve | GroupCurve],
 ) -> Table:
     rows: list[list[Cell]] = []
     for name, latent in latents:
-        rows.append([_symbol(name, latent, knobs), *(float(end) for end in ends[latent])])
+        rows.append([_symbol(name, latent, angle_latents), *(float(end) for end in ends[latent])])
         curve = curves.get(name)
         if curve is None:
             rows[-1].append("no calibration")
             continue
-        column = int(np.flatnonzero(knobs.groups[name] == latent)[0])
+        column = int(np.flatnonzero(angle_latents.groups[name] == latent)[0])
         values = curve.to_latent(np.asarray(curve.range)).reshape(2, -1)[:, column]
         whole = np.asarray(curve.latent).reshape(len(curve.degrees), -1)[:, column]
         low, high = (degrees_text(angle) for angle in curve.range)
@@ -103,9 +105,9 @@ def _table(
     return Table(("latent", "1st percentile", "99th percentile", "calibrated"), rows, caption)
 
 
-def _symbol(name: str, latent: int, knobs: AngleLatents) -> str:
+def _symbol(name: str, latent: int, angle_latents: AngleLatents) -> str:
     """'z_azimuth', with its place in the code where there are several or where it had to be found."""
-    return f"z_{name} (latent {latent})" if knobs.found or len(knobs.groups[name]) > 1 else f"z_{name}"
+    return f"z_{name} (latent {latent})" if angle_latents.found or len(angle_latents.groups[name]) > 1 else f"z_{name}"
 
 
 def _text(value: float) -> str:

@@ -37,10 +37,10 @@ def test_there_is_a_slider_for_each_calibrated_angle_and_each_direction():
 def test_sliders_do_what_the_same_settings_do_in_a_grid(seed):
     rng = np.random.default_rng(seed)
     azimuth, elevation, one, two = rng.uniform([0, -30, -3, -3], [360, 30, 3, 3])
-    knobs = CURVES.knobs(LAYOUT)
+    angle_latents = CURVES.angle_latents(LAYOUT)
     settings = [
-        variations.angle_setting(CURVES, knobs, "azimuth", np.array([azimuth])),
-        variations.angle_setting(CURVES, knobs, "elevation", np.array([elevation])),
+        variations.angle_setting(CURVES, angle_latents, "azimuth", np.array([azimuth])),
+        variations.angle_setting(CURVES, angle_latents, "elevation", np.array([elevation])),
         variations.direction_setting(CURVES, LAYOUT, 1, np.array([one])),
         variations.direction_setting(CURVES, LAYOUT, 2, np.array([two])),
     ]

@@ -278,11 +278,11 @@ def some_sliders(tmp_path):
 
 def test_codes_are_moved_and_read_as_in_python(browser, web, tmp_path):
     run, curves, codes, noise = some_sliders(tmp_path)
-    knobs = sliders.sliders_of(run, curves)
+    angle_latents = sliders.sliders_of(run, curves)
     asked = []
     for number in range(40):
-        values = {each.name: float(noise.uniform(each.low, each.high)) for each in knobs}
-        ends = {each.name: each.low if number == 1 else each.high for each in knobs}
+        values = {each.name: float(noise.uniform(each.low, each.high)) for each in angle_latents}
+        ends = {each.name: each.low if number == 1 else each.high for each in angle_latents}
         asked.append(ends if number in (1, 2) else {name: v for name, v in values.items() if noise.random() < 0.8})
     with open_page(browser, f"{web[0]}/deep/site/README.md") as page:
         found = page.evaluate(
@@ -291,10 +291,10 @@ def test_codes_are_moved_and_read_as_in_python(browser, web, tmp_path):
               return [codes.map((code, i) => [...applySliders(Float32Array.from(code), sliders, settings[i])]),
                       codes.map((code) => degreesOf(code, sliders))];
             }""",
-            [codes.tolist(), sliders.sliders_to_json(knobs), asked],
+            [codes.tolist(), sliders.sliders_to_json(angle_latents), asked],
         )
         page.problems.clear()  # a page of mere text asks for an icon that there is none of
-    moved = [sliders.apply_sliders(code, knobs, settings) for code, settings in zip(codes, asked, strict=True)]
+    moved = [sliders.apply_sliders(code, angle_latents, settings) for code, settings in zip(codes, asked, strict=True)]
     np.testing.assert_array_equal(np.float32(found[0]), moved)
     read = package.load(run.folder, "cpu").degrees(codes)
     assert set(read) == {"azimuth", "elevation"}

@@ -94,10 +94,10 @@ def test_importances_of_knobs_and_of_all_other_latents_sum_to_one(measured):
 
 def test_the_section_has_scores_knobs_and_a_picture(measured):
     section = disentanglement.section(measured)
-    scores, knobs, picture = section.parts
+    scores, angle_latents, picture = section.parts
     assert isinstance(scores, Table)
     assert len(scores.rows) == 8
-    assert all(len(row) == len(scores.head) for table in (scores, knobs) for row in table.rows)
+    assert all(len(row) == len(scores.head) for table in (scores, angle_latents) for row in table.rows)
     assert isinstance(picture, Figure)
     assert picture.png.startswith(b"\x89PNG")
     assert "400 images of 20 unseen" in section.text
@@ -126,8 +126,8 @@ def test_chairs_turn_all_around_and_have_no_coefficients():
     round_about = np.concatenate(
         [np.cos(np.deg2rad(images.degrees["azimuth"]))[:, None], images.codes[:, 1:]], axis=1
     )  # one latent cannot tell left from right
-    knobs = AngleLatents({"azimuth": np.array([0])}, np.array([1, 2, 3, 4]))
-    measures = plain(disentanglement.measure(recoded(images, round_about), knobs, chair))
+    angle_latents = AngleLatents({"azimuth": np.array([0])}, np.array([1, 2, 3, 4]))
+    measures = plain(disentanglement.measure(recoded(images, round_about), angle_latents, chair))
     assert measures["factors"]["predicted"] == ["azimuth", "elevation"]
     assert measures["knobs"]["azimuth"]["r2"]["value"] == pytest.approx(0.5, abs=0.07)
     assert measures["knobs"]["azimuth"]["spearman"] is None
@@ -135,8 +135,10 @@ def test_chairs_turn_all_around_and_have_no_coefficients():
 
 
 def test_latents_that_had_to_be_found_are_named_so_even_where_two_angles_share_one():
-    knobs = AngleLatents({"azimuth": np.array([2]), "elevation": np.array([2])}, np.array([0, 1, 3, 4]), found=True)
-    measures = plain(disentanglement.measure(probes(), knobs, FACE))
+    angle_latents = AngleLatents(
+        {"azimuth": np.array([2]), "elevation": np.array([2])}, np.array([0, 1, 3, 4]), found=True
+    )
+    measures = plain(disentanglement.measure(probes(), angle_latents, FACE))
     assert measures["importance"]["latents"] == ["z[2], found for azimuth and elevation", "all others"]
     np.testing.assert_allclose(np.sum(measures["importance"]["share"], axis=0), 1.0)
 

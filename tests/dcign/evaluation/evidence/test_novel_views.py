@@ -68,9 +68,9 @@ def scene():
     return inputs, {"azimuth": Sweep(ANGLES, truths, np.zeros((OBJECTS, len(ANGLES), 3), np.float32))}
 
 
-def compared(scene, model=None, curve=CURVE, knobs=KNOBS):
+def compared(scene, model=None, curve=CURVE, angle_latents=KNOBS):
     inputs, sweeps = scene
-    views = novel_views.compare(run_of(model or Perfect()), inputs, sweeps, {"azimuth": curve}, knobs)
+    views = novel_views.compare(run_of(model or Perfect()), inputs, sweeps, {"azimuth": curve}, angle_latents)
     return views, novel_views.measure(views)
 
 
@@ -171,8 +171,8 @@ def test_best_and_worst_are_told_by_error_whatever_the_brightness(scene):
 
 def test_a_factor_without_a_curve_or_a_knob_is_none_and_named(scene):
     inputs, sweeps = scene
-    for curves, knobs in (({}, KNOBS), ({"azimuth": CURVE}, AngleLatents({}, np.arange(3)))):
-        views = novel_views.compare(run_of(Perfect()), inputs, sweeps, curves, knobs)
+    for curves, angle_latents in (({}, KNOBS), ({"azimuth": CURVE}, AngleLatents({}, np.arange(3)))):
+        views = novel_views.compare(run_of(Perfect()), inputs, sweeps, curves, angle_latents)
         measures = novel_views.measure(views)
         assert measures["factors"] == {"azimuth": None}
         assert measures["novel_view_mse"] is None

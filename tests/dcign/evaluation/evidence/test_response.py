@@ -47,7 +47,7 @@ def changed(toy, codes):
 
 
 def own(toy, **options):
-    measures = response.measure(*toy, options.get("knobs", KNOBS), options.get("ranges", RANGES))
+    measures = response.measure(*toy, options.get("angle_latents", KNOBS), options.get("ranges", RANGES))
     json.dumps(measures, allow_nan=False)
     return measures["factors"]["azimuth"], measures["warnings"]
 
@@ -163,8 +163,8 @@ def around(toy):
 
 
 def test_on_a_circle_a_sinusoid_takes_the_place_of_the_line(around):
-    knobs = AngleLatents({"azimuth": np.array([0, 1])}, np.arange(2, 6))
-    found, _ = own(around, knobs=knobs, ranges={"azimuth": (0.0, 360.0)})
+    angle_latents = AngleLatents({"azimuth": np.array([0, 1])}, np.arange(2, 6))
+    found, _ = own(around, angle_latents=angle_latents, ranges={"azimuth": (0.0, 360.0)})
     assert found["circular"]
     assert [latent["sinusoid_r2"]["value"] for latent in found["latents"]] == pytest.approx([1, 1])
     assert "steps_in_order" not in found["latents"][0]
@@ -185,8 +185,8 @@ def test_a_fixed_factor_is_left_out_and_one_without_latents_is_named(toy):
 
 def test_the_section_shows_a_chart_and_a_row_for_each_latent_and_each_group(toy, around):
     pair = AngleLatents({"azimuth": np.array([0, 1])}, np.arange(2, 6))
-    for data, knobs, ranges, rows in ((toy, KNOBS, RANGES, 1), (around, pair, {"azimuth": (0.0, 360.0)}, 3)):
-        measures = response.measure(*data, knobs, ranges)
+    for data, angle_latents, ranges, rows in ((toy, KNOBS, RANGES, 1), (around, pair, {"azimuth": (0.0, 360.0)}, 3)):
+        measures = response.measure(*data, angle_latents, ranges)
         chart, table = response.section(measures).parts
         assert Image.open(io.BytesIO(chart.png)).size[1] > 400
         assert len(table.rows) == rows
