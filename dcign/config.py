@@ -9,8 +9,8 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from dcign.errors import ArgumentError, RunError
-from render.documents import ListOf, Maybe, Number, Record, Shape, Text, Unexpected, Whole
 from render.factors import TABLE
+from render.shards.documents import ListOf, Maybe, Number, Record, Shape, Text, Unexpected, Whole
 
 PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
 INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)

@@ -27,8 +27,8 @@ from assets.files import write_file
 from dcign.engine.curves import Curve, GroupCurve, angle_error
 from dcign.errors import BadInput, RunError
 from dcign.model.code import AngleLatents, CodeLayout, stored_latents
-from render.documents import Anything, Flag, ListOf, Maybe, Number, Record, Table, Whole, read_json
 from render.factors import EXTRINSIC
+from render.shards.documents import Anything, Flag, ListOf, Maybe, Number, Record, Table, Whole, read_json
 
 if TYPE_CHECKING:
     from dcign.runs.run import Run

@@ -30,7 +30,7 @@ from dcign.runs.checkpoint import WEIGHTS, write_weights
 from dcign.runs.report_file import REPORT, reach
 from dcign.runs.run import Run, read_trained
 from dcign.runs.training_data import IDENTITIES_FILE, RENDERING_FILE
-from render.documents import Record, Table, Whole, read_json
+from render.shards.documents import Record, Table, Whole, read_json
 
 LARGEST = 12_000_000  # bytes of all files of a name together
 MEASURED = Record({"run": Record({"step": Whole(0)}), "data_set": Table(), "made": Table()})  # of a report

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcign.errors import RunError
-from render.documents import ListOf, Row, Text, Unexpected, Whole
 from render.factors import EXTRINSIC, FACTORS
+from render.shards.documents import ListOf, Row, Text, Unexpected, Whole
 
 NAMING = ("clamped", "group-vae")  # the procedures that give latents a meaning
 

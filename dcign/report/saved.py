@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dcign.errors import BadInput
 from dcign.runs.report_file import REPORT, find_report, reach
 from dcign.runs.shipped import find_run
-from render.documents import Line, ListOf, Maybe, Number, Record, Table, Text, Whole, check_shape, read_json
+from render.shards.documents import Line, ListOf, Maybe, Number, Record, Table, Text, Whole, check_shape, read_json
 
 if TYPE_CHECKING:
     from dcign.runs.run import Run

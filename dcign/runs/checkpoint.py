@@ -39,7 +39,7 @@ from dcign.model.code import CodeLayout
 from dcign.model.interface import DCIGN
 from dcign.model.networks import network_of
 from dcign.model.optimisers import state_names
-from render.documents import (
+from render.shards.documents import (
     Anything,
     Line,
     ListOf,

@@ -19,7 +19,7 @@ from assets.files import file_lock, write_file
 from dcign.config import TrainConfig, setting_text
 from dcign.errors import ArgumentError, Failure, RunError
 from dcign.runs.checkpoint import Header, newest_checkpoint
-from render.documents import Record, Whole, read_json
+from render.shards.documents import Record, Whole, read_json
 
 CONFIG, STATS = "config.json", "stats.jsonl"
 LINE = Record({"step": Whole(0)})

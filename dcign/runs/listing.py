@@ -15,8 +15,8 @@ from dcign.runs import shipped
 from dcign.runs.checkpoint import WEIGHTS, Header, list_checkpoints, read_checkpoint_header
 from dcign.runs.folder import CONFIG, STATS, parse_line
 from dcign.runs.report_file import REPORT, find_report
-from render.documents import LARGEST_NUMBER, Record, read_json
 from render.factors import EXTRINSIC
+from render.shards.documents import LARGEST_NUMBER, Record, read_json
 
 DEEPEST = 4  # levels below the folder asked for
 CHECKPOINT = "checkpoint-*.safetensors"

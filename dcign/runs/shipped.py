@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dcign.errors import RunError
 from dcign.runs.report_file import REPORT
-from render.documents import Table, Text, read_json
+from render.shards.documents import Table, Text, read_json
 
 FOLDER = Path(__file__).parents[1] / "weights"
 HASHES, RECIPE, CARD = "hashes.json", "recipe.toml", "README.md"

@@ -24,9 +24,9 @@ from pipelines.recipes.recipe import (
     read_recipe,
     shipped,
 )
-from render.documents import Flag, ListOf, Maybe, Number, Record, Text, read_json
 from render.errors import BadInput, Failure
 from render.factors import SPLITS
+from render.shards.documents import Flag, ListOf, Maybe, Number, Record, Text, read_json
 
 RECORD = "recipe.toml"  # in the output folder: what it was begun with
 UNSEEN = "unseen.png"  # a test object, to re-render

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assets.files import write_file
-from render.documents import (
+from render.errors import BadInput, ShardError
+from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, SPLITS
+from render.shards.documents import (
     Flag,
     Line,
     ListOf,
@@ -31,8 +33,6 @@ from render.documents import (
     check_shape,
     read_json,
 )
-from render.errors import BadInput, ShardError
-from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, SPLITS
 from render.shards.shard_file import shard_name
 
 FORMAT, VERSION = "dcign-shards", 1

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from render.documents import (
+from render.errors import BadInput, ShardError
+from render.shards.documents import (
     MOST_LEVELS,
     Flag,
     Line,
@@ -20,7 +21,6 @@ from render.documents import (
     parse_json,
     read_json,
 )
-from render.errors import BadInput, ShardError
 
 PERSON = Record({"name": Line(), "age": Whole(0, 200)}, {"weight": Maybe(Number(0)), "kind": Text(("face", "chair"))})
 
