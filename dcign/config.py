@@ -30,7 +30,7 @@ CHOICES = {
     "invariance_unit": ("absolute", "noise"),
     "inactive_gradient": ("invariance", "shared"),
     "optimizer": ("rmsprop-authors", "rmsprop", "muon"),
-    "likelihood": ("bernoulli", "gaussian", "calibrated"),
+    "likelihood": ("bernoulli", "gaussian"),
     "precision": PRECISIONS,
     "device": DEVICES,
 }

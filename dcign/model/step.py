@@ -164,20 +164,7 @@ def gaussian(logits: Tensor, images: Tensor, deviation: float) -> Tensor:
     return 0.5 * error.square().sum() + images.numel() * math.log(deviation * math.sqrt(2 * math.pi))
 
 
-def calibrated(logits: Tensor, images: Tensor, deviation: float) -> Tensor:
-    """`gaussian` with the deviation that suits the mini-batch best, its root mean squared error (Rybkin et al., 2021).
-
-    Where n values have the mean squared error e, that is n / 2 (log(2 pi e) + 1), so detail weighs more as e falls.
-    """
-    error = (images - torch.sigmoid(logits)).square().mean()
-    return 0.5 * images.numel() * (torch.log(2 * math.pi * error + 1e-8) + 1.0)
-
-
-LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
-    "bernoulli": bernoulli,
-    "gaussian": gaussian,
-    "calibrated": calibrated,
-}
+LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {"bernoulli": bernoulli, "gaussian": gaussian}
 
 
 def divergence(mean: Tensor, logvar: Tensor, share: Tensor) -> Tensor:

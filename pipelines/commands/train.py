@@ -36,8 +36,7 @@ HELP = {
     "inactive_gradient": "The paper's, or also the mini-batch average of the reconstruction gradient.",
     "beta": "Factor on the divergence, for --procedure beta-vae.",
     "extrinsic_divergence": "On the divergence of the latents of azimuth, elevation and light; 1 as the paper.",
-    "likelihood": "Of a pixel: cross-entropy; squared error; or that with the deviation that suits the mini-batch "
-    "best, so that detail weighs more as the error falls.",
+    "likelihood": "Of a pixel: cross-entropy, or squared error in units of a deviation.",
     "deviation": "Standard deviation of a pixel's grey value, for --likelihood gaussian.",
     "optimizer": "The paper's 'rmsprop' by the formulas of the authors' program, or by the words of the paper; or Muon "
     "(2024), which learns in about half the steps (a learning rate of 0.001 suits it).",

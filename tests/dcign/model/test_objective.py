@@ -37,19 +37,8 @@ def test_a_gaussian_reconstruction_is_least_at_the_images_themselves():
         assert reconstruction(torch.logit(images) + nudge, images, "gaussian") > least
 
 
-def test_a_calibrated_reconstruction_is_that_of_the_gaussian_whose_deviation_suits_best():
-    images, logits = torch.rand(2, 1, 3, 3), torch.randn(2, 1, 3, 3)
-    error = images - torch.sigmoid(logits)
-    best = error.square().mean().sqrt()
-    found = reconstruction(logits, images, "calibrated")
-    assert float(found) == pytest.approx(-float(Normal(0.0, best).log_prob(error).sum()), rel=1e-4)
-    for other in (0.9 * best, 1.1 * best):
-        assert found < -Normal(0.0, other).log_prob(error).sum()
-    assert torch.isfinite(reconstruction(torch.logit(images), images, "calibrated"))
-
-
 def test_an_unknown_likelihood_is_an_error_that_names_it_and_those_known():
-    with pytest.raises(ValueError, match="bernoulli, gaussian, calibrated, found 'poisson'"):
+    with pytest.raises(ValueError, match="bernoulli, gaussian, found 'poisson'"):
         reconstruction(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), "poisson")
 
 
