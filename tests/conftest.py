@@ -1,4 +1,4 @@
-"""Makes the shared fixture modules importable under pytest's importlib mode, and runs the command in this process."""
+"""Makes the shared fixture modules importable under pytest's importlib mode, and keeps caches out of the user's home."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pipelines import cli
-
 
 @pytest.fixture(scope="session", autouse=True)
 def a_cache_of_the_tests(tmp_path_factory):
@@ -16,6 +14,19 @@ def a_cache_of_the_tests(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def denormals_count():
+    """Whatever is trained in this process has the processor flush them to zero, on which scipy's cKDTree may die."""
+    _count_denormals()
+    yield
+    _count_denormals()
+
+
+def _count_denormals():
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture
@@ -28,15 +39,9 @@ def one_thread():
 
 
 @pytest.fixture
-def dcign(request, monkeypatch, capsys):
+def dcign(request, monkeypatch):
     """Runs `dcign WORDS` inside the folder of the module's fixture `work`; returns (exit code, stdout, stderr)."""
+    import command
+
     monkeypatch.chdir(request.getfixturevalue("work"))
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["dcign", *words])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        return caught.value.code or 0, printed.out, printed.err
-
-    return run
+    return command.dcign

@@ -2,9 +2,14 @@
 
 import dataclasses
 import json
+import sys
+from datetime import timedelta
+
+from forked import run_command
 
 from dcign.config import TrainConfig
 from dcign.runs.checkpoint import list_checkpoints
+from dcign.training import distributed
 from dcign.training.loop import train
 from render.shards.data_set import open_data_set
 
@@ -20,6 +25,18 @@ def go(shards, folder, config=SMALL, **changes):
         open_data_set(shards), folder, dataclasses.replace(config, **changes), say=said.append, progress=False
     )
     return outcome, "\n".join(said)
+
+
+def go_as_a_process(shards, folder, config):
+    """The same for a process of its own, which ends by the signal that stopped it."""
+    outcome = train(open_data_set(shards), folder, config, progress=False)
+    sys.exit(128 + outcome.signal if outcome.signal else 0)
+
+
+def run_command_of_little_patience(*words):
+    """What a process is to call for `dcign WORDS` that waits for others 4 s only."""
+    distributed.PATIENCE = timedelta(seconds=4)
+    run_command(*words)
 
 
 def stats(folder):

@@ -3,7 +3,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
 
 from dcign.engine import code_files
 from dcign.engine.code_files import CodeFile, read_codes, write_codes
@@ -21,7 +20,6 @@ def whole(codes=SMALL, images=("a/Ann.png", 'b, "c"\nüß.jpg')):
 @pytest.fixture
 def bits():
     """Every kind of finite float32: normal and denormal, either sign, the ends, both zeros."""
-    torch.set_flush_denormal(False)  # a training in this process may have set it
     values = np.random.default_rng(0).integers(0, 2**32, 30_000, np.uint32).view(np.float32)
     ends = np.array(
         [0.0, -0.0, np.finfo(np.float32).max, np.finfo(np.float32).min, 1e-45, -1e-45, 16777217], np.float32

@@ -12,7 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from forked import Forked, run_command
 from shard_fixtures import write_synthetic
+from training_fixtures import run_command_of_little_patience
 
 from dcign.runs.checkpoint import list_checkpoints, load_checkpoint
 from dcign.training import distributed
@@ -30,27 +32,11 @@ def shards(tmp_path_factory):
     return write_synthetic(tmp_path_factory.mktemp("data") / "shards")
 
 
-IMPATIENT = """
-import datetime
-from dcign.training import distributed
-distributed.PATIENCE = datetime.timedelta(seconds=4)
-from pipelines.cli import main
-main()
-"""
-
-
-def start(shards, folder, steps, *options, rank=0, count=1, port=0, program=("-m", "pipelines.cli")):
+def start(shards, folder, steps, *options, rank=0, count=1, port=0, program=run_command):
     """`dcign train` as rank `rank` of `count`, by the environment variables that torchrun sets."""
     several = {"WORLD_SIZE": count, "RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     words = ["train", shards, "-o", folder, "--steps", steps, *SETTINGS, *options]
-    return subprocess.Popen(
-        [sys.executable, *program, *map(str, words)],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **({k: str(v) for k, v in several.items()} if count > 1 else {})},
-    )
+    return Forked(program, *words, **(several if count > 1 else {}))
 
 
 def start_two(shards, folders, steps, options=((), ()), **how):
@@ -125,7 +111,7 @@ def test_a_rank_that_dies_stops_the_other_which_saves_and_says_so(shards, tmp_pa
 def test_a_rank_that_is_told_to_stop_saves_before_it_waits_for_another_that_never_answers(shards, tmp_path):
     folder = tmp_path / "run"
     options = [("--checkpoint-every", 100_000)] * 2
-    first, second = start_two(shards, [folder, folder], 1_000_000, options, program=("-c", IMPATIENT))
+    first, second = start_two(shards, [folder, folder], 1_000_000, options, program=run_command_of_little_patience)
     try:
         wait_for(folder / "stats.jsonl", first)  # 50 updates
         second.send_signal(signal.SIGSTOP)

@@ -2,18 +2,15 @@
 
 import dataclasses
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked import Forked
 from shard_fixtures import write_synthetic
-from training_fixtures import SMALL, go, newest, stats
+from training_fixtures import SMALL, go, go_as_a_process, newest, stats
 
 from dcign.errors import RunError
 from dcign.model.devices import resolve_precision
@@ -21,7 +18,6 @@ from dcign.model.optimisers import Optimiser
 from dcign.runs.checkpoint import list_checkpoints
 from dcign.runs.run import load_run
 
-ROOT = Path(__file__).parents[3]
 STARTED = []  # processes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -41,21 +37,7 @@ def shards(tmp_path_factory):
 
 def start(shards, folder, steps):
     """The same training in another process."""
-    program = (
-        "import sys, torch; torch.set_num_threads(1)\n"
-        "from pathlib import Path; from dcign.config import TrainConfig; from dcign.training.loop import train\n"
-        "from render.shards.data_set import open_data_set\n"
-        f"config = TrainConfig.from_json({dataclasses.replace(SMALL, steps=steps).to_json()!r})\n"
-        "outcome = train(open_data_set(Path(sys.argv[1])), Path(sys.argv[2]), config, progress=False)\n"
-        "sys.exit(128 + outcome.signal if outcome.signal else 0)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(shards), str(folder)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    process = Forked(go_as_a_process, shards, folder, dataclasses.replace(SMALL, steps=steps))
     STARTED.append(process)
     return process
 

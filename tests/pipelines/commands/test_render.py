@@ -1,10 +1,8 @@
 """`dcign render`, `preview` and `verify` as a user runs them, with good and bad input."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from command import dcign
 from mesh_fixtures import write_models
 from PIL import Image
 
@@ -12,15 +10,6 @@ from render.shards.data_set import open_data_set
 from render.shards.manifest import NAME, read_manifest
 from render.shards.shard_file import ShardFile
 from render.shards.store import locked
-
-
-def dcign(*words):
-    """Run the command in a process of its own; returns (exit code, standard output, standard error)."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *map(str, words)], capture_output=True, text=True, timeout=300
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout, done.stderr
 
 
 CHAIRS = ("--object", "chair", "--size", 32, "--batch-size", 4)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from face_file_fixtures import basel_h5, small_face, write_h5
+from hastened import hasten_report
 from mesh_fixtures import write_models
 from untrained_run import write_untrained
 
@@ -50,6 +51,11 @@ def work(tmp_path_factory):
         write_untrained(folder / name, fingerprint=faces.fingerprint, seed=seed)
     write_untrained(folder / "chair-run", object="chair")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def hastened(monkeypatch):
+    hasten_report(monkeypatch)
 
 
 def report(folder):

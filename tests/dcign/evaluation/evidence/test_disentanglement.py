@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
+from hastened import hasten
 
 from dcign.evaluation.evidence import disentanglement
 from dcign.evaluation.evidence.types import Coded, Figure, Table
-from dcign.evaluation.metrics import dci, vae_scores
 from dcign.model.code import AngleLatents
 
 FACE = {"azimuth": (-90.0, 90.0), "elevation": (-30.0, 30.0), "light": (0.0, 0.0)}
@@ -29,14 +29,6 @@ def recoded(images, codes):
 def plain(measures):
     """Through JSON and back: no NaN, no array."""
     return json.loads(json.dumps(measures, allow_nan=False))
-
-
-def hasten(patch):
-    patch.setattr(disentanglement, "DRAWS", 12)
-    patch.setattr(disentanglement, "FEW_DRAWS", 3)
-    patch.setattr(dci, "TREES", 30)
-    for name in ("TRAIN_VOTES", "TEST_VOTES", "TRAIN_POINTS", "TEST_POINTS"):
-        patch.setattr(vae_scores, name, 1000)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,70 @@
+"""Processes forked from one that has imported torch and nothing else: each is of its own, without seconds of imports."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+from pipelines import cli
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["dcign.training.loop", "pipelines.commands.train"])
+
+
+class Forked:
+    """A process that calls `function(*arguments)`, both picklable, on one thread; used as a `subprocess.Popen`."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object, **variables: object) -> None:
+        self.folder = TemporaryDirectory(prefix="dcign-tests-")
+        self.files = [Path(self.folder.name) / name for name in ("out", "err")]
+        environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
+        with patch.dict(os.environ, OMP_NUM_THREADS="1"):
+            forkserver.ensure_running()
+        target = (function, arguments, environment, self.files)
+        self.process = _context.Process(target=_call, args=target, daemon=True)
+        self.process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end; returns what it wrote to standard output and to standard error."""
+        self.process.join(timeout)
+        if self.poll() is None:
+            raise subprocess.TimeoutExpired("the forked process", timeout)
+        out, err = (path.read_text() for path in self.files)
+        return out, err
+
+
+def run_command(*words: object) -> None:
+    """What a process is to call for `dcign WORDS`."""
+    sys.argv[:] = ["dcign", *map(str, words)]
+    cli.main()
+
+
+def _call(
+    function: Callable[..., object], arguments: tuple[object, ...], environment: Mapping[str, str], files: list[Path]
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate(files, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    function(*arguments)
