@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -28,12 +30,22 @@ class Forked:
         with patch.dict(os.environ, OMP_NUM_THREADS="1"):
             forkserver.ensure_running()
         target = (function, arguments, environment, self.files)
-        self.process = _context.Process(target=_call, args=target, daemon=True)
+        self.process = _context.Process(target=_call, args=target)
         self.process.start()
+        atexit.register(self.kill)  # else the end of the tests would wait for one that a failed test left
 
     @property
     def returncode(self) -> int | None:
         return self.process.exitcode
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid
+
+    def printed(self) -> list[str]:
+        """The whole lines that it has written to standard output so far."""
+        out = self.files[0]
+        return out.read_text().split("\n")[:-1] if out.exists() else []
 
     def poll(self) -> int | None:
         return self.process.exitcode
@@ -43,7 +55,7 @@ class Forked:
             os.kill(self.process.pid, number)
 
     def kill(self) -> None:
-        self.process.kill()
+        self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for its end; returns what it wrote to standard output and to standard error."""
@@ -58,6 +70,12 @@ def run_command(*words: object) -> None:
     """What a process is to call for `dcign WORDS`."""
     sys.argv[:] = ["dcign", *map(str, words)]
     cli.main()
+
+
+def run_command_in_a_group(*words: object) -> None:
+    """The same, for a process that begins a group of processes."""
+    os.setsid()
+    run_command(*words)
 
 
 def _call(

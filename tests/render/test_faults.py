@@ -187,10 +187,10 @@ def peak(first, count):
     for index in range(first, first + count):
         job.draw(Task("intrinsic", "train", 0, 0, 1), index)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-warm = peak(0, 60)
-print(peak(60, 240) - warm)
+warm = peak(0, 40)
+print(peak(40, 100) - warm)
 """
     path = tmp_path / "memory.py"
     path.write_text(code.format(paths=[str(TESTS), str(TESTS.parent)]))
     done = subprocess.run([sys.executable, path, renderer], capture_output=True, text=True, check=True)
-    assert int(done.stdout.split()[-1]) < 4096  # KiB; a leak of one mesh an image would be 40 MB
+    assert int(done.stdout.split()[-1]) < 4096  # KiB; a leak of one mesh an image would be 17 MB

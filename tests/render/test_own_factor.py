@@ -33,9 +33,21 @@ def checkout(tmp_path_factory):
     return folder
 
 
-def dcign(checkout, *words):
+PROGRAM = """
+import sys
+from pipelines.cli import group
+if __name__ == "__main__":  # render starts processes
+    for line in sys.stdin:
+        group(line.split(), standalone_mode=False)
+"""
+
+
+def dcign(checkout, *commands):
+    """Run them one after the other in one process of that checkout; returns what they print."""
+    (checkout / "program.py").write_text(PROGRAM)
+    lines = "\n".join(" ".join(map(str, words)) for words in commands)
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *map(str, words)],
+        [sys.executable, "program.py"], input=lines,
         cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -44,8 +56,18 @@ def dcign(checkout, *words):
 
 def test_one_line_makes_a_factor(checkout):
     small = ("--object", "chair", "--assets", "models", "--size", 54, "--batch-size", 4, "-o", "shards")
-    for factor in ("zoom", "azimuth"):
-        dcign(checkout, "render", *small, "--factor", factor, "--n", 2, "--zoom-range", "15:45")
+    drawing = ("render", *small, "--n", 2, "--zoom-range", "15:45", "--workers", 1)
+    code = ("--code", "azimuth:1,zoom:1,rest:6", "--widths", "4/4/4", "--steps", 2)
+    said = dcign(
+        checkout,
+        *((*drawing, "--factor", factor) for factor in ("zoom", "azimuth")),
+        ("verify", "shards"),
+        ("preview", "shards", "-o", "sheet.png"),
+        ("train", "shards", "-o", "run", *code),
+    )
+    assert "2 zoom (train)" in said
+    assert "Training run on azimuth, zoom of shards" in said
+    assert (checkout / "sheet.png").is_file()
     with np.load(checkout / "shards" / "zoom-train-00000.npz") as shard:
         zooms, images = shard["zoom"], shard["images"]
         assert all(len(set(row)) == 4 for row in zooms)
@@ -56,7 +78,3 @@ def test_one_line_makes_a_factor(checkout):
             assert (np.argsort(row) == np.argsort(-filled)).all()
     with np.load(checkout / "shards" / "azimuth-train-00000.npz") as shard:
         assert all(len(set(row)) == 1 for row in shard["zoom"])
-    assert "2 zoom (train)" in dcign(checkout, "verify", "shards")
-    dcign(checkout, "preview", "shards", "-o", "sheet.png")
-    code = ("--code", "azimuth:1,zoom:1,rest:6", "--widths", "4/4/4", "--steps", 2)
-    assert "zoom" in dcign(checkout, "train", "shards", "-o", "run", *code)

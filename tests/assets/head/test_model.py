@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(cache: Path) -> MorphableModel:
+    """As it is read from `cache`, into which that of all tests is copied."""
+    head.built_in_face_model()
+    kept = head.cache_path()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
+        head.cache_path().parent.mkdir()
+        shutil.copy(kept, head.cache_path())
         return head.built_in_face_model()
 
 

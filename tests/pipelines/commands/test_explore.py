@@ -8,11 +8,11 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from explore_fixtures import SIZE, Client
+from forked import Forked, run_command_in_a_group
 from mesh_fixtures import write_models
 from untrained_run import write_calibrated, write_untrained
 
@@ -26,9 +26,6 @@ from pipelines.drawing.renderer import CannotDraw
 from pipelines.explore.server import listen
 from pipelines.explore.session import open_runs, short_names
 from render.shards.data_set import open_data_set
-
-ROOT = Path(__file__).parents[3]
-
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
@@ -60,14 +57,15 @@ def alive(group):
 
 @contextmanager
 def started(*words):
-    """A process of `dcign explore` on a free port: (process, client)."""
-    code = "from pipelines.commands.explore import command; command.main(standalone_mode=False)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, words), "--port", "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
-    )  # fmt: skip
+    """A process of `dcign explore` on a free port, a group of its own: (process, client)."""
+    process = Forked(run_command_in_a_group, "explore", *words, "--port", 0)
     try:
-        yield process, Client(next(line.split()[0] for line in process.stdout if line.startswith("http")))
+        end = time.monotonic() + 60
+        while not (lines := [line for line in process.printed() if line.startswith("http")]):
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        yield process, Client(lines[0].split()[0])
     finally:
         process.kill()
         process.communicate()

@@ -14,8 +14,8 @@ from render.shards.shard_file import ShardFile
 from render.shards.store import Store, locked
 
 
-def run(folder, tasks=TASKS, workers=1, seed=0):
-    """The job that draws; see tests/render/test_faults.py for those that only pretend."""
+def run(folder, tasks=TASKS, workers=0, seed=0):
+    """The job that draws, in this process by default; see tests/render/test_faults.py for those that only pretend."""
     return run_job(folder, tasks, small_job(seed), workers)
 
 
@@ -26,7 +26,7 @@ def rendered(tmp_path_factory):
     return folder
 
 
-def test_two_workers_give_the_same_bytes_as_one(rendered, tmp_path):
+def test_two_workers_give_the_same_bytes_as_this_process(rendered, tmp_path):
     run(tmp_path / "two", workers=2)
     assert contents(tmp_path / "two") == contents(rendered)
 
