@@ -20,6 +20,13 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["dcign.training.loop", "pipelines.commands.train"])
 
 
+def context(kind: str = "forkserver") -> multiprocessing.context.BaseContext:
+    """What `multiprocessing.get_context` is to return, so that processes compute on one thread and start at once."""
+    with patch.dict(os.environ, OMP_NUM_THREADS="1"):
+        forkserver.ensure_running()
+    return _context
+
+
 class Forked:
     """A process that calls `function(*arguments)`, both picklable, on one thread; used as a `subprocess.Popen`."""
 
@@ -27,10 +34,8 @@ class Forked:
         self.folder = TemporaryDirectory(prefix="dcign-tests-")
         self.files = [Path(self.folder.name) / name for name in ("out", "err")]
         environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
-        with patch.dict(os.environ, OMP_NUM_THREADS="1"):
-            forkserver.ensure_running()
         target = (function, arguments, environment, self.files)
-        self.process = _context.Process(target=_call, args=target)
+        self.process = context().Process(target=_call, args=target)
         self.process.start()
         atexit.register(self.kill)  # else the end of the tests would wait for one that a failed test left
 

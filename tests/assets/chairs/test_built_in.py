@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import pickle
@@ -168,7 +169,7 @@ def surface_points(solid: Solid, spacing: float = 0.8) -> np.ndarray:
 def loose_parts(solids: list[Solid]) -> int:
     """How many groups of parts hang together beyond the first. Pairs already in one group are not compared."""
     points = [surface_points(solid) for solid in solids]
-    trees = [scipy.spatial.cKDTree(p) for p in points]
+    tree = functools.cache(lambda j: scipy.spatial.cKDTree(points[j]))
     boxes = [(p.min(axis=0) - TOUCHING, p.max(axis=0) + TOUCHING) for p in points]
     group = list(range(len(solids)))
     for i in range(len(solids)):
@@ -176,7 +177,8 @@ def loose_parts(solids: list[Solid]) -> int:
             if group[i] == group[j]:
                 continue
             near = points[i][((points[i] >= boxes[j][0]) & (points[i] <= boxes[j][1])).all(axis=1)]
-            if len(near) and trees[j].query(near, distance_upper_bound=TOUCHING)[0].min() < TOUCHING:
+            some = (near[k : k + 500] for k in range(0, len(near), 500))  # most parts that touch do so early on
+            if any(tree(j).query(few, distance_upper_bound=TOUCHING)[0].min() < TOUCHING for few in some):
                 group = [group[i] if g == group[j] else g for g in group]
     return len(set(group)) - 1
 

@@ -1,11 +1,9 @@
 """`dcign bench load`: what it compares is the same work, and what it prints is what it measured."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -36,7 +34,8 @@ def threads():
     torch.set_num_threads(before)
 
 
-def test_figures_ratios_and_memory_are_printed_and_written(folder, tmp_path):
+def test_figures_ratios_and_memory_are_printed_and_written(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.bench.measuring.get_context", forked.context)
     words = [str(folder), "--seconds", "0.05", "--device", "cpu", "-o", str(tmp_path / "load.json")]
     result = CliRunner().invoke(command, words, catch_exceptions=False)
     assert result.exit_code == 0
@@ -105,9 +104,11 @@ def test_a_feed_that_mixes_up_pixels_is_found_out(folder, monkeypatch):
 def test_memory_of_the_process_grows_with_what_it_holds():
     """In a process of its own: this one may hold freed memory of earlier tests, and take it from there."""
     program = (
-        "import numpy, sys; from pipelines.bench.load_loops import memory\n"
+        "import numpy; from pipelines.bench.load_loops import memory\n"
         "before = memory(); held = numpy.ones(64 * 2**20, numpy.uint8); after = memory()\n"
         "if before: assert after['anonymous_bytes'] - before['anonymous_bytes'] > 0.9 * held.nbytes, (before, after)\n"
         "if before: assert after['total_bytes'] >= after['anonymous_bytes']\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
+    process = forked.Forked(exec, program)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors

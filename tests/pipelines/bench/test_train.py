@@ -3,6 +3,7 @@
 import json
 from itertools import islice
 
+import forked
 import numpy as np
 import pytest
 import threads
@@ -34,7 +35,7 @@ ROUNDING = 5e-5  # of float32 in the gradients of a small network: in some biase
 def one_thread_here_and_below():
     """Compute on one thread, and so in the processes that the command starts."""
     with pytest.MonkeyPatch.context() as patch, threads.one_thread():
-        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr("pipelines.bench.measuring.get_context", forked.context)
         yield
 
 

@@ -27,6 +27,7 @@ from pipelines.explore.server import listen
 from pipelines.explore.session import open_runs, short_names
 from render.shards.data_set import open_data_set
 
+
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
