@@ -15,7 +15,7 @@ from pipelines import cli
 def dcign(*words: object) -> tuple[int, str, str]:
     """Run `dcign WORDS`; returns (exit code, standard output, standard error)."""
     out, err = io.StringIO(), io.StringIO()
-    with patch.object(sys, "argv", ["dcign", *map(str, words)]), redirect_stdout(out), redirect_stderr(err):
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
+    arguments = patch.object(sys, "argv", ["dcign", *map(str, words)])
+    with arguments, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        cli.main()
     return ended.value.code or 0, out.getvalue(), err.getvalue()

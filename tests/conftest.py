@@ -1,4 +1,4 @@
-"""Makes the shared fixture modules importable under pytest's importlib mode, and keeps caches out of the user's home."""
+"""Makes the shared fixture modules importable under pytest's importlib mode; caches of the tests' own; `dcign`."""
 
 import sys
 from pathlib import Path

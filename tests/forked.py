@@ -1,4 +1,4 @@
-"""Processes forked from one that has imported torch and nothing else: each is of its own, without seconds of imports."""
+"""Processes forked from one that has imported torch and done nothing: each of its own, without seconds of imports."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ class Forked:
     def __init__(self, function: Callable[..., object], *arguments: object, **variables: object) -> None:
         self.folder = TemporaryDirectory(prefix="dcign-tests-")
         self.files = [Path(self.folder.name) / name for name in ("out", "err")]
+        for path in self.files:
+            path.touch()
         environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
-        target = (function, arguments, environment, self.files)
-        self.process = context().Process(target=_call, args=target)
+        self.process = context().Process(target=_call, args=(function, arguments, environment, Path.cwd(), self.files))
         self.process.start()
         atexit.register(self.kill)  # else the end of the tests would wait for one that a failed test left
 
@@ -49,8 +50,7 @@ class Forked:
 
     def printed(self) -> list[str]:
         """The whole lines that it has written to standard output so far."""
-        out = self.files[0]
-        return out.read_text().split("\n")[:-1] if out.exists() else []
+        return self.files[0].read_text().split("\n")[:-1]
 
     def poll(self) -> int | None:
         return self.process.exitcode
@@ -84,10 +84,12 @@ def run_command_in_a_group(*words: object) -> None:
 
 
 def _call(
-    function: Callable[..., object], arguments: tuple[object, ...], environment: Mapping[str, str], files: list[Path]
-) -> None:
+    function: Callable[..., object], arguments: tuple[object, ...], environment: Mapping[str, str], folder: Path,
+    files: list[Path],
+) -> None:  # fmt: skip
     os.environ.clear()
     os.environ.update(environment)
+    os.chdir(folder)
     for number, path in enumerate(files, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+        os.dup2(os.open(path, os.O_WRONLY), number)
     function(*arguments)

@@ -11,7 +11,6 @@ from render.shards.manifest import NAME, read_manifest
 from render.shards.shard_file import ShardFile
 from render.shards.store import locked
 
-
 CHAIRS = ("--object", "chair", "--size", 32, "--batch-size", 4)
 
 
