@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import os
 import signal
 import time
 
 import numpy as np
 import pytest
 import torch
-from forked import Forked
+from forked import Forked, run_command
 from shard_fixtures import write_synthetic
 from training_fixtures import SMALL, go, go_as_a_process, newest, stats
 
@@ -96,10 +97,7 @@ def test_kill_9_loses_nothing_but_time(shards, tmp_path):
 def test_a_shard_cut_short_meanwhile_saves_the_last_update_and_ends_in_one_line(tmp_path):
     shards, folder = write_synthetic(tmp_path / "shards"), tmp_path / "run"
     settings = f"--steps 100000 --widths 6/5/4 --code {SMALL.code} --precision fp32 --checkpoint-every 7".split()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dcign", "train", str(shards), "-o", str(folder), *settings],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    process = Forked(run_command, "train", shards, "-o", folder, *settings)
     STARTED.append(process)
     wait_for(lambda: (folder / "checkpoint-00000007.safetensors").exists())
     cut = shards / "intrinsic-train-00000.npz"
