@@ -35,7 +35,7 @@ each pull the weights to and fro, and their average sees less of it (Polyak and 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
 
 import torch
@@ -76,6 +76,7 @@ class Optimiser:
             self.buffers["average"] = [parameter.detach().clone() for parameter in self.parameters]  # a
         self.updates = 0  # t
         self.updating = False  # whether an update is half done
+        self.work: Callable[[float, float], object] = self.apply  # a CUDA graph of it may take its place
 
     def zero_grad(self) -> None:
         """Set the gradients to zero where they are: a captured step goes on adding to the same memory."""
@@ -89,18 +90,31 @@ class Optimiser:
         """The gradients, one for each parameter."""
         return [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
 
-    @torch.no_grad()
     def step(self) -> None:
         """Update every parameter once, and their average."""
         self.updating = True
         self.updates += 1
-        self._update(self.gradients)
-        if self.weight_average:
-            keep = min(self.weight_average, (1 + self.updates) / (10 + self.updates))
-            torch._foreach_lerp_(self.buffers["average"], self.parameters, 1.0 - keep)
+        self.work(*self.sizes())
         self.updating = False
 
-    def _update(self, gradients: list[Tensor]) -> None:
+    def sizes(self) -> tuple[float, float]:
+        """Return what differs from update to update: the step size, and the share of the weights in their average."""
+        keep = min(self.weight_average, (1 + self.updates) / (10 + self.updates))
+        return self.learning_rate, 1.0 - keep
+
+    @torch.no_grad()
+    def apply(self, size: float | Tensor, share: float | Tensor) -> None:
+        """Do the arithmetic of an update with these `sizes`: numbers, or scalars on the device for a CUDA graph."""
+        self._update(self.gradients, size)
+        if not self.weight_average:
+            return
+        if not isinstance(share, Tensor):
+            torch._foreach_lerp_(self.buffers["average"], self.parameters, share)
+        else:
+            for average, parameter in zip(self.buffers["average"], self.parameters, strict=True):
+                average.lerp_(parameter, share)
+
+    def _update(self, gradients: list[Tensor], size: float | Tensor) -> None:
         raise NotImplementedError
 
     def state(self) -> dict[str, Tensor]:
@@ -124,7 +138,13 @@ class RMSPropAuthors(Optimiser):
 
     BUFFERS = ("mean", "square")  # m, v
 
-    def _update(self, gradients: list[Tensor]) -> None:
+    def sizes(self) -> tuple[float, float]:
+        size, share = super().sizes()
+        b1, b2 = self.momentum_decay, self.update_decay
+        correction = math.sqrt(1.0 - (1.0 - b2) ** self.updates) / (1.0 - (1.0 - b1) ** self.updates)
+        return size * correction, share
+
+    def _update(self, gradients: list[Tensor], size: float | Tensor) -> None:
         mean, square = self.buffers["mean"], self.buffers["square"]
         b1, b2 = self.momentum_decay, self.update_decay
         torch._foreach_lerp_(mean, gradients, b1)
@@ -132,8 +152,11 @@ class RMSPropAuthors(Optimiser):
         torch._foreach_addcmul_(square, gradients, gradients, b2)
         root = torch._foreach_add(square, EPSILON)
         torch._foreach_sqrt_(root)
-        correction = math.sqrt(1.0 - (1.0 - b2) ** self.updates) / (1.0 - (1.0 - b1) ** self.updates)
-        torch._foreach_addcdiv_(self.parameters, mean, root, -self.learning_rate * correction)
+        if not isinstance(size, Tensor):
+            torch._foreach_addcdiv_(self.parameters, mean, root, -size)
+        else:
+            torch._foreach_div_(root, -size)
+            torch._foreach_addcdiv_(self.parameters, mean, root)
 
 
 class RMSProp(Optimiser):
@@ -151,7 +174,7 @@ class RMSProp(Optimiser):
         super().__init__(named_parameters, *positional, **settings)
         self.weight_decay = weight_decay
 
-    def _update(self, gradients: list[Tensor]) -> None:
+    def _update(self, gradients: list[Tensor], size: float | Tensor) -> None:
         square, velocity = self.buffers["square"], self.buffers["velocity"]
         gradients = list(torch._foreach_add(gradients, self.parameters, alpha=self.weight_decay))
         torch._foreach_mul_(square, 1.0 - self.update_decay)
@@ -160,7 +183,10 @@ class RMSProp(Optimiser):
         torch._foreach_add_(root, EPSILON)
         torch._foreach_mul_(velocity, self.momentum_decay)
         torch._foreach_addcdiv_(velocity, gradients, root)
-        torch._foreach_add_(self.parameters, velocity, alpha=-self.learning_rate)
+        if not isinstance(size, Tensor):
+            torch._foreach_add_(self.parameters, velocity, alpha=-size)
+        else:
+            torch._foreach_sub_(self.parameters, list(torch._foreach_mul(velocity, size)))
 
 
 class Muon(Optimiser):
@@ -188,18 +214,18 @@ class Muon(Optimiser):
             numbers = [several[place] for place in batch]
             self._several.append((numbers, one.new_tensor([lengths[number] for number in numbers])))
 
-    def _update(self, gradients: list[Tensor]) -> None:
+    def _update(self, gradients: list[Tensor], size: float | Tensor) -> None:
         torch._foreach_lerp_(self.buffers["mean"], gradients, self.momentum_decay)
         if self._single[0]:
-            self._update_single(*self._single)
+            self._update_single(self._single[0], -size * self._single[1])
         for numbers, lengths in self._several:
-            self._update_several(numbers, lengths)
+            self._update_several(numbers, -size * lengths)
 
     def _update_single(self, numbers: list[int], lengths: Tensor) -> None:
-        """Update what has one row or column, and so one direction, which is itself."""
+        """Update what has one row or column, and so one direction, which is itself, by so much of `lengths`."""
         means = [as_wide_matrix(self.buffers["mean"][number])[0] for number in numbers]
         norms = torch.stack(torch._foreach_norm(means)).clamp_(min=SHORTEST)
-        factors = -self.learning_rate * lengths / norms
+        factors = lengths / norms
         changes = torch.cat(means).mul_(factors[self._owner]).split([len(mean) for mean in means])
         torch._foreach_add_([as_wide_matrix(self.parameters[number])[0] for number in numbers], list(changes))
 
@@ -209,7 +235,7 @@ class Muon(Optimiser):
         squares = means[0].new_zeros(len(means), len(means[0]), len(means[0]))
         for mean, square in zip(means, squares, strict=True):
             torch.mm(mean, mean.T, out=square[: len(mean), : len(mean)])
-        factors = whiten(squares).mul_((-self.learning_rate * lengths)[:, None, None])
+        factors = whiten(squares).mul_(lengths[:, None, None])
         for number, mean, factor in zip(numbers, means, factors, strict=True):
             as_wide_matrix(self.parameters[number]).addmm_(factor[: len(mean), : len(mean)], mean)
 

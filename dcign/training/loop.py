@@ -31,7 +31,7 @@ from dcign.model.optimisers import Optimiser, make_optimiser
 from dcign.runs.checkpoint import Header, newest_checkpoint
 from dcign.runs.folder import check_same_run, claim_folder, hold_folder, rewind_stats, write_header
 from dcign.runs.training_data import write_identities, write_rendering
-from dcign.training.cuda_graph import open_step
+from dcign.training.cuda_graph import open_step, open_update
 from dcign.training.distributed import Ranks, open_ranks
 from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
@@ -122,6 +122,7 @@ def _train(
     optimiser.zero_grad()
     batch = (data.batch_size, layout.latents)
     step_3_to_8 = open_step(model, config, precision, batch, device, say, divergence_weights(layout, config, device))
+    open_update(optimiser, device, say)
     share = ranks.share(config.accumulate)
     places = (step * config.accumulate + number for step in range(start, config.steps) for number in share)
     status = Status(folder, data, order, config.accumulate, device, start)

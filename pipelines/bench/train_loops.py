@@ -30,7 +30,7 @@ from dcign.model.devices import allow_tf32, has_native_bf16, prepare_training, r
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import make_optimiser
 from dcign.runs.checkpoint import Header
-from dcign.training.cuda_graph import open_step, plain_step
+from dcign.training.cuda_graph import open_step, open_update, plain_step
 from dcign.training.feeding import open_feed
 from dcign.training.loop import describe
 from dcign.training.monitor import STATUS_EVERY, Status
@@ -107,6 +107,7 @@ class Training:
         optimiser.zero_grad()
         if graph:
             step_3_to_8 = open_step(model, self.config, precision, self.batch, self.device, print)
+            open_update(optimiser, self.device, print)
         else:
             step_3_to_8 = plain_step(model, self.config, precision)
         status = Status(self.data.folder, self.data, self.order, 1, self.device, 0)
