@@ -176,7 +176,7 @@ def _train(
                 monitor.write(line)
                 bar.set_postfix_str(summary(line), refresh=False)
             if due or stopping:
-                monitor.save(step, measures)
+                monitor.save(step, measures, beside=not (last or stopping))
             if not stopping:
                 monitor.picture(step, last)
     if step < config.steps:

@@ -26,8 +26,9 @@ from dcign.evaluation.metrics.folds import Course, words
 from dcign.model.code import NAMING
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser
-from dcign.runs.checkpoint import Header, save_checkpoint
+from dcign.runs.checkpoint import Header
 from dcign.runs.folder import append_stats
+from dcign.training.checkpoint_writer import CheckpointWriter
 from dcign.training.held_out import diagnose
 from dcign.training.order import MiniBatchOrder
 from dcign.training.progress_picture import draw_progress
@@ -57,7 +58,7 @@ class Monitor:
         self.model, self.optimiser, self.device, self.precision = model, optimiser, device, precision
         self.first = first
         self.states: dict[str, str] = {}  # of the latents, as last said
-        self.saved = optimiser.updates
+        self.writer = CheckpointWriter(folder, optimiser.updates)
         self.pictured_at = time.monotonic()
         self.board = open_board(folder, tensorboard and first, optimiser.updates)
         averaged = header.config.weight_average > 0 and first
@@ -67,7 +68,15 @@ class Monitor:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.writer.close()
         self.board.close()
+        if error[0] is None:
+            self.writer.finish()
+
+    @property
+    def saved(self) -> int:
+        """The step of the newest checkpoint on the disk."""
+        return self.writer.saved
 
     @property
     def model_to_use(self) -> DCIGN:
@@ -113,17 +122,23 @@ class Monitor:
         return lines
 
     def write(self, line: dict[str, Any]) -> None:
-        """Add a line to the log."""
+        """Add a line to the log. Failure if a checkpoint could not be written meanwhile."""
         if self.first:
+            self.writer.check()
             append_stats(self.folder, line)
             self.board.scalars(line)
 
-    def save(self, step: int, measures: dict[str, Any] | None = None) -> None:
-        """Write a checkpoint after `step` updates, unless that is the one the run was opened with."""
+    def save(self, step: int, measures: dict[str, Any] | None = None, beside: bool = False) -> None:
+        """Write a checkpoint after `step` updates, unless that is the one the run was opened with.
+
+        beside  go on while it is written; a Failure then comes from the next call of `save` or `write`, or at the end
+        """
+        if not beside:
+            self.writer.settle()
         if self.first and step > self.saved:
             header = dataclasses.replace(self.header, step=step, held_out=measures)
-            save_checkpoint(self.folder, header, self.model.state_dict(), self.optimiser.state())
-            self.saved = step
+            write = self.writer.begin if beside else self.writer.write
+            write(header, self.model.state_dict(), self.optimiser.state())
 
     def picture(self, step: int, last: bool) -> None:
         """Draw reconstructions and sweeps when enough minutes have passed, and at the end."""
