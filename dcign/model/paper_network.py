@@ -74,11 +74,27 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = channels_last(images)
         for convolution in self.convolutions:
-            x = functional.relu(functional.max_pool2d(convolution(x), 2))  # pool first: a quarter of the ReLUs
+            assert isinstance(convolution, nn.Conv2d)
+            x = functional.relu(pooled_convolution(x, convolution))  # pool first: a quarter of the ReLUs
         # The code keeps float32 under autocast: clamping works with small differences from the mini-batch mean.
         with torch.autocast(images.device.type, enabled=False):
             x = x.float().flatten(1)
             return self.mean(x), self.logvar(x)
+
+
+def pooled_convolution(x: Tensor, convolution: nn.Conv2d, bias_last: bool | None = None) -> Tensor:
+    """Convolve and max-pool by 2: (N, Cin, H, W) -> (N, Cout, h // 2, w // 2).
+
+    bias_last  add the bias after pooling, which is the same function. By default so on a GPU, where adding it is a pass
+               of its own, and so is its gradient: of a quarter of the numbers. On a CPU the convolution adds it.
+    """
+    if bias_last is None:
+        bias_last = x.is_cuda
+    if not bias_last:
+        return functional.max_pool2d(convolution(x), 2)
+    assert convolution.bias is not None
+    pooled = functional.max_pool2d(functional.conv2d(x, convolution.weight), 2)
+    return pooled + convolution.bias.to(pooled.dtype)[:, None, None]
 
 
 class Decoder(nn.Module):

@@ -17,7 +17,8 @@ import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
+from itertools import cycle
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Protocol
@@ -32,6 +33,7 @@ RESIDENT_SHARE = 0.5  # of the free memory of the device, for images; the rest i
 
 Places = Iterable[tuple[str, int]]  # (factor, index of its mini-batch)
 BUFFERS = 4  # of one mini-batch each
+UPLOADERS = 4  # threads that read the whole data set: one copies fewer bytes a second than a GPU takes
 AHEAD = 2  # mini-batches on their way to the device, or there, before they are asked for
 
 
@@ -112,9 +114,13 @@ def upload(data: DataSet, transfer: Transfer, device: torch.device, progress: bo
         maxinterval=interval,
         dynamic_ncols=True,
     )
-    with bar, closing(Prefetch(data, places, transfer)) as minibatches:
-        for (factor, index), images in zip(places, minibatches, strict=True):
-            resident[factor][index].copy_(images)
+    with bar, ExitStack() as stack:
+        readers = [
+            stack.enter_context(closing(Prefetch(data, places[number::UPLOADERS], transfer)))
+            for number in range(UPLOADERS)
+        ]
+        for (factor, index), reader in zip(places, cycle(readers), strict=False):
+            resident[factor][index].copy_(next(reader))
             bar.update()
     return resident
 

@@ -12,7 +12,7 @@ from typing import Any
 from render.egl import nvidia_driver, nvidia_egl, nvidia_remedy
 from render.errors import BadInput
 
-WORKERS_PER_GPU = 4  # meshes are made on the CPU, where one process does not keep a GPU busy
+WORKERS_PER_GPU = 16  # at most: a mini-batch of faces takes 50 ms of a core before the GPU sees it
 
 
 def gpus() -> list[int]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dcign.errors import RunError
-from dcign.model.paper_network import PaperDCIGN, UpConv, channels_last, decoder_grid, encoder_grid
+from dcign.model.paper_network import PaperDCIGN, UpConv, channels_last, decoder_grid, encoder_grid, pooled_convolution
 
 
 def test_the_paper_s_network_has_the_paper_s_shapes():
@@ -45,6 +45,24 @@ def test_images_are_not_copied_to_put_channels_last():
     images = torch.rand(2, 1, 6, 7)
     assert torch.equal(channels_last(images), images)
     assert channels_last(images).data_ptr() == images.data_ptr()
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_bias_added_after_pooling_is_the_same_function(autocast):
+    """Rounding grows with its size, so the largest of the rounded is the rounded of the largest."""
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(3, 4, 5).to(memory_format=torch.channels_last)
+    images = torch.rand(2, 3, 14, 15)
+    found = []
+    for bias_last in (False, True):
+        convolution.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            pooled = pooled_convolution(images, convolution, bias_last)
+        assert pooled.is_contiguous(memory_format=torch.channels_last)
+        pooled.float().square().sum().backward()
+        found.append((pooled, convolution.weight.grad, convolution.bias.grad))
+    torch.testing.assert_close(*found, **({"rtol": 0.05, "atol": 0.05} if autocast else {"rtol": 1e-5, "atol": 1e-5}))
+    assert found[0][0].dtype == (torch.bfloat16 if autocast else torch.float32)
 
 
 @pytest.mark.parametrize("size", [54, 70, 86, 102, 118, 134, 150, 166])

@@ -239,6 +239,7 @@ def test_an_uploaded_data_set_holds_every_mini_batch_at_its_place(data, capsys):
     assert_same(data, EVERY, [held[factor][index] for factor, index in EVERY])
     assert sum(images.nbytes for images in held.values()) == resident_bytes(data)
     assert "images to cpu" in capsys.readouterr().err
+    assert not prefetch_threads()
     with feeding.Feed("resident", feeding._resident(held, EVERY)) as feed:
         assert next(feed).data_ptr() == held["azimuth"].data_ptr()  # a view
 

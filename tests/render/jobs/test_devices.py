@@ -37,7 +37,8 @@ def test_a_mask_that_cannot_be_matched_is_refused_by_name():
 @pytest.mark.parametrize(
     ("cores", "gpus", "asked", "workers", "used"),
     [
-        (16, [5, 3], None, 8, 2),
+        (16, [5, 3], None, 16, 2),
+        (64, [5, 3], None, 32, 2),
         (2, [5, 3], None, 2, 2),
         (3, [1], None, 3, 1),
         (1, [5, 3], None, 2, 2),
