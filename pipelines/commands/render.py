@@ -78,7 +78,7 @@ def range_options(command: Any) -> Any:
 @click.option("--full-mesh", is_flag=True, help="Draw all triangles, also those too small to be seen at --size.")
 @click.option(
     "--workers", metavar="N", default="auto",
-    help="Processes that render; auto: up to 4 for each NVIDIA GPU, without one as many as cores.",
+    help="Processes that render; auto: as many as cores, on NVIDIA GPUs up to 16 for each.",
 )  # fmt: skip
 @click.option("--part", metavar="I/N", help="Only every N-th shard from the I-th, for N machines that share OUTPUT.")
 @click.option("--ray", metavar="ADDRESS", help="Render on a Ray cluster; local: one on this machine.")
