@@ -221,6 +221,7 @@ def test_the_guide_has_a_section_on_every_command():
 
 def test_every_option_in_the_documents_exists():
     known = {"--help", "--debug", "--json", "--no-python", "--nproc-per-node"}  # the last two are those of torchrun
+    known |= {"--only", "--wheels"}  # of scripts/gpu-check
     for words in every_command():
         found = cli.group
         for word in words:
