@@ -14,12 +14,13 @@ from dcign.config import CHOICES, WIDTHS, TrainConfig
 from dcign.errors import RunError
 from dcign.model.code import CodeLayout
 from dcign.model.devices import has_native_bf16, resolve_device
-from dcign.model.interface import DCIGN
 from dcign.model.networks import NETWORKS
 from dcign.model.optimisers import make_optimiser
+from dcign.runs.checkpoint import Header
 from dcign.training.cuda_graph import open_step, open_update, plain_step
 from dcign.training.monitor import Status
-from dcign.training.order import MiniBatchOrder, noise_generator
+from dcign.training.order import MiniBatchOrder, sampling_noise
+from dcign.training.updates import Updates, initial_model
 from gpu_check.room import Room
 
 LAYOUT = CodeLayout.for_object("face")
@@ -28,41 +29,30 @@ UPDATES = 20
 
 
 class Training:
-    """A network in training on noise, as `dcign.training.loop` trains it; `said` holds what was said of its graphs."""
+    """A network in training on noise, as `dcign train` trains it; `said` holds what was said of its graphs."""
 
     def __init__(
         self, config: TrainConfig, size: int, batch: int, device: torch.device, precision: str, graph: bool
     ) -> None:
-        torch.manual_seed(0)
-        self.config, self.device, self.batch, self.precision = config, device, (batch, LAYOUT.latents), precision
-        model: DCIGN = NETWORKS[config.network].build(config, LAYOUT.latents, size)
-        self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        shape = batch, LAYOUT.latents
+        self.model = initial_model(Header(0, config, LAYOUT, size, {}), device)
         self.optimiser = make_optimiser(self.model.named_parameters(), config)
         self.optimiser.zero_grad()
         self.said: list[str] = []
         self.plain = plain_step(self.model, config, precision)
         self.step = self.plain
         if graph:
-            self.step = open_step(self.model, config, precision, self.batch, device, self.said.append)
+            self.step = open_step(self.model, config, precision, shape, device, self.said.append)
             open_update(self.optimiser, device, self.said.append)
-        self.images = torch.randint(256, (batch, size, size), dtype=torch.uint8, device=device)
-        self.active = torch.from_numpy(LAYOUT.active("azimuth")).to(device)
+        images = torch.randint(256, (batch, size, size), dtype=torch.uint8, device=device)
+        active = torch.from_numpy(LAYOUT.active("azimuth")).to(device)
+        self.inputs = images, active, sampling_noise(0, 0, shape, device)
         data = SimpleNamespace(factors=("azimuth",), batch_size=batch)
-        self.order = MiniBatchOrder({"azimuth": 4}, (1,), 0)
-        self.status = Status(None, data, self.order, 1, device, 0)  # type: ignore[arg-type]
-
-    def noise(self, place: int) -> Tensor:
-        """The noise of a mini-batch, (N, Z)."""
-        return torch.randn(self.batch, generator=noise_generator(0, place, self.device), device=self.device)
-
-    def update(self, number: int) -> None:
-        """One update, with all that the loop queues for it."""
-        self.optimiser.zero_grad()
-        terms = self.status.new_terms()
-        terms[0] += self.step(self.images, self.active, self.noise(number))
-        self.optimiser.learning_rate = self.config.learning_rate_at(number)
-        self.optimiser.step()
-        self.status.add(number, terms, self.optimiser.gradients)
+        order = MiniBatchOrder({"azimuth": 4}, (1,), 0)
+        self.status = Status(None, data, order, 1, device, 0)  # type: ignore[arg-type]
+        feed = itertools.repeat(images)
+        updates = Updates(config, order, {"azimuth": active}, self.step, feed, self.optimiser, self.status, range(1))
+        self.update = updates.make
 
 
 def captures(room: Room) -> None:
@@ -115,11 +105,10 @@ def _smallest_size(config: TrainConfig) -> int:
 def _difference(training: Training) -> float:
     """The largest difference between a step and an update of the graphs and the same piece by piece."""
     optimiser = training.optimiser
-    inputs = training.images, training.active, training.noise(7)
     found: list[list[Tensor]] = []
     for step in (training.plain, training.step):
         optimiser.zero_grad()
-        terms = step(*inputs)
+        terms = step(*training.inputs)
         found.append([value.clone() for value in (terms, *optimiser.gradients)])
     optimiser.updates = 5
     state = [parameter.detach() for parameter in optimiser.parameters]
@@ -139,8 +128,9 @@ def _difference(training: Training) -> float:
 def waits(room: Room) -> None:
     """Update without graphs while torch raises an error at each wait for the device."""
     device = resolve_device(room.device)
-    for optimizer in CHOICES["optimizer"]:
-        config = TrainConfig(optimizer=optimizer, widths=room.sizes.widths, weight_average=0.9)
+    kinds = list(itertools.product(NETWORKS, CHOICES["optimizer"]))
+    for network, optimizer in kinds:
+        config = TrainConfig(network=network, widths=_widths(room, network), optimizer=optimizer, weight_average=0.9)
         training = Training(config, room.sizes.size, room.sizes.batch, device, "fp32", graph=False)
         for number in range(3):
             training.update(number)
@@ -148,8 +138,8 @@ def waits(room: Room) -> None:
             for number in range(3, 3 + UPDATES):
                 training.update(number)
         training.status.check_finite()
-        print(optimizer, "did not wait", flush=True)
-    room.note(updates=UPDATES * len(CHOICES["optimizer"]))
+        print(network, optimizer, "did not wait", flush=True)
+    room.note(updates=UPDATES * len(kinds))
 
 
 @contextmanager

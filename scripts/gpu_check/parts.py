@@ -10,9 +10,9 @@ CPU = 180.0  # seconds for each of them there
 PARTS = [
     Part("doctor", "gpu_check.machine:doctor", 40, "what `dcign doctor` finds; a GPU for torch"),
     Part("data", "gpu_check.machine:data", 40, "shards of lit balls for the parts below"),
-    Part("captures", "gpu_check.graphs:captures", 70,
+    Part("captures", "gpu_check.graphs:captures", 100,
          "CUDA graphs for every network, procedure, likelihood, optimiser and precision, against piece by piece"),
-    Part("waits", "gpu_check.graphs:waits", 30, "20 updates of each optimiser that must never wait for the GPU"),
+    Part("waits", "gpu_check.graphs:waits", 30, "20 updates of each network and optimiser, which may never wait"),
     Part("bench train", "gpu_check.benchmarks:train", 130, "a step against the plain one and the floor"),
     Part("profile", "gpu_check.kernels:profile", 40, "kernels, memory and host time of an update"),
     Part("long run", "gpu_check.training:long_run", 90, "the paper's 12,000 steps, everything included"),
