@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -117,6 +118,16 @@ def test_only_packages_that_are_missing_come_from_wheels(tmp_path):
     assert wheels.install(tmp_path, tmp_path / "target") == ["absent-thing"]
     assert (tmp_path / "target" / "absent_thing.py").is_file()
     assert not (tmp_path / "target" / "torch.py").exists()
+
+
+def test_the_guide_names_all_packages_that_are_needed_but_torch():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = re.search(r"^dependencies = \[(.*?)^\]", project, re.MULTILINE | re.DOTALL)[1]
+    needed = {re.match(r"[\w-]+", line)[0] for line in re.findall(r'"([^"]+)"', listed) if ";" not in line}
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    named = re.search(r"pip wheel (.*?)\n\n", guide, re.DOTALL)[1].split()
+    assert needed - {"torch"} <= set(named)
+    assert "torch" not in named
 
 
 @pytest.mark.parametrize(
