@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
 
 from gpu_check.room import ROOT, Room
 
 
-def doctor(room: Room) -> None:
-    """Gather what `dcign doctor` finds."""
-    from pipelines.commands import doctor as command
+def facts_of(room: Room) -> dict[str, Any]:
+    """Return what `dcign doctor` finds; it is asked once."""
+    from pipelines.commands.doctor import examine
 
-    facts = command.examine()
-    print(facts)
-    problems = command.find_problems(facts)
+    file = room.work / "facts.json"
+    if not file.exists():
+        file.write_text(json.dumps(examine(), indent=1))
+    facts: dict[str, Any] = json.loads(file.read_text())
+    return facts
+
+
+def doctor(room: Room) -> None:
+    """Note what `dcign doctor` finds, and what it finds wrong."""
+    from pipelines.commands.doctor import find_problems
+
+    facts = facts_of(room)
+    print(json.dumps(facts, indent=1))
+    problems = find_problems(facts)
     gl, torch = facts["gl"], facts["torch"]
     room.note(
         gpu=[device["name"] for device in torch.get("devices", [])] or None,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from gpu_check.machine import facts_of
 from gpu_check.room import PartFailed, Room
 
 LARGEST, LEAST = 1.5, 0.985  # mean difference in grey levels and SSIM between two renderers of one picture: decision 13
@@ -14,7 +14,7 @@ SHOWN = 4
 
 def render(room: Room) -> None:
     """`dcign render` as it comes, and on the software device; the same seed, so the same scenes."""
-    software = _software()
+    software = _software(room)
     runs: list[tuple[str, int, dict[str, str]]] = [(f"{count} workers", count, {}) for count in room.sizes.workers]
     runs.append(("llvmpipe", room.sizes.workers[-1], software))
     if room.device == "cuda":  # meshes are reduced once a machine, which is no measure of rendering
@@ -44,11 +44,9 @@ def render(room: Room) -> None:
     )
 
 
-def _software() -> dict[str, str]:
+def _software(room: Room) -> dict[str, str]:
     """Return the environment in which OpenGL runs on the CPU."""
-    from pipelines.commands.doctor import in_own_process
-
-    found: Any = in_own_process("devices.egl_devices")
+    found = facts_of(room)["egl_devices"]
     indices = [device["index"] for device in found if device["software"]] if isinstance(found, list) else []
     return {"EGL_DEVICE_ID": str(indices[0])} if indices else {"LIBGL_ALWAYS_SOFTWARE": "1"}
 
