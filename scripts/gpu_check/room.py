@@ -28,7 +28,7 @@ class Sizes:
 
     widths, size    of the network and its images; minibatches of each factor in the shards, of `batch` images
     steps           of the long run, and of the one that is stopped
-    every           steps between checkpoints of that one
+    every           steps between checkpoints of that one, each with measures and a line of its log
     profiled        updates
     rendered        mini-batches; workers, processes that render them, one run each
     bench           options of `dcign bench train` and `dcign bench load`
@@ -57,8 +57,8 @@ SMALL = Sizes(
     minibatches=2,
     batch=5,
     steps=12,
-    stopped_steps=16,
-    every=4,
+    stopped_steps=60,
+    every=10,
     profiled=1,
     rendered=4,
     workers=(1,),

@@ -41,11 +41,11 @@ def stop_and_resume(room: Room) -> None:
     whole, parts = room.work / "whole", room.work / "parts"
     words = [
         "--steps", room.sizes.stopped_steps, "--checkpoint-every", room.sizes.every, "--device", room.device,
-        *_network(room), "--precision", "fp32", "--picture-every", 0,
+        *_network(room), "--precision", "fp32", "--picture-every", 0, "--held-out", 1,
     ]  # fmt: skip
     room.dcign("train", room.shards, "-o", whole, *words)
     process = room.start("train", room.shards, "-o", parts, *words)
-    while process.is_alive() and not list(parts.glob("checkpoint-*.safetensors")):
+    while process.is_alive() and not (parts / "stats.jsonl").exists():  # a checkpoint's bytes come later
         time.sleep(0.002)
     process.terminate()
     process.join()
