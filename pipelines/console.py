@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import io
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -144,7 +143,7 @@ def piped_image() -> Image.Image:
     content = sys.stdin.buffer.read(MOST_PIPED + 1)
     if len(content) > MOST_PIPED:
         raise BadInput(f"{NAME}: expected an image of at most {MOST_PIPED // 2**20} MiB, found more")
-    return decode_image(io.BytesIO(content), NAME)
+    return decode_image(content, NAME)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 from shard_fixtures import synthetic_images
 
-from pipelines.explore.app import make_app
-from pipelines.explore.server import address_of, listen, make_server
+from pipelines.explore.app import Explorer
+from pipelines.explore.server import Server, address_of, listen
 from pipelines.explore.session import open_runs
 from render.jobs.views import Views
 
@@ -92,7 +92,7 @@ class Client:
 def serving(*runs, true=None):
     """A `Client` of a server of `runs`, in a thread."""
     with listen("127.0.0.1", 0) as listening:
-        server = make_server(make_app(open_runs(runs, "cpu"), true, "127.0.0.1"))
+        server = Server(Explorer(open_runs(runs, "cpu"), true), "127.0.0.1")
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:

@@ -1,31 +1,28 @@
-"""Image files from anywhere: found, checked, decoded, and made the grey square that the network reads.
+"""Image files from anywhere: found, read, and made the grey square that the network reads.
 
-None of the files is trusted: sizes are checked before pixels are.
+None of the files is trusted: they are decoded in a process of its own, under limits (`image_decoder`).
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from glob import glob
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from assets.mesh import GREY_WEIGHTS, at_full_depth
+from assets.mesh import GREY_WEIGHTS
+from dcign.engine.decoder_process import DecoderProcess
 from dcign.errors import RunError
 
-# Plain raster formats only: some readers of Pillow start other programs (EPS), are rarely exercised, or decode an image
-# before its size can be asked for (ICO).
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA")
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga",
 )  # fmt: skip
-MAX_PIXELS = 100_000_000
-HEAD = 4096  # bytes in which a drawing says what it is
+MOST_BYTES = 2**30  # of a file
 BACKGROUND = {"face": 0.0, "chair": 1.0}  # grey value behind the object, for transparent pixels
 BAND = 256  # rows taken to floating point at once: a large photo in four channels would fill the memory
 Box: TypeAlias = tuple[int, int, int]  # left, top, side: a square in pixels of the upright image
@@ -39,44 +36,29 @@ def read_image(path: Path) -> Image.Image:
         raise RunError(f"{path}: not a file; expected one image")
     try:
         with open(path, "rb") as file:
-            return decode_image(file, str(path))
+            content = file.read(MOST_BYTES + 1)
     except PermissionError:
         raise RunError(f"{path}: no permission to read it") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if len(content) > MOST_BYTES:
+        raise RunError(f"{path}: too large: expected an image of at most {MOST_BYTES // 2**20} MiB")
+    return decode_image(content, str(path))
 
 
-def decode_image(file: BinaryIO, name: str) -> Image.Image:
-    """Decode the first image in an open file, upright as its EXIF data has it.
+def decode_image(content: bytes, name: str) -> Image.Image:
+    """Decode the first image of a file, upright as its EXIF data has it.
 
-    RunError, naming it `name`, when it is not an image of one of `FORMATS`, has more than `MAX_PIXELS`, or is damaged.
+    RunError, naming it `name`, when it is not an image of one of `image_decoder.FORMATS`, is damaged, or would take
+    more pixels, time or memory than there allowed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is tighter than its error
-            image: Image.Image = Image.open(file, formats=FORMATS)
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise RunError(
-                f"{name}: too many pixels: expected at most {MAX_PIXELS // 10**6} million, found {width} x {height}"
-            )
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        image = at_full_depth(image)
-    except RunError:
-        raise
-    except Image.DecompressionBombError:
-        raise RunError(f"{name}: too many pixels: expected at most {MAX_PIXELS // 10**6} million") from None
-    except Image.UnidentifiedImageError:
-        file.seek(0)
-        if b"<svg" in file.read(HEAD):
-            raise RunError(f"{name}: an SVG drawing, not an image of pixels; export it as PNG first") from None
-        raise RunError(f"{name}: not an image that can be read; expected one of {', '.join(FORMATS)}") from None
-    except MemoryError:
-        raise RunError(f"{name}: too large for the memory of this machine") from None
-    except Exception as error:  # decoders raise whatever a damaged file leads them to
-        raise RunError(f"{name}: damaged or truncated image ({' '.join(str(error).split())})") from None
-    return image
+    return _decoder().decode(content, name)
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> DecoderProcess:
+    """Return the process that decodes for this one; it stays until this one ends."""
+    return DecoderProcess()
 
 
 def find_images(words: Iterable[str]) -> list[str]:

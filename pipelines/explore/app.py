@@ -17,7 +17,6 @@ Nothing is kept for a visitor but pictures under their ids (`session.Pictures`):
 from __future__ import annotations
 
 import asyncio
-import io
 import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,19 +34,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dcign.engine.decoder_process import DecoderProcess
 from dcign.engine.drawing import Row, Tile, draw_rows, png
-from dcign.engine.image_files import decode_image
 from dcign.engine.variations import sliders_to_json
 from dcign.errors import BadInput, DcignError, Failure
 from pipelines.drawing.objects import UnseenObjects
+from pipelines.explore import uploads
 from pipelines.explore.session import OpenRun, PictureGone, Pictures, UploadedPicture, compared, file_name, short_names
 from pipelines.explore.settings import STEPS, command_line, fitted, read_integer, read_settings, recording, sweeps
+from pipelines.explore.uploads import Stalled, TooLarge, Uploads
 from pipelines.web import read_web_file
 
 T = TypeVar("T")
-MOST_BYTES = 64 * 2**20  # of an upload
-AT_ONCE = 4  # uploads in memory; others wait
-PATIENCE = 120.0  # seconds for an upload to arrive
 WEB = {
     "/": ("explore.html", "text/html"),
     "/explore.js": ("explore.js", "text/javascript"),
@@ -69,22 +67,13 @@ HEADERS = {
 }
 
 
-class TooLarge(BadInput):
-    """An upload of more bytes than are read."""
-
-
-class Busy(BadInput):
-    """An upload did not arrive in time."""
-
-
 STATUS: tuple[tuple[type[DcignError], int], ...] = (
-    (TooLarge, 413), (Busy, 408), (PictureGone, 404), (BadInput, 400), (Failure, 500),
+    (TooLarge, 413), (Stalled, 408), (PictureGone, 404), (BadInput, 400), (Failure, 500),
 )  # fmt: skip
 
 
-def make_app(runs: Sequence[OpenRun], objects: UnseenObjects | None, host: str) -> Starlette:
-    """Make the server's application for one or two runs, with the renderer of the first where there is one."""
-    explorer = Explorer(runs, objects)
+def make_app(explorer: Explorer, host: str) -> Starlette:
+    """Make the application of a server that was told to listen on `host`."""
     routes = [
         *(Route(path, _file(*entry)) for path, entry in WEB.items()),
         Route("/api/session", explorer.session),
@@ -107,19 +96,26 @@ def make_app(runs: Sequence[OpenRun], objects: UnseenObjects | None, host: str) 
 
 
 class Explorer:
-    """Answers requests. The network, the renderer and the reader of uploads have a thread each."""
+    """Answers requests about one or two runs, with the renderer of the first where there is one.
+
+    The network, the renderer and the reader of uploads have a thread each, and the decoder of uploads a process.
+    """
 
     def __init__(self, runs: Sequence[OpenRun], objects: UnseenObjects | None) -> None:
         self.runs, self.objects, self.pictures = tuple(runs), objects, Pictures()
         self.names = short_names(runs)
         self.network, self.renderer, self.reader = (ThreadPoolExecutor(1) for _ in range(3))
-        self.uploads = asyncio.Semaphore(AT_ONCE)
+        self.uploads, self.decoder = Uploads(), DecoderProcess()
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         yield
         for threads in (self.network, self.renderer, self.reader):
             threads.shutdown(wait=True, cancel_futures=True)
+
+    def stop(self) -> None:
+        """Leave off what would take long. To be called before the end is waited for."""
+        self.decoder.stop()
 
     async def session(self, _: Request) -> Response:
         first = self.runs[0]
@@ -134,22 +130,24 @@ class Explorer:
                 "notes": [note for each in self.runs for note in each.notes],
                 "compared": compared(self.runs),
                 "objects": 0 if self.objects is None else len(self.objects),
-                "most_bytes": MOST_BYTES,
+                "most_bytes": uploads.MOST_BYTES,
             }
         )
 
     async def upload(self, request: Request) -> Response:
         name = file_name(request.query_params.get("name", ""))
-        async with self.uploads:
-            try:
-                content = await asyncio.wait_for(_body(request, name), PATIENCE)
-            except asyncio.TimeoutError:
-                raise Busy(f"{name}: the upload did not arrive within {PATIENCE:g} s") from None
-            except ClientDisconnect:
-                return Response(status_code=400)  # to nobody
-            image = await _in(self.reader, lambda: decode_image(io.BytesIO(content), name))
-            picture = await _in(self.reader, lambda: self._encoded(image, name))
-        return self._kept(picture)
+        told = request.headers.get("content-length", "")
+        if told.isascii() and told.isdigit() and int(told) > uploads.MOST_BYTES:
+            raise uploads.too_large(name)
+
+        async def use(content: bytearray) -> UploadedPicture:
+            image = await _in(self.reader, lambda: self.decoder.decode(content, name))
+            return await _in(self.reader, lambda: self._encoded(image, name))
+
+        try:
+            return self._kept(await self.uploads.take(request.stream(), name, use))
+        except ClientDisconnect:
+            return Response(status_code=400)  # to nobody
 
     async def object(self, request: Request) -> Response:
         if self.objects is None:
@@ -242,22 +240,6 @@ class Explorer:
                 "drawn": picture.views is not None,
             }
         )  # fmt: skip
-
-
-async def _body(request: Request, name: str) -> bytes:
-    """Read the body of a request, no more of it than is allowed."""
-    problem = f"{name}: expected an image file of at most {MOST_BYTES // 2**20} MiB, found more"
-    told = request.headers.get("content-length", "")
-    if told.isascii() and told.isdigit() and int(told) > MOST_BYTES:
-        raise TooLarge(problem)
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MOST_BYTES:
-            raise TooLarge(problem)
-    if not content:
-        raise BadInput(f"{name}: expected an image, found an empty file")
-    return bytes(content)
 
 
 async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import logging
 import signal
 import socket
 import webbrowser
@@ -12,16 +13,16 @@ from pathlib import Path
 
 import click
 import uvicorn
-from starlette.applications import Starlette
 
 from dcign.errors import BadInput
 from pipelines.drawing.objects import UnseenObjects, open_unseen_objects
 from pipelines.drawing.renderer import CannotDraw
-from pipelines.explore.app import make_app
+from pipelines.explore import connections
+from pipelines.explore.app import Explorer, make_app
+from pipelines.explore.connections import Connection
 from pipelines.explore.session import OpenRun, open_runs
 
-MOST_CONNECTIONS = 200
-SECONDS_TO_END = 3  # for answers that are on their way
+SECONDS_TO_END = 1  # for answers that are on their way
 
 
 def explore(run: Path, other: Path | None, assets: Path | None, port: int, host: str, show: bool, device: str) -> None:
@@ -38,7 +39,7 @@ def explore(run: Path, other: Path | None, assets: Path | None, port: int, host:
         click.echo(f"{address}  (Ctrl-C ends it)")
         if show:
             webbrowser.open(address)
-        serve(make_app(runs, objects, host), listening)
+        serve(Explorer(runs, objects), host, listening)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -70,20 +71,31 @@ def address_of(listening: socket.socket, host: str) -> str:
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}/"
 
 
-def serve(app: Starlette, listening: socket.socket) -> None:
+def serve(explorer: Explorer, host: str, listening: socket.socket) -> None:
     """Answer until SIGINT or SIGTERM."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # the server raises them again once it has ended, which is no failure
-    make_server(app).run([listening])
+    Server(explorer, host).run([listening])
 
 
-def make_server(app: Starlette) -> uvicorn.Server:
-    """Make the server of an application, which logs failures only."""
-    config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="on", log_level="error", access_log=False, proxy_headers=False,
-        server_header=False, limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=SECONDS_TO_END,
-    )  # fmt: skip
-    return uvicorn.Server(config)
+class Server(uvicorn.Server):
+    """The server of an explorer. It logs failures only, and ends within moments whatever is going on."""
+
+    def __init__(self, explorer: Explorer, host: str) -> None:
+        self.explorer = explorer
+        super().__init__(
+            uvicorn.Config(
+                make_app(explorer, host), http=Connection, ws="none", lifespan="on", log_level="error",
+                access_log=False, proxy_headers=False, server_header=False, limit_concurrency=connections.MOST,
+                timeout_graceful_shutdown=SECONDS_TO_END,
+            )
+        )  # fmt: skip
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut off what has not arrived, let answers that are on their way leave, and end."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is cut off now is no failure
+        self.explorer.stop()
+        await super().shutdown(sockets)
 
 
 def _unseen_objects(open_run: OpenRun, assets: Path | None) -> UnseenObjects | None:

@@ -6,13 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from explore_fixtures import SIZE, Client
 from forked import Forked, run_command_in_a_group
+from image_file_fixtures import jpeg_of_scans
 from mesh_fixtures import write_models
 from untrained_run import write_calibrated, write_untrained
 
@@ -162,3 +163,21 @@ def test_ctrl_c_is_no_failure_and_a_missing_renderer_none_either(work):
         assert client.get("/api/session").json["objects"] == 0
         assert ended(process, signal.SIGINT) == ""
         assert process.returncode == 0
+
+
+def test_ctrl_c_ends_it_without_a_word_whatever_is_going_on(work):
+    """A decoder at work, uploads and requests that do not arrive, connections at rest."""
+    stalled = b"POST /api/pictures?name=s.png HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\nabc"
+    slow = jpeg_of_scans(100, 10_000, 10_000)
+    sent = stalled.replace(b" 900", b" %d" % len(slow)).replace(b"abc", slow)
+    with started(work / "run") as (process, client), ExitStack() as open_sockets:
+        host, port = client.host.split(":")
+        client.get("/")
+        for content in (sent, *[stalled] * 6, *[b"GET / HT"] * 3, *[b""] * 3):
+            each = open_sockets.enter_context(socket.create_connection((host, int(port)), 20))
+            each.sendall(content)
+        time.sleep(0.4)
+        begun = time.monotonic()
+        assert ended(process, signal.SIGINT) == ""
+        assert process.returncode == 0
+        assert time.monotonic() - begun < 4  # 2 where nothing else runs

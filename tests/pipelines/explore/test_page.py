@@ -16,7 +16,7 @@ from untrained_run import write_calibrated, write_untrained
 from dcign.engine.drawing import to_uint8
 from dcign.engine.image_files import load_grey
 from pipelines.commands.rerender import command as rerender_command
-from pipelines.explore import app as explore_app
+from pipelines.explore import uploads
 
 CLOSE = 2  # grey levels of 255
 PATIENCE = 60_000  # ms, for busy machines
@@ -186,7 +186,7 @@ def test_each_kind_of_file_shows_its_picture_or_says_what_is_wrong(browser, plai
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(browser, work, monkeypatch):
-    monkeypatch.setattr(explore_app, "MOST_BYTES", 2**10)
+    monkeypatch.setattr(uploads, "MOST_BYTES", 2**10)
     with serving(work / "run") as client, open_page(browser, client.address) as page:
         shown_text(page, "#status", "^Choose an image$")
         page.set_input_files("#file", work / "photo.jpg")
