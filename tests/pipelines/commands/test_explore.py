@@ -180,4 +180,4 @@ def test_ctrl_c_ends_it_without_a_word_whatever_is_going_on(work):
         begun = time.monotonic()
         assert ended(process, signal.SIGINT) == ""
         assert process.returncode == 0
-        assert time.monotonic() - begun < 4  # 2 where nothing else runs
+        assert time.monotonic() - begun < 8  # less than 1 where nothing else runs
