@@ -37,10 +37,7 @@ def encode_and_judge(
 
     That is, if the run reconstructs it worse than nearly all of its test images.
     """
-    from dcign.engine.codes import decode, encode, reconstruction_error, unlike_warning
+    from dcign.engine import codes
 
-    code = encode(run, pixels[None])[0]
-    if not curves.reconstruction:
-        return code, None
-    error = reconstruction_error(pixels, decode(run, code[None])[0])
-    return code, unlike_warning(error, curves.reconstruction)
+    found, (warning,) = codes.encode_and_judge(run, pixels[None], curves.reconstruction)
+    return found[0], warning

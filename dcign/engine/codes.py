@@ -72,6 +72,17 @@ def reconstruction_error(picture: NDArray[np.floating], decoded: NDArray[np.floa
     return float(np.mean((np.asarray(picture, np.float64) - decoded) ** 2))
 
 
+def encode_and_judge(
+    run: Run, images: NDArray[np.floating], percentiles: Sequence[float]
+) -> tuple[NDArray[np.float32], list[str | None]]:
+    """Encode `images` (N, H, W) as (N, Z), and warn of each as `unlike_warning` does. RunError as `encode`."""
+    codes = encode(run, images)
+    if not percentiles or not len(codes):
+        return codes, [None] * len(codes)
+    pairs = zip(images, decode(run, codes), strict=True)
+    return codes, [unlike_warning(reconstruction_error(*pair), percentiles) for pair in pairs]
+
+
 def unlike_warning(error: float, percentiles: Sequence[float]) -> str | None:
     """Return a warning if an image of this reconstruction error is unlike the test images; None if it is not.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -20,8 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps
 
 from dcign.config import DEVICES
+from dcign.engine import calibration
 from dcign.engine.calibration import Calibration, is_calibrated, load_for
-from dcign.engine.codes import decode, encode
+from dcign.engine.codes import decode, encode_and_judge
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.engine.image_files import BACKGROUND, grey_square, load_grey
 from dcign.errors import BadInput, RunError
@@ -119,15 +120,17 @@ class Engine:
         PIL image; the path of an image file; or any number of these. Arrays must have the run's size. PIL images and
         files may have any size and mode: their largest centred square is taken, in grey, and resized.
 
+        UserWarning for images that the run reconstructs worse than nearly all it was tested on, where a calibration
+        tells how well that is: their codes mean little. Files are decoded under limits of time and memory.
+
         BadInput for an array of another shape, type or range; RunError for a file that is no image.
         """
+        return self._encoded_with_warning(images)
+
+    def encode_and_judge(self, images: Picture | Iterable[Picture]) -> tuple[NDArray[np.float32], dict[int, str]]:
+        """Encode as `encode` does, and return in place of a warning what is wrong with each image: number -> text."""
         single, pictures = self._listed(images)
-        codes = np.empty((len(pictures), self._run.layout.latents), np.float32)
-        for start in range(0, len(pictures), AT_ONCE):
-            block = slice(start, start + AT_ONCE)
-            grey = [self._grey(picture, "" if single else f" {start + k}") for k, picture in enumerate(pictures[block])]
-            codes[block] = encode(self._run, np.stack(grey))
-        return codes[0] if single else codes
+        return self._encoded(single, pictures)
 
     def decode(self, codes: ArrayLike) -> NDArray[np.float32]:
         """Decode codes (N, Z) to images (N, H, W) float32 in [0, 1]; (Z,) to (H, W), (A, B, Z) to (A, B, H, W).
@@ -166,14 +169,21 @@ class Engine:
         """
         angles = {"azimuth": azimuth, "elevation": elevation, "light": light, **others}
         chosen = {name: degrees for name, degrees in angles.items() if degrees is not None}
-        return self.decode(self.set_degrees(self.encode(image), chosen))
+        return self.decode(self.set_degrees(self._encoded_with_warning(image), chosen))
 
-    def set_degrees(self, codes: ArrayLike, angles: Mapping[str, ArrayLike]) -> NDArray[np.float32]:
-        """Set the latents of each factor of `angles` in `codes` (..., Z) to its degrees, and keep all others.
+    def set_degrees(
+        self, codes: ArrayLike, angles: Mapping[str, ArrayLike] | None = None, /, **more: ArrayLike
+    ) -> NDArray[np.float32]:
+        """Set the latents of factors in `codes` (..., Z) to degrees, and keep all others.
 
-        The leading axes of codes and angles broadcast as in `rerender`, which decodes what this gives; same errors.
+            engine.set_degrees(codes, azimuth=30, light=[-60, 0, 60])
+            engine.set_degrees(codes, {"azimuth": 30})
+
+        The leading axes of codes and angles broadcast as in `rerender`, which decodes what this gives; same errors, and
+        BadInput for a factor given twice and for `angles` that are no mapping.
         """
         checked = self._codes(codes)
+        angles = _together(angles, more)
         values = {name: self._curve(name).to_latent(_degrees(name, degrees)) for name, degrees in angles.items()}
         shapes = {name: np.shape(degrees) for name, degrees in angles.items()}
         try:
@@ -199,6 +209,28 @@ class Engine:
         checked = self._codes(codes)
         curves = {name: curve for name, curve in self._curves.items() if curve.invertible}
         return {name: curve.to_degrees(self._angle_latents.own(checked, name)) for name, curve in curves.items()}
+
+    def _encoded_with_warning(self, images: Picture | Iterable[Picture]) -> NDArray[np.float32]:
+        """Encode images; one warning, to the caller of a method, of those unlike the training data."""
+        single, pictures = self._listed(images)
+        codes, unlike = self._encoded(single, pictures)
+        for number, text in list(unlike.items())[:1]:
+            first = pictures[number]
+            name = f"{first}" if isinstance(first, (str, os.PathLike)) else "image" if single else f"image {number}"
+            others = f" (and {len(unlike) - 1} more of {len(pictures)})" if len(unlike) > 1 else ""
+            warnings.warn(f"{name}{others}: {text}", stacklevel=3)
+        return codes
+
+    def _encoded(self, single: bool, pictures: Sequence[Picture]) -> tuple[NDArray[np.float32], dict[int, str]]:
+        """Encode images, and say by their numbers which are unlike the training data."""
+        codes = np.empty((len(pictures), self._run.layout.latents), np.float32)
+        unlike: dict[int, str] = {}
+        for start in range(0, len(pictures), AT_ONCE):
+            block = slice(start, start + AT_ONCE)
+            grey = [self._grey(picture, "" if single else f" {start + k}") for k, picture in enumerate(pictures[block])]
+            codes[block], found = encode_and_judge(self._run, np.stack(grey), self._percentiles)
+            unlike.update({start + k: warning for k, warning in enumerate(found) if warning is not None})
+        return codes[0] if single else codes, unlike
 
     def _listed(self, images: Picture | Iterable[Picture]) -> tuple[bool, list[Picture]]:
         """Return True if a single image was given, and the images one by one."""
@@ -254,8 +286,13 @@ class Engine:
         return load_for(self._run, lambda line: warnings.warn(line, stacklevel=4))
 
     @cached_property
-    def _angle_latents(self) -> AngleLatents:
-        return self._measured.angle_latents(self._run.layout)
+    def _percentiles(self) -> Sequence[float]:
+        """Of the reconstruction errors of test images; none without a calibration."""
+        return calibration.load(self._run.folder).reconstruction if is_calibrated(self._run) else ()
+
+    @cached_property
+    def _knobs(self) -> AngleLatents:
+        return self._measured.knobs(self._run.layout)
 
     @cached_property
     def _curves(self) -> dict[str, Curve | GroupCurve]:
@@ -280,6 +317,16 @@ class Engine:
 def latent_names(layout: CodeLayout) -> tuple[str, ...]:
     """Return Z names: z_azimuth for a group of one latent, z_intrinsic_0, z_intrinsic_1, ... for one of several."""
     return tuple(f"z_{name}" if width == 1 else f"z_{name}_{k}" for name, width in layout.parts for k in range(width))
+
+
+def _together(angles: Mapping[str, ArrayLike] | None, more: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
+    """Return both in one. BadInput for what is in both, and for what is no mapping."""
+    if angles is not None and not isinstance(angles, Mapping):
+        raise BadInput(f"angles: expected factor -> degrees, such as azimuth=30, found {type(angles).__name__}")
+    given = {} if angles is None else angles
+    if twice := sorted(set(given) & set(more)):
+        raise BadInput(f"{twice[0]}: expected its degrees once, found them twice")
+    return {**given, **more}
 
 
 def _upright(picture: Image.Image, number: str) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -41,14 +42,17 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
         raise BadInput(f"-o {output}: there is no folder {output.parent}; make it first")
     names = find_images(images)
     check_once(names)
+    shown = tuple(NAME if name == STDIN else name for name in names)
     engine = load(run, device)
     codes = np.empty((len(names), len(engine.latents)), np.float32)
     with progress_bar("encode", len(names), "image", disable=len(names) <= AT_ONCE) as bar:
         for start in range(0, len(names), AT_ONCE):
             block = names[start : start + AT_ONCE]
-            codes[start : start + len(block)] = engine.encode([piped_image() if n == STDIN else n for n in block])
+            given = [piped_image() if name == STDIN else name for name in block]
+            codes[start : start + len(block)], unlike = engine.encode_and_judge(given)
+            for number, warning in unlike.items():
+                bar.write(f"Warning: {shown[start + number]}: {warning}", file=sys.stderr)
             bar.update(len(block))
     origin = (str(engine.folder), engine.step, engine.fingerprint)
-    shown = tuple(NAME if name == STDIN else name for name in names)
     write_codes(output, CodeFile(codes, engine.latents, shown, *origin))
     click.echo(f"{output}: {len(codes)} codes of {codes.shape[1]} latents")

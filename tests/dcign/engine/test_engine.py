@@ -1,11 +1,12 @@
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from untrained_run import write_untrained
+from untrained_run import write_calibrated, write_untrained
 
 import dcign
 from dcign.engine import calibration
@@ -133,6 +134,38 @@ def test_pictures_of_any_size_and_mode_are_squared_greyed_and_turned_upright(wor
         np.testing.assert_allclose(
             opened.encode(clear), opened.encode(np.full((54, 54), background, np.uint8)), atol=1e-4
         )
+
+
+def test_an_image_unlike_the_test_images_is_warned_of_once_and_by_name(tmp_path, face):
+    near, far = (dcign.load(write_calibrated(tmp_path / f"{error}", reconstruction=(error,) * 101)) for error in (9, 0))
+    path = tmp_path / "me.png"
+    Image.fromarray(face).save(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        near.encode([path, face])
+        near.rerender(path, azimuth=10)
+        assert near.encode_and_judge(face)[1] == {}
+    text = "its reconstruction error .* is above that of all test images"
+    for given, name in ((path, f"{path}: "), (face, "image: "), ([face, path], r"image 0 \(and 1 more of 2\): ")):
+        for use in (far.encode, lambda image: far.rerender(image, azimuth=10)):
+            with pytest.warns(UserWarning, match=f"{name}{text}") as warned:
+                use(given)
+            assert len(warned) == 1
+            assert warned[0].filename == __file__
+    codes, unlike = far.encode_and_judge([face] * 40)
+    assert (codes.shape, list(unlike)) == ((40, 200), list(range(40)))
+
+
+def test_angles_are_set_by_name_or_as_a_mapping(engine, face):
+    code = engine.encode(face)
+    expected = engine.set_degrees(code, {"azimuth": 30, "light": [-60, 0]})
+    np.testing.assert_array_equal(engine.set_degrees(code, azimuth=30, light=[-60, 0]), expected)
+    np.testing.assert_array_equal(engine.set_degrees(code, {"azimuth": 30}, light=[-60, 0]), expected)
+    np.testing.assert_array_equal(engine.set_degrees(code), code)
+    with pytest.raises(BadInput, match="azimuth: expected its degrees once"):
+        engine.set_degrees(code, {"azimuth": 30}, azimuth=20)
+    with pytest.raises(BadInput, match="angles: expected factor -> degrees, such as azimuth=30, found int"):
+        engine.set_degrees(code, 30)
 
 
 def test_an_angle_sets_its_latent_to_the_calibration_and_nothing_else(engine, face):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from untrained_run import write_untrained
+from untrained_run import write_calibrated, write_untrained
 
 import dcign as package
 from dcign.engine.code_files import CodeFile, read_codes, write_codes
@@ -24,6 +24,7 @@ def work(tmp_path_factory):
     write_untrained(folder / "elsewhere", fingerprint="two")
     write_untrained(folder / "chairs", object="chair")
     write_untrained(folder / "narrow", code="azimuth:1,rest:5")
+    write_calibrated(folder / "strict", reconstruction=(0.0,) * 101, step=9)  # and calibrated at step 7
     noise = np.random.default_rng(0)
     (folder / "b").mkdir()
     Image.fromarray(noise.integers(0, 256, (54, 54), np.uint8)).save(folder / "ann.png")
@@ -50,6 +51,13 @@ def test_images_become_codes_and_codes_images(dcign, work, name):
             assert picture.mode == "L"
             np.testing.assert_array_equal(np.asarray(picture), np.round(image * 255).astype(np.uint8))
     assert len(list((work / f"from-{name}.d").iterdir())) == 2
+
+
+def test_images_unlike_the_training_data_are_warned_of_by_name(dcign):
+    code, out, err = dcign("encode", "strict", "ann.png", "-o", "strict.csv")
+    assert (code, out) == (0, "strict.csv: 1 code of 200 latents\n")
+    assert err.startswith("Warning: ann.png: its reconstruction error ")
+    assert err.count("\n") == 1
 
 
 def test_a_folder_or_a_glob_stands_for_its_images(dcign, work):
