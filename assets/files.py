@@ -1,4 +1,4 @@
-"""Files that other processes read and write too: replaced whole or not at all, and locked."""
+"""Files that other processes read and write too: replaced whole or not at all, and locked; and folders of output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from assets.errors import Failure
+from assets.errors import BadInput, Failure
+
+
+def check_parent(path: Path) -> None:
+    """Raise BadInput unless the folder is there in which the output `path`, a file or a folder, is to lie.
+
+    A folder is made for an output, but not the folders above it: one of these that is missing is most often misspelt.
+    """
+    if path.parent.exists() and not path.parent.is_dir():
+        raise BadInput(f"{path}: expected a folder, but {path.parent} is a file")
+    if not path.parent.is_dir():
+        raise BadInput(f"{path}: there is no folder {path.parent}; make it first")
+
+
+def make_output_folder(folder: Path) -> Path:
+    """Make an output folder if it is missing, and return it. BadInput as `check_parent`, or if it cannot be made."""
+    check_parent(folder)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise BadInput(f"{folder}: expected a folder, found a file") from None
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be made ({error.strerror})") from None
+    return folder
 
 
 def write_file(path: Path, content: bytes) -> None:

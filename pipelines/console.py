@@ -1,4 +1,4 @@
-"""The terminal side of commands: lazy groups, progress, the folder of `-o`, images from standard input, columns.
+"""The terminal side of commands: lazy groups, progress, names of pictures, images from standard input, counts, columns.
 
 Nothing heavy is imported at the top of this file or of a command's: `--help` stays quick.
 """
@@ -114,15 +114,17 @@ def progress_bar(label: str, total: int, unit: str, **options: Any) -> tqdm:
     )
 
 
-def make_folder(folder: Path) -> Path:
-    """Make the output folder if it is missing, and return it. BadInput where a file has its name or it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise BadInput(f"-o {folder}: expected a folder, found a file") from None
-    except OSError as error:
-        raise BadInput(f"-o {folder}: cannot be made ({error.strerror})") from None
-    return folder
+def picture_format(path: Path) -> str:
+    """Tell the format of a picture to be written from the end of its name. BadInput for another than PNG and JPEG."""
+    formats = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+    if path.suffix.lower() not in formats:
+        raise BadInput(f"-o {path}: expected a name that ends in .png or .jpg")
+    return formats[path.suffix.lower()]
+
+
+def counted(number: int, noun: str, ending: str = "s") -> str:
+    """Write a number of things: 1 image, 2 images, 3 mini-batches."""
+    return f"{number} {noun}{'' if number == 1 else ending}"
 
 
 def check_once(names: Sequence[str]) -> None:

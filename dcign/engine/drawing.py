@@ -21,8 +21,14 @@ from dcign.errors import BadInput, Failure
 INK, PAPER = 30, 255  # grey levels
 MARGIN = 6  # pixels between tiles
 READABLE = 100  # pixels; smaller images are enlarged for the picture
+STILL_SUFFIXES = (".png", ".jpg", ".jpeg")
 MOVIE_SUFFIXES = (".gif", ".webp", ".mp4")
-LARGEST_SIDE = {".gif": 65535, ".webp": 16383, ".mp4": 8192}  # pixels: of the first two by their format
+LARGEST_SIDE = {
+    ".jpg": 65500,
+    ".gif": 65535,
+    ".webp": 16383,
+    ".mp4": 8192,
+}  # pixels; all but MP4's by their format
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,17 @@ def png(picture: Image.Image) -> bytes:
     """Write a picture as a PNG file."""
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def still(picture: Image.Image, suffix: str) -> bytes:
+    """Write a picture as a PNG or JPEG file, as the end of its name, one of `STILL_SUFFIXES`, asks for."""
+    if suffix == ".png":
+        return png(picture)
+    if max(picture.size) > LARGEST_SIDE[".jpg"]:
+        raise BadInput(f"a {suffix} picture: expected at most {LARGEST_SIDE['.jpg']} pixels a side; write .png")
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=95)
     return file.getvalue()
 
 

@@ -119,7 +119,7 @@ def _calibration_table(curves: dict[str, Any]) -> Grid:
         share = f"{curve['explained']:.0%}"
         rows.append((name, [cell(f"{low:g}° to {high:g}°"), cell(error, "number"), cell(share, "number")]))
     head = ("factor", "calibrated range", "error of the angle read back (RMS)", "variance of the latents explained")
-    return Grid(head, rows)
+    return Grid(head, rows, kind="fitting")
 
 
 def _invariance_table(holding: dict[str, Any]) -> Grid:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from assets.files import file_lock, write_file
+from assets.files import file_lock, make_output_folder, write_file
 from dcign.config import TrainConfig, setting_text
 from dcign.errors import ArgumentError, Failure, RunError
 from dcign.runs.checkpoint import Header, newest_checkpoint
@@ -36,10 +36,7 @@ def claim_folder(folder: Path, header: Header) -> None:
         check_same_run(folder, started, header)
     elif folder.is_dir() and any(not path.name.endswith(".tmp") for path in folder.iterdir()):
         raise RunError(f"{folder}: expected a training run or an empty folder, found other files; name another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: the folder cannot be made: {error.strerror}") from None
+    make_output_folder(folder)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from assets.errors import AssetError
-from assets.files import write_file
+from assets.files import check_parent, write_file
 from pipelines.catalogs import KIND, MATCH, PATH, faces, kind_at, model_path, open_catalog
-from pipelines.console import Group, printable
+from pipelines.console import Group, counted, picture_format, printable
 from render.errors import BadInput
 from render.factors import EXTRINSIC, SPLITS
 
@@ -76,6 +76,7 @@ def show(path: Path, kind: str | None, match: str, output: Path, size: int, mode
     from assets.faces.catalog import FaceCatalog, FaceSampling
     from pipelines.drawing.sheet import Gallery, chair_rows, face_rows, save_sheet
 
+    check_parent(output)
     catalog = open_catalog(kind or kind_at(path), path, FaceSampling(expressions=True), match)
     gallery = Gallery(catalog, size)
     if isinstance(catalog, FaceCatalog):
@@ -91,7 +92,7 @@ def show(path: Path, kind: str | None, match: str, output: Path, size: int, mode
 @PATH
 @KIND
 @MATCH
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Picture to write, .png.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Picture to write, .png or .jpg.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Who: another face or chair for each number.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", help="Of those that training sees, or of others.")
 @click.option("--azimuth", type=click.FloatRange(-360, 360), show_default="0, chairs 30", help="Degrees.")
@@ -113,10 +114,8 @@ def draw(
 
     from pipelines.drawing.objects import ObjectRenderer
 
-    if output.suffix.lower() != ".png":
-        raise BadInput(f"-o: expected a file name ending in .png, found {output}")
-    if not output.parent.is_dir():
-        raise BadInput(f"-o {output}: there is no folder {output.parent}; make it first")
+    form = picture_format(output)
+    check_parent(output)
     pose = (azimuth, elevation, light)
     for name, angle in zip(EXTRINSIC, pose, strict=True):
         if angle is not None and not isfinite(angle):
@@ -126,7 +125,7 @@ def draw(
     angles = [front if angle is None else angle for angle, front in zip(pose, renderer.front, strict=True)]
     image = renderer.image(renderer.object(seed, split), *angles)
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, form, quality=95)
     write_file(output, buffer.getvalue())
     click.echo(f"{output}: azimuth {angles[0]:g}°, elevation {angles[1]:g}°, light {angles[2]:g}°")
 
@@ -173,6 +172,7 @@ def export(path: Path, output: Path) -> None:
 
     if output.suffix.lower() not in (".h5", ".hdf5"):
         raise BadInput(f"-o: expected a file name ending in .h5, found {output}")
+    check_parent(output)
     model = faces(path, FaceSampling(expressions=True)).model
     write_basel_h5(model, output)
     click.echo(f"{output}: {len(model.shape_mean)} vertices, {output.stat().st_size / 1e6:.0f} MB.")
@@ -200,7 +200,7 @@ def _check_chairs(path: Path, match: str) -> None:
             click.echo(f"{'':<62}{printable(line)}")
     for fault in unreadable:
         click.echo(f"  BAD  {fault}")
-    click.echo(f"{path}: {len(models)} models, {odd} odd, {len(unreadable)} unreadable.")
+    click.echo(f"{path}: {counted(len(models), 'model')}, {odd} odd, {len(unreadable)} unreadable.")
     if unreadable:
         raise AssetError(f"{path}: {len(unreadable)} of its files cannot be read; `dcign render` leaves them out")
 

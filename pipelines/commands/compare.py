@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from assets.files import write_file
-from pipelines.console import aligned, make_folder, printable
+from assets.files import make_output_folder, write_file
+from pipelines.console import aligned, printable
 
 
 @click.command(name="compare", context_settings={"show_default": True})
@@ -40,7 +40,7 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
     line = shlex.join(["dcign", *sys.argv[1:]])
     page = comparison_page(comparison, reports, line)
     text = json.dumps({**comparison, "command": line}, indent=1, allow_nan=False) + "\n"
-    folder = make_folder(output)
+    folder = make_output_folder(output)
     write_file(folder / "compare.json", text.encode())
     write_file(folder / "compare.html", page.encode(errors="replace"))
     for row in table(comparison):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assets.files import write_file
+from assets.files import check_parent, make_output_folder, write_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
-from pipelines.console import make_folder, progress_bar
+from pipelines.console import counted, progress_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_IN_STRIP, IN_A_ROW = 1000, 10
 LONGEST_NAME, LONGEST_CAPTION = 50, 20  # letters
-OTHER_PICTURES = (".jpg", ".jpeg", ".gif", ".webp", ".mp4")  # surely not meant as names of folders
+OTHER_PICTURES = (".gif", ".webp", ".mp4")  # surely not meant as names of folders
 WRITTEN_BY = "dcign decode"  # in each PNG, so that no other file of that name is ever overwritten
 
 
@@ -33,7 +33,7 @@ WRITTEN_BY = "dcign decode"  # in each PNG, so that no other file of that name i
 @click.argument("codes", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True,
-    help="A folder for a PNG of each code, or strip.png for all in one.",
+    help="A folder for a PNG of each code, or strip.png (.jpg) for all in one.",
 )  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
 def command(run: Path, codes: Path, output: Path, device: str) -> None:
@@ -49,24 +49,25 @@ def command(run: Path, codes: Path, output: Path, device: str) -> None:
       dcign decode run/ codes.csv -o strip.png
     """
     from dcign.engine.code_files import read_codes
+    from dcign.engine.drawing import STILL_SUFFIXES
     from dcign.engine.engine import load
 
     suffix = output.suffix.lower()
-    strip = suffix == ".png"
+    strip = suffix in STILL_SUFFIXES
     if suffix in OTHER_PICTURES:
-        raise BadInput(f"-o {output}: expected a folder, or a name that ends in .png")
-    if strip and (output.is_dir() or not output.parent.is_dir()):
-        found = "a folder" if output.is_dir() else f"no folder {output.parent}"
-        raise BadInput(f"-o {output}: expected a file in a folder that exists, found {found}")
+        raise BadInput(f"-o {output}: expected a folder, or a name that ends in .png or .jpg")
+    check_parent(output)
+    if strip and output.is_dir():
+        raise BadInput(f"-o {output}: expected a file, found a folder")
     engine = load(run, device)
     file = read_codes(codes, engine.latents)
     warn_of_another_run(codes, file, engine)
     names = safe_names(file.images or [""] * len(file.codes))
     if strip:
-        write_file(output, draw_strip(engine, file.codes, names))
+        write_file(output, draw_strip(engine, file.codes, names, suffix))
     else:
-        write_folder(engine, file.codes, names, make_folder(output))
-    click.echo(f"{output}: {len(names)} images")
+        write_folder(engine, file.codes, names, make_output_folder(output))
+    click.echo(f"{output}: {counted(len(names), 'image')}")
 
 
 def warn_of_another_run(path: Path, file: CodeFile, engine: Engine) -> None:
@@ -103,14 +104,15 @@ def safe_names(images: Iterable[str]) -> list[str]:
     return names
 
 
-def draw_strip(engine: Engine, codes: NDArray[np.float32], names: list[str]) -> bytes:
-    """Decode all images into one PNG, side by side, ten in a row, each under its name."""
-    from dcign.engine.drawing import Row, Tile, draw_rows, png
+def draw_strip(engine: Engine, codes: NDArray[np.float32], names: list[str], suffix: str) -> bytes:
+    """Decode all images into one picture, a PNG or JPEG file, side by side, ten in a row, each under its name."""
+    from dcign.engine.drawing import Row, Tile, draw_rows, still
 
     if len(codes) > MOST_IN_STRIP:
         raise BadInput(f"a strip holds at most {MOST_IN_STRIP} images, found {len(codes)} codes; give -o a folder")
     tiles = [Tile(image, _caption(name)) for image, name in zip(engine.decode(codes), names, strict=True)]
-    return png(draw_rows([Row(tiles[start : start + IN_A_ROW]) for start in range(0, len(tiles), IN_A_ROW)]))
+    rows = [Row(tiles[start : start + IN_A_ROW]) for start in range(0, len(tiles), IN_A_ROW)]
+    return still(draw_rows(rows), suffix)
 
 
 def write_folder(engine: Engine, codes: NDArray[np.float32], names: list[str], folder: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from assets.files import check_parent
 from dcign.config import DEVICES
-from pipelines.console import NAME, STDIN, check_once, piped_image, progress_bar
-from render.errors import BadInput
+from pipelines.console import NAME, STDIN, check_once, counted, piped_image, progress_bar
 
 
 @click.command(name="encode", context_settings={"show_default": True})
@@ -38,8 +38,7 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
     from dcign.engine.image_files import find_images
 
     check_suffix(output)
-    if not output.parent.is_dir():
-        raise BadInput(f"-o {output}: there is no folder {output.parent}; make it first")
+    check_parent(output)
     names = find_images(images)
     check_once(names)
     shown = tuple(NAME if name == STDIN else name for name in names)
@@ -55,4 +54,4 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
             bar.update(len(block))
     origin = (str(engine.folder), engine.step, engine.fingerprint)
     write_codes(output, CodeFile(codes, engine.latents, shown, *origin))
-    click.echo(f"{output}: {len(codes)} codes of {codes.shape[1]} latents")
+    click.echo(f"{output}: {counted(len(codes), 'code')} of {codes.shape[1]} latents")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assets.files import check_parent, make_output_folder
 from dcign.config import DEVICES
 from dcign.errors import RunError
-from pipelines.console import make_folder, progress_bar
+from pipelines.console import progress_bar
 from render.factors import SPLITS
 
 if TYPE_CHECKING:
@@ -78,10 +79,12 @@ def command(
     model = load_run(run, place)
     data = open_data_set(shards, split)
     check_match(model, data)  # before anything is written
+    if output is not None:
+        check_parent(output)
     images = data.batch_size * sum(data.count(factor) for factor in data.factors)
     name = shipped_name(model.folder)
     with renderer_or_reason(data, assets, identities) as renderer:
-        folder = make_folder(output or (Path(f"{name}-report") if name else model.folder))
+        folder = make_output_folder(output or (Path(f"{name}-report") if name else model.folder))
         with progress_bar("evaluate", images, "image") as bar:
             evaluation = evaluate(model, data, bar.update)
         evidence = gather(model, data, evaluation, renderer, identities, simulations)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from assets.files import write_file
-from render.errors import BadInput, ShardError
+from assets.files import check_parent, write_file
+from pipelines.console import counted, picture_format
+from render.errors import ShardError
 from render.factors import SPLITS
 
 
@@ -30,6 +31,7 @@ def command(shards: Path, output: Path, rows: int, columns: int, frontal: bool) 
       dcign preview shards/ -o sheet.png
       dcign preview shards/ --frontal -o unseen.png
     """
+    check_parent(output)
     if frontal:
         _write_frontal_image(shards, output)
         return
@@ -49,23 +51,23 @@ def command(shards: Path, output: Path, rows: int, columns: int, frontal: bool) 
             places = sorted({i * count // rows for i in range(rows)})  # spread over the data set
             chosen += [data.minibatch(factor, place) for place in places]
     sheet = save_sheet([minibatch_row(batch, columns) for batch in chosen], output)
-    click.echo(f"{output}: {len(chosen)} mini-batches of {', '.join(splits)}, {sheet.width} x {sheet.height} pixels.")
+    shown = counted(len(chosen), "mini-batch", "es")
+    click.echo(f"{output}: {shown} of {', '.join(splits)}, {sheet.width} x {sheet.height} pixels.")
 
 
 def _write_frontal_image(shards: Path, path: Path) -> None:
-    """Write the first image of the mini-batch whose object looks most nearly straight ahead in even light, a PNG."""
+    """Write the first image of the mini-batch whose object looks most nearly straight ahead in even light."""
     import numpy as np
     from PIL import Image
 
     from render.shards.data_set import open_data_set
 
-    if path.suffix.lower() != ".png":
-        raise BadInput(f"-o: expected a file name ending in .png, found {path}")
+    form = picture_format(path)
     data = open_data_set(shards, "test")
     factor = "intrinsic" if "intrinsic" in data.factors else data.factors[0]
     batches = (data.minibatch(factor, i) for i in range(data.count(factor)))
     chosen = min(batches, key=lambda batch: sum(abs((v[0] + 180) % 360 - 180) for v in batch.values.values()))
     buffer = BytesIO()
-    Image.fromarray(np.asarray(chosen.images[0])).save(buffer, "PNG")
+    Image.fromarray(np.asarray(chosen.images[0])).save(buffer, form, quality=95)
     write_file(path, buffer.getvalue())
     click.echo(f"{path}: a test image of {factor}, mini-batch {chosen.index}.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.catalogs import kind_at, only_for, open_catalog
-from pipelines.console import progress_bar
+from pipelines.console import counted, progress_bar
 from render.errors import BadInput
 from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, MAIN, SPLITS, VIEWS, parse_range
 from render.jobs.job import RENDERERS
@@ -149,7 +149,8 @@ def command(
             with progress_bar("render", plan.images, "image") as bar:
                 render(store, job, pool, plan.tasks, chosen, tick=lambda n: bar.update(n * batch_size))
     look = f"Look at them with `dcign preview {output} -o sheet.png`."
-    click.echo(f"{output}: {wanted} mini-batches. {'Copy them here to train on them.' if '://' in output else look}")
+    done = counted(wanted, "mini-batch", "es")
+    click.echo(f"{output}: {done}. {'Copy them here to train on them.' if '://' in output else look}")
 
 
 def _number_of_workers(text: str) -> int | None:

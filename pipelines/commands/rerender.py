@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from assets.files import write_file
+from assets.files import make_output_folder, write_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
-from pipelines.console import make_folder, progress_bar
+from pipelines.console import counted, progress_bar
 from pipelines.rerender.request import MAX_STEPS, Request, parse_angles, parse_box, parse_direction, parse_latent
 from render.factors import EXTRINSIC
 
@@ -63,7 +63,7 @@ def angle_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--box", metavar="LEFT,TOP,SIZE", help="Square of each IMAGE to use, in pixels; else the centred one.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True,
-    help="A sheet (.png), a movie (.gif, .webp, .mp4), or a folder for one PNG each.",
+    help="A sheet (.png, .jpg), a movie (.gif, .webp, .mp4), or a folder for one PNG each.",
 )  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
 def command(
@@ -127,10 +127,10 @@ def command(
     if suffix:
         write_file(output, draw(list(blocks), suffix))
     else:
-        make_folder(output)
+        make_output_folder(output)
         for stem, block in zip(different_stems(image.name for image in inputs), blocks, strict=True):
             save_images(output, stem, block)
-    click.echo(f"{output}: {count} images")
+    click.echo(f"{output}: {counted(count, 'image')}")
 
 
 def _each(things: Sequence[T], label: str) -> Iterator[T]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from assets.files import write_file
+from assets.files import check_parent, make_output_folder, write_file
 from pipelines.console import aligned
 from pipelines.recipes.recipe import (
     Recipe,
@@ -84,6 +84,7 @@ def command(ctx: click.Context, recipe: str | None, output: Path | None, listing
     wanted = read_recipe(recipe)
     folder = Path(wanted.stem) if output is None else output
     check_stages(wanted, (stage.words for stage in stages(wanted, folder)))
+    check_parent(folder)
     _check_folder(folder, wanted)
     planned = list(stages(wanted, folder, _in_fp32(wanted)))
     if dry_run:
@@ -209,10 +210,7 @@ def _check_folder(folder: Path, wanted: Recipe) -> None:
 
 def _claim(folder: Path, wanted: Recipe) -> None:
     """Make the folder, and record the recipe in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"-o {folder}: cannot be made: {error.strerror}") from None
+    make_output_folder(folder)
     record = folder / RECORD
     if not record.is_file() or record.read_bytes() != wanted.text:
         write_file(record, wanted.text)

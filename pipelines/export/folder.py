@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from assets.files import check_parent
 from dcign.errors import BadInput, Failure
 from pipelines.export.page import ENGINE, FORMAT, INDEX
 
@@ -16,11 +17,9 @@ LARGEST = 2**26  # bytes of an engine.json
 
 
 def check_output(folder: Path) -> None:
-    """Raise BadInput unless `folder` is missing, empty, or an earlier export without other files."""
+    """Raise BadInput unless `folder` can be made, is empty, or is an earlier export without other files."""
+    check_parent(folder)
     if not folder.exists():
-        above = next(parent for parent in folder.absolute().parents if parent.exists())
-        if not above.is_dir():
-            raise BadInput(f"-o {folder}: expected a folder, but {above} is a file")
         return
     if not folder.is_dir():
         raise BadInput(f"-o {folder}: expected a folder, found a file")

@@ -10,9 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from assets.files import write_file
+from assets.files import check_parent, write_file
 from dcign.engine.codes import decode
-from dcign.engine.drawing import MOVIE_SUFFIXES, PAPER, Row, Tile, check_movie, draw_rows, movie, png, to_uint8
+from dcign.engine.drawing import (
+    MOVIE_SUFFIXES,
+    PAPER,
+    STILL_SUFFIXES,
+    Row,
+    Tile,
+    check_movie,
+    draw_rows,
+    movie,
+    png,
+    still,
+    to_uint8,
+)
 from dcign.engine.image_files import SUFFIXES as IMAGE_SUFFIXES
 from dcign.engine.variations import Variation
 from dcign.errors import BadInput
@@ -53,28 +65,27 @@ def rerender(run: Run, plan: Plan, image: EncodedImage, others: Mapping[str, Enc
 
 
 def check_output(path: Path) -> str:
-    """Tell what `path` is to become: '.png', '.gif', '.webp', '.mp4', or '' for a folder. BadInput if it cannot."""
+    """Tell what `path` is to become: the end of a picture's or movie's name, '' for a folder. BadInput if it cannot."""
     suffix = path.suffix.lower()
+    check_parent(path)
     if path.is_dir() or suffix == "":
         if path.exists() and not path.is_dir():
             raise BadInput(f"-o {path}: expected a folder, found a file")
         return ""
-    if suffix not in (".png", *MOVIE_SUFFIXES):
-        raise BadInput(f"-o {path}: expected a name that ends in .png, .gif, .webp or .mp4, or a folder")
-    if not path.parent.is_dir():
-        raise BadInput(f"-o {path}: there is no folder {path.parent}; make it first")
+    if suffix not in (*STILL_SUFFIXES, *MOVIE_SUFFIXES):
+        raise BadInput(f"-o {path}: expected a name that ends in .png, .jpg, .gif, .webp or .mp4, or a folder")
     check_movie(path)
     return suffix
 
 
 def draw(blocks: Sequence[Block], suffix: str) -> bytes:
-    """Draw all blocks into one file: a sheet (.png), or a movie with a frame for each image, of all blocks together."""
-    if suffix == ".png":
+    """Draw all blocks into one file: a sheet (.png, .jpg), or a movie with a frame for each image of all blocks."""
+    if suffix in STILL_SUFFIXES:
         rows = [row for block in blocks for row in _sheet_rows(block, len(blocks) > 1)]
         columns = max(len(row.tiles) for row in rows)
         if len(rows) * columns > MOST_PLACES:
             raise BadInput(f"a sheet: {len(rows)} rows of up to {columns} images are too many; name a folder")
-        return png(draw_rows(rows))
+        return still(draw_rows(rows), suffix)
     pages = list(_pages(blocks))
     width, height = (max(page.size[axis] for page in pages) for axis in (0, 1))
     return movie([_on_page(page, width, height) for page in pages], suffix, FRAME_MILLISECONDS)

@@ -96,9 +96,14 @@ def open_rendered_chairs(path: Path) -> ChairSource:
     try:
         if path.is_dir():
             return ChairFolder(path)
-        return ChairZip(path) if path.suffix.lower() == ".zip" else ChairTar(path)
+        return ChairZip(path) if _is_zip(path) else ChairTar(path)
     except OSError as error:
         raise AssetError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
+
+
+def _is_zip(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return path.suffix.lower() == ".zip" or file.read(4) == b"PK\3\4"
 
 
 def view_of(name: str) -> tuple[int, int]:
@@ -243,8 +248,10 @@ class ChairTar:
                     content = reader.read() if member.size <= LARGEST_IMAGE else _too_large(member.size)
                     yield *place, content, file.tell()
         except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
-            what = "a whole tar" if images or others else "a folder, a zip or a tar"
-            raise AssetError(f"{self.path}: expected {what} of {LAYOUT}, found: {error}") from error
+            if images or others:
+                raise AssetError(f"{self.path}: expected a whole tar of {LAYOUT}, found: {error}") from error
+            found = f"another file ({error})"  # of which tarfile says that a checksum is bad, and the like
+            raise AssetError(f"{self.path}: expected a folder, zip or tar of {LAYOUT}, found {found}") from error
         if not images:
             raise _nothing(self.path, others)
 

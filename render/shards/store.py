@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from assets.files import file_lock
+from assets.files import file_lock, make_output_folder
 from render.errors import BadInput, DcignError, Failure, ShardError
 from render.shards.manifest import (
     NAME,
@@ -121,12 +121,11 @@ class Store:
 def locked(folder: Path, part: JobPart | None = None) -> Iterator[None]:
     """Make `folder` and lock it, or a part of it, for this process; raises ShardError if another render has it.
 
+    BadInput if it cannot be made, or the folder above it is missing.
+
     A file system that cannot lock is trusted: two renders of one job write the same bytes.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ShardError(f"{folder}: expected a folder to write to: {error.strerror}") from error
+    make_output_folder(folder)
     with ExitStack() as locks:
         path = folder
         try:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.errors import Failure
-from assets.files import file_lock, replaced, write_file
+from assets.errors import BadInput, Failure
+from assets.files import file_lock, make_output_folder, replaced, write_file
 
 
 def test_a_file_is_replaced_and_nothing_else_stays(tmp_path: Path) -> None:
@@ -16,6 +16,21 @@ def test_a_file_is_replaced_and_nothing_else_stays(tmp_path: Path) -> None:
         write_file(path, content)
         assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_of_output_is_made_and_those_above_it_are_not(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    assert make_output_folder(made) == made
+    assert make_output_folder(made) == made
+    (tmp_path / "file").write_bytes(b"")
+    for path, said in (
+        (tmp_path / "file", ".*file: expected a folder, found a file"),
+        (tmp_path / "file" / "x", ".*x: expected a folder, but .*file is a file"),
+        (tmp_path / "no" / "x", ".*x: there is no folder .*no; make it first"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            make_output_folder(path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "made"]
 
 
 def test_nothing_half_written_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

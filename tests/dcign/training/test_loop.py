@@ -7,7 +7,7 @@ from shard_fixtures import write_synthetic
 from training_fixtures import SMALL, go, newest, stats
 
 from dcign.config import TrainConfig
-from dcign.errors import Failure, RunError
+from dcign.errors import BadInput, Failure, RunError
 from dcign.model.devices import has_native_bf16, resolve_precision
 from dcign.model.optimisers import RMSPropAuthors
 from dcign.model.paper_network import PaperDCIGN
@@ -82,8 +82,10 @@ def test_a_folder_of_other_things_is_refused_untouched(shards, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     with pytest.raises(RunError, match="found a file"):
         go(shards, tmp_path / "thesis.txt")
-    with pytest.raises(RunError, match=r"the folder cannot be made"):
+    with pytest.raises(BadInput, match=r"thesis\.txt is a file"):
         go(shards, tmp_path / "thesis.txt" / "run")
+    with pytest.raises(BadInput, match=r"run: there is no folder .*nowhere; make it first"):
+        go(shards, tmp_path / "nowhere" / "run")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{broken")
     with pytest.raises(RunError, match=r"config\.json"):

@@ -80,7 +80,7 @@ def test_one_chair_is_drawn_as_asked_and_another_by_another_seed(dcign, work):
 
 def test_what_cannot_be_drawn_is_refused(dcign, work):
     for words, named in (
-        (["face.h5", "-o", "x.jpg"], "ending in .png"),
+        (["face.h5", "-o", "x.bmp"], "ends in .png or .jpg"),
         (["face.h5", "-o", "no/x.png"], "there is no folder no"),
         (["nowhere", "-o", "x.png"], "nowhere"),
         (["face.h5", "-o", "x.png", "--azimuth", "nan"], "azimuth"),

@@ -53,6 +53,12 @@ def test_images_become_codes_and_codes_images(dcign, work, name):
     assert len(list((work / f"from-{name}.d").iterdir())) == 2
 
 
+def test_one_code_may_become_a_jpeg(dcign, work):
+    assert dcign("decode", "run", "good.csv", "-o", "strip.jpg") == (0, "strip.jpg: 1 image\n", "")
+    with Image.open(work / "strip.jpg") as strip:
+        assert strip.format == "JPEG"
+
+
 def test_images_unlike_the_training_data_are_warned_of_by_name(dcign):
     code, out, err = dcign("encode", "strict", "ann.png", "-o", "strict.csv")
     assert (code, out) == (0, "strict.csv: 1 code of 200 latents\n")
@@ -186,8 +192,8 @@ def test_names_are_all_different_however_many_are_alike():
         ),
         (["decode", "chairs", "good.csv", "-o", "x"], "good.csv: expected latent z_rest_0, as the run has it, found"),
         (["decode", "run", "good.csv", "-o", "x.gif"], "-o x.gif: expected a folder, or a name that ends in .png"),
-        (["decode", "run", "good.csv", "-o", "ann.png/x"], "-o ann.png/x: cannot be made"),
-        (["decode", "run", "good.csv", "-o", "no/x.png"], "found no folder no"),
+        (["decode", "run", "good.csv", "-o", "ann.png/x"], "ann.png/x: expected a folder, but ann.png is a file"),
+        (["decode", "run", "good.csv", "-o", "no/x.png"], "no/x.png: there is no folder no; make it first"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_leaves_nothing(dcign, work, words, named):

@@ -3,10 +3,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from chair_render_fixtures import chair_files, chair_name, image_name, write_folder, write_tar
 
 from pipelines.commands import import_ as import_shards
+from render.imports.rendered_chairs import LAYOUT
 from render.shards.data_set import open_data_set
 
 SMALL = ["--train-chairs", "3", "--size", "54", "--batch-size", "6"]
@@ -16,6 +18,7 @@ SMALL = ["--train-chairs", "3", "--size", "54", "--batch-size", "6"]
 def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     write_tar(folder / "chairs.tar", chair_files())
+    np.savez(folder / "dsprites.npz", imgs=np.zeros((9, 9)))
     write_tar(folder / "other.tar", {"a/b.png": b"x"})
     write_tar(folder / "cut.tar", chair_files(1))
     with open(folder / "cut.tar", "r+b") as file:
@@ -118,11 +121,13 @@ def test_the_summary_says_when_no_chair_is_left_for_testing(dcign, work):
     [
         (["nowhere"], "nowhere: expected a folder, tar or zip"),
         (["empty"], "empty: expected rendered_chairs/<chair>/renders/image_"),
-        (["file"], "file: expected a folder, a zip or a tar"),
+        (["file"], f"file: expected a folder, zip or tar of {LAYOUT}, found another file"),
+        (["dsprites.npz"], f"dsprites.npz: expected {LAYOUT}, found no such file among 1"),
+        (["chairs.tar", "-o", "no/where"], "no/where: there is no folder no; make it first"),
         (["other.tar"], "other.tar: expected rendered_chairs/<chair>/renders/image_"),
         (["cut.tar", "-o", "cut"], "cut.tar: expected a whole tar"),
         (["chairs.tar", "-o", "full"], "full: expected an empty folder"),
-        (["chairs.tar", "-o", "file"], "file: expected a folder to write to"),
+        (["chairs.tar", "-o", "file"], "file: expected a folder, found a file"),
         (["chairs.tar", "-o", "shards", "--seed", "3"], "shards: holds another data set: its seed is 0"),
         (["chairs.tar", "--size", "5"], "--size"),
         (["chairs.tar", "--batch-size", "1"], "--batch-size"),

@@ -125,7 +125,10 @@ def test_verify_and_preview(shards, tmp_path):
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert np.asarray(sheet.convert("L")).std() > 20
     refused("preview", shards, "-o", tmp_path / "sheet.nope", names=["sheet.nope"])
-    refused("preview", shards, "--frontal", "-o", tmp_path / "one.jpg", names=["one.jpg"])
+    refused("preview", shards, "--frontal", "-o", tmp_path / "one.bmp", names=["one.bmp"])
+    assert dcign("preview", shards, "--frontal", "-o", tmp_path / "one.jpg")[0] == 0
+    with Image.open(tmp_path / "one.jpg") as one:
+        assert one.format == "JPEG"
 
 
 def test_verify_names_a_flipped_bit_and_render_repairs_it(shards, models):

@@ -358,8 +358,9 @@ def test_a_movie_has_a_frame_for_each_setting_with_all_images_in_it(dcign, work,
             "azimuth: expected values of 1 latents, as many as the code of this run has for it, found values of 2",
         ),
         (["run", "face.png", "--azimuth", "1:2", "-o", "x.png"], "--azimuth: expected A:B:STEPS"),
-        (["run", "face.png", "--azimuth", "0", "-o", "x.bmp"], ".png, .gif, .webp or .mp4, or a folder"),
+        (["run", "face.png", "--azimuth", "0", "-o", "x.bmp"], ".png, .jpg, .gif, .webp or .mp4, or a folder"),
         (["run", "face.png", "--azimuth", "0", "-o", "no/where/x.png"], "there is no folder no/where"),
+        (["run", "face.png", "--azimuth", "0", "-o", "no/where"], "there is no folder no; make it first"),
         (["run", "face.png", "--azimuth", "0"], "-o"),
         (["run", "face.png", "--azimuth", "0", "-o", "plain"], "-o plain: expected a folder, found a file"),
         (["run", "face.png", "cut.png", "--azimuth", "0", "-o", "out"], "cut.png: damaged or truncated"),
@@ -394,6 +395,14 @@ def test_bad_input_gets_one_line_and_exit_code_2_and_leaves_nothing(dcign, work,
     assert len([line for line in err.strip().splitlines() if not line.startswith("Try")]) == 1
     assert out == ""
     assert set(work.rglob("*")) == before
+
+
+def test_a_sheet_may_be_a_jpeg_and_one_image_is_one(dcign, work):
+    assert dcign("rerender", "run", "face.png", "--azimuth", "0", "-o", "one.JPG") == (0, "one.JPG: 1 image\n", "")
+    assert dcign("rerender", "run", "face.png", "--azimuth", "0", "-o", "one.png")[0] == 0
+    with Image.open(work / "one.JPG") as sheet, Image.open(work / "one.png") as exact:
+        assert sheet.format == "JPEG"
+        assert np.abs(np.asarray(sheet, float) - np.asarray(exact.convert(sheet.mode), float)).mean() < 2
 
 
 def test_help_ends_in_an_example(dcign):
