@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"  # stands for standard input among the names of files
 NAME = "stdin"
+CUT_OUT = "Find the face in each IMAGE, a photograph, frame its head and put it on black. [dcign[photos]]"
 MOST_PIPED = 512 * 2**20  # bytes
 
 

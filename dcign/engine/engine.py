@@ -291,8 +291,8 @@ class Engine:
         return calibration.load(self._run.folder).reconstruction if is_calibrated(self._run) else ()
 
     @cached_property
-    def _knobs(self) -> AngleLatents:
-        return self._measured.knobs(self._run.layout)
+    def _angle_latents(self) -> AngleLatents:
+        return self._measured.angle_latents(self._run.layout)
 
     @cached_property
     def _curves(self) -> dict[str, Curve | GroupCurve]:

@@ -30,9 +30,9 @@ MAX_SCANS = 100  # of a JPEG; encoders write about ten
 HEAD = 4096  # bytes in which a drawing says what it is
 BAND = 256  # rows sent at once
 START_SECONDS = 1.0  # of CPU time to find out what a file is; an ordinary one takes a hundredth
-SECONDS_PER_MEGAPIXEL = 0.1  # more to decode it: an ordinary file takes a quarter of it at most
+SECONDS_PER_MEGAPIXEL = 0.1  # more to decode it: an ordinary file takes a third of it at most
 START_BYTES = 512 * 2**20  # of address space; Python and Pillow take a third of it
-BYTES_PER_PIXEL = 32  # more to decode it: an ordinary file takes half of it at most
+BYTES_PER_PIXEL = 32  # more to decode it: an ordinary file takes a third of it at most
 BYTES = {"1": 1 / 8, "L": 1, "RGB": 3, "RGBA": 4, "I": 4, "F": 4, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 MARKER = re.compile(rb"\xff([^\x00\xff\x01\xd0-\xd8])")  # of JPEG, but those without a segment behind them
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from assets.files import check_parent
 from dcign.config import DEVICES
-from pipelines.console import NAME, STDIN, check_once, counted, piped_image, progress_bar
+from pipelines.console import CUT_OUT, NAME, STDIN, check_once, counted, piped_image, progress_bar
 
 
 @click.command(name="encode", context_settings={"show_default": True})
@@ -18,8 +19,9 @@ from pipelines.console import NAME, STDIN, check_once, counted, piped_image, pro
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="codes.json, codes.csv or codes.npz."
 )
+@click.option("--cut-out", is_flag=True, help=CUT_OUT)
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
-def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> None:
+def command(run: Path, images: tuple[str, ...], output: Path, cut_out: bool, device: str) -> None:
     """Encode each IMAGE file with a trained RUN into its graphics code: one number for each latent.
 
     IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: the centred square
@@ -34,8 +36,9 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
     import numpy as np
 
     from dcign.engine.code_files import CodeFile, check_suffix, write_codes
+    from dcign.engine.cut_out import check_cut_out, cut_out_head
     from dcign.engine.engine import AT_ONCE, load
-    from dcign.engine.image_files import find_images
+    from dcign.engine.image_files import find_images, read_image
 
     check_suffix(output)
     check_parent(output)
@@ -43,11 +46,16 @@ def command(run: Path, images: tuple[str, ...], output: Path, device: str) -> No
     check_once(names)
     shown = tuple(NAME if name == STDIN else name for name in names)
     engine = load(run, device)
+    if cut_out:
+        check_cut_out(engine.object)
     codes = np.empty((len(names), len(engine.latents)), np.float32)
     with progress_bar("encode", len(names), "image", disable=len(names) <= AT_ONCE) as bar:
         for start in range(0, len(names), AT_ONCE):
             block = names[start : start + AT_ONCE]
-            given = [piped_image() if name == STDIN else name for name in block]
+            given: list[Any] = [piped_image() if name == STDIN else name for name in block]
+            if cut_out:
+                pictures = [read_image(Path(each)) if isinstance(each, str) else each for each in given]
+                given = [cut_out_head(*pair) for pair in zip(pictures, shown[start:], strict=False)]
             codes[start : start + len(block)], unlike = engine.encode_and_judge(given)
             for number, warning in unlike.items():
                 bar.write(f"Warning: {shown[start + number]}: {warning}", file=sys.stderr)

@@ -12,7 +12,7 @@ import click
 from assets.files import make_output_folder, write_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
-from pipelines.console import counted, progress_bar
+from pipelines.console import CUT_OUT, counted, progress_bar
 from pipelines.rerender.request import MAX_STEPS, Request, parse_angles, parse_box, parse_direction, parse_latent
 from render.factors import EXTRINSIC
 
@@ -61,14 +61,15 @@ def angle_options(function: Callable[..., None]) -> Callable[..., None]:
 )  # fmt: skip
 @click.option("--objects", metavar="N", type=click.IntRange(1, 100), default=1, help="How many of --assets.")
 @click.option("--box", metavar="LEFT,TOP,SIZE", help="Square of each IMAGE to use, in pixels; else the centred one.")
+@click.option("--cut-out", is_flag=True, help=CUT_OUT)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True,
     help="A sheet (.png, .jpg), a movie (.gif, .webp, .mp4), or a folder for one PNG each.",
 )  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
 def command(
-    run: Path, images: tuple[str, ...], assets: Path | None, objects: int, box: str | None, output: Path, device: str,
-    **options: Any,
+    run: Path, images: tuple[str, ...], assets: Path | None, objects: int, box: str | None, cut_out: bool, output: Path,
+    device: str, **options: Any,
 ) -> None:  # fmt: skip
     """Re-pose or re-light the objects of IMAGE files with a trained RUN.
 
@@ -81,10 +82,12 @@ def command(
     Example:
       dcign rerender run/ face.jpg --azimuth -60:60:9 -o turned.png
       dcign rerender run/ a.png --azimuth -60:60:7 --light 0:60:3 --grid -o b.png
+      dcign rerender run/ me.jpg --cut-out --light -70:70:24 -o me.gif
       dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
       dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
       dcign rerender faces --assets built-in --azimuth -60:60:7 -o truth.png
     """
+    from dcign.engine.cut_out import check_cut_out
     from dcign.engine.image_files import find_images
     from dcign.model.devices import resolve_device
     from dcign.runs.run import load_run
@@ -100,11 +103,13 @@ def command(
     square = None if box is None else parse_box(box)
     if bool(images) == (assets is not None):
         raise BadInput("IMAGE...: expected images, or --assets PATH for objects to be drawn, and not both")
-    if assets is not None and square is not None:
-        raise BadInput("--box: is for images only")
+    if assets is not None and (square is not None or cut_out):
+        raise BadInput(f"--{'cut-out' if cut_out else 'box'}: is for images only")
     names = find_images(images)
     check_names(names, request, output)
     model = load_run(run, resolve_device(device))
+    if cut_out:
+        check_cut_out(model.object)
     curves = calibration_for(model, request)
     plan = make_plan(request, model.layout, curves)
     count = (len(names) or objects) * plan.images
@@ -112,14 +117,15 @@ def command(
     if together > MOST_TOGETHER:
         hint = "; name a folder" if plan.images <= MOST_TOGETHER else ""
         raise BadInput(f"-o {output}: expected at most {MOST_TOGETHER} images together, found {together}{hint}")
-    others = {name: read(model, curves, name) for name in (request.like, request.towards) if name is not None}
+    named = [name for name in (request.like, request.towards) if name is not None]
+    others = {name: read(model, curves, name, None, cut_out) for name in named}
     rendered = []
     if assets is not None:
         from pipelines.rerender.truth import true_objects  # OpenGL, only where it is needed
 
         rendered = true_objects(model, assets, request.seed, objects)
     inputs = [encode_pixels(model, curves, each.name, each.pixels) for each in rendered]
-    inputs += [read(model, curves, name, square) for name in _each(names, "read")]  # all, before anything is written
+    inputs += [read(model, curves, name, square, cut_out) for name in _each(names, "read")]
     blocks = (rerender(model, plan, image, others) for image in _each(inputs, "rerender"))
     if rendered:
         pairs = zip(rendered, blocks, strict=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcign.engine.calibration import Calibration
+from dcign.engine.cut_out import cut_out_head
 from dcign.engine.image_files import BACKGROUND, Box, grey_square, read_image
 from dcign.errors import BadInput
 from dcign.runs.run import Run
@@ -41,10 +42,12 @@ def check_names(names: Sequence[str], request: Request, output: Path) -> None:
         raise BadInput(f"-o {output}: expected another file than the images that are read")
 
 
-def read(run: Run, curves: Calibration, name: str, box: Box | None = None) -> EncodedImage:
-    """Read and encode one image; warns as `encode_pixels` does."""
+def read(run: Run, curves: Calibration, name: str, box: Box | None = None, cut_out: bool = False) -> EncodedImage:
+    """Read and encode one image, or the head that is cut out of it; warns as `encode_pixels` does."""
     shown = NAME if name == STDIN else name
     image = piped_image() if name == STDIN else read_image(Path(name))
+    if cut_out:
+        image, box = cut_out_head(image, shown, box), None
     pixels = grey_square(image, run.size, BACKGROUND.get(run.object, 0.0), shown, box)
     return encode_pixels(run, curves, shown, pixels)
 

@@ -58,6 +58,7 @@ def explored(words, folder):
 def test_every_command_of_the_tour_works_as_it_stands_and_its_head_is_turned(dcign, work):
     pytest.importorskip("starlette")
     pytest.importorskip("onnxruntime")
+    pytest.importorskip("cv2")
     commands = blocks()
     assert len(commands) > 12
     for command in commands:

@@ -385,6 +385,8 @@ def test_a_movie_has_a_frame_for_each_setting_with_all_images_in_it(dcign, work,
         (["run", "face.png", "--direction", "1=0", "-o", "x.png"], "--direction 1: expected a run that has directions"),
         (["vivid", "face.png", "--direction", "2=0", "-o", "x.png"], "expected a number from 1 to 1"),
         (["run", "--azimuth", "0", "-o", "x.png"], "IMAGE...: expected images"),
+        (["pair", "face.png", "--azimuth", "0", "--cut-out", "-o", "x.png"], "--cut-out: expected a run on faces"),
+        (["run", "--assets", "built-in", "--cut-out", "--azimuth", "0", "-o", "x.png"], "--cut-out: is for images"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2_and_leaves_nothing(dcign, work, words, named):
