@@ -32,7 +32,7 @@ SOFT = 1.0  # pixels among these by which the edge is blurred
 def check_cut_out(kind: str) -> None:
     """Raise BadInput unless a run on this kind of object has use for heads and OpenCV, the extra `photos`, is there."""
     if kind != "face":
-        raise BadInput(f"--cut-out: expected a run on faces, found one on {kind}s")
+        raise BadInput(f"`cut_out`: expected a run on faces, found one on {kind}s")
     _opencv()
 
 
@@ -65,7 +65,7 @@ def _opencv() -> ModuleType:
             return cv2  # type: ignore[no-any-return]
         found = f"of version 4, found {cv2.__version__}"
     raise BadInput(
-        f"--cut-out needs the package opencv-python-headless, {found}; pip install 'dcign[photos]'"
+        f"`cut_out` needs the package opencv-python-headless, {found}; pip install 'dcign[photos]'"
     ) from None
 
 
@@ -91,7 +91,7 @@ def _face(cv2: Any, colour: Image.Image, name: str) -> Box:
             framed = round(FRAME * scale * side)
             return round(middle[0] - framed / 2), round(middle[1] - framed / 2), framed
     raise RunError(
-        f"{name}: no face found to cut out; expected one from in front, upright and evenly lit, or its square by --box"
+        f"{name}: no face found to cut out; expected one from in front, upright and evenly lit, or its square by `box`"
     )
 
 

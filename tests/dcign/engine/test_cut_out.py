@@ -70,14 +70,14 @@ def test_it_is_the_same_each_time_and_in_grey_and_may_touch_the_edge(heads):
 
 @pytest.mark.usefixtures("_needs_opencv")
 def test_an_image_without_a_face_is_named(heads):
-    with pytest.raises(RunError, match=r"me\.jpg: no face found to cut out; .* by --box"):
+    with pytest.raises(RunError, match=r"me\.jpg: no face found to cut out; .* by `box`"):
         cut_out_head(photograph(), "me.jpg")
 
 
 @pytest.mark.usefixtures("_needs_opencv")
 def test_heads_are_for_runs_on_faces():
     check_cut_out("face")
-    with pytest.raises(BadInput, match="--cut-out: expected a run on faces, found one on chairs"):
+    with pytest.raises(BadInput, match="`cut_out`: expected a run on faces, found one on chairs"):
         check_cut_out("chair")
 
 
@@ -86,5 +86,5 @@ def test_without_its_package_the_extra_is_named(monkeypatch, module):
     if module is not None:
         module.__version__ = "5.0.0"
     monkeypatch.setitem(sys.modules, "cv2", module)
-    with pytest.raises(BadInput, match=r"--cut-out needs the package opencv-python-headless.*dcign\[photos\]"):
+    with pytest.raises(BadInput, match=r"`cut_out` needs the package opencv-python-headless.*dcign\[photos\]"):
         cut_out._opencv()

@@ -184,7 +184,7 @@ def test_names_are_all_different_however_many_are_alike():
         (["encode", "run", "ann.png", "text.png", "-o", "x.json"], "text.png: not an image"),
         (["encode", "run", "nothing.png", "-o", "x.json"], "nothing.png: no such file"),
         (["encode", "run", "ann.png", "-o", "x.txt"], "x.txt: expected a file of codes whose name ends in"),
-        (["encode", "run", "ann.png", "-o", "no/x.csv"], "-o no/x.csv: there is no folder no"),
+        (["encode", "run", "ann.png", "-o", "no/x.csv"], "no/x.csv: there is no folder no"),
         (["decode", "run", "missing.csv", "-o", "x"], "missing.csv: expected a file of codes, found no such file"),
         (
             ["decode", "narrow", "good.csv", "-o", "x"],
