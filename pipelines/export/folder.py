@@ -46,7 +46,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     place = target if fixed else target.parent
     staged, old = (place / f".{target.name}.{mark}.{kind}" for kind in ("tmp", "old"))
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        place.mkdir(exist_ok=True)
         for name, content in files.items():
             path = staged / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,9 +36,9 @@ def test_evaluate_leaves_report_and_calibration_in_the_run(dcign, work):
 
 
 def test_evaluate_writes_the_report_elsewhere_when_asked(dcign, work):
-    code, out, _ = dcign("evaluate", "run", "train-only", "--split", "train", "-o", "deep/er")
+    code, out, _ = dcign("evaluate", "run", "train-only", "--split", "train", "-o", "else")
     assert code == 0
-    assert (work / "deep" / "er" / "report.html").is_file()
+    assert (work / "else" / "report.html").is_file()
     assert "Note: " in out
     assert "trained on" in out
 
@@ -60,8 +60,9 @@ def test_help_ends_in_an_example(dcign):
         (["run", "train-only"], "--split test"),
         (["run", "chairs"], "--object face"),
         (["run", "larger"], "--size 54"),
-        (["run", "shards", "-o", "file"], "-o file"),
-        (["run", "shards", "-o", "file/below"], "-o file/below"),
+        (["run", "shards", "-o", "file"], "file: expected a folder, found a file"),
+        (["run", "shards", "-o", "file/below"], "file/below: expected a folder, but file is a file"),
+        (["run", "shards", "-o", "deep/er"], "deep/er: there is no folder deep; make it first"),
         (["run", "shards", "--split", "other"], "--split"),
         (["run"], "SHARDS"),
     ],

@@ -125,11 +125,13 @@ def test_what_is_wrong_is_named_and_nothing_is_written(dcign, work, words, named
     assert not left_behind(work)
 
 
-def test_an_empty_folder_and_folders_that_are_missing_will_do(dcign, work):
+def test_an_empty_folder_and_a_missing_one_will_do_but_not_one_in_a_missing_one(dcign, work):
     (work / "fresh").mkdir()
-    for name in ("fresh", "deep/er"):
+    for name in ("fresh", "missing"):
         assert dcign("export", "run", "-o", name, "--image", "ann.png")[0] == 0
         assert (work / name / "index.html").is_file()
+    code, _, err = dcign("export", "run", "-o", "deep/er", "--image", "ann.png")
+    assert (code, err) == (2, "Error: deep/er: there is no folder deep; make it first\n")
 
 
 def test_without_calibration_there_are_no_degrees_and_it_says_so(dcign, work):
