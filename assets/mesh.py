@@ -68,12 +68,15 @@ class Mesh:
         return sum(len(s.triangles) for s in self.surfaces)
 
 
-def at_full_depth(image: Image.Image) -> Image.Image:
+def at_full_depth(image: Image.Image, bits: int | None = None) -> Image.Image:
     """Return a loaded image in which 65535 is white, if it was a TIFF of 12-bit grey; any other as it is.
 
     Pillow gives both 12 and 16 bits of grey the mode I;16, and leaves the values as they are in the file.
+
+    bits  of its samples, of an image that was loaded elsewhere and so cannot tell
     """
-    if image.mode != "I;16" or getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) != (12,):
+    told = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) if bits is None else (bits,)
+    if image.mode != "I;16" or told != (12,):
         return image
     from PIL import Image
 

@@ -18,6 +18,7 @@ from typing import IO
 
 from PIL import Image
 
+from assets.mesh import at_full_depth
 from dcign.engine.image_decoder import BYTES, MAX_PIXELS
 from dcign.errors import RunError
 
@@ -97,7 +98,7 @@ def _ask(process: subprocess.Popen[bytes], content: bytes | bytearray, name: str
         answer = json.loads(line)
         if "problem" in answer:
             raise RunError(f"{name}: {answer['problem']}")
-        mode, (width, height), key = answer["mode"], answer["size"], answer["transparency"]
+        mode, (width, height), key, bits = (answer[name] for name in ("mode", "size", "transparency", "bits"))
         if not 0 < width * height <= MAX_PIXELS:
             raise ValueError(f"{width} x {height} pixels")
         image = Image.frombytes(mode, (width, height), _read(process.stdout, math.ceil(width * BYTES[mode]) * height))
@@ -105,7 +106,7 @@ def _ask(process: subprocess.Popen[bytes], content: bytes | bytearray, name: str
         raise EOFError from None
     if key is not None:
         image.info["transparency"] = key
-    return image
+    return at_full_depth(image, bits)
 
 
 def _read(stream: IO[bytes], count: int) -> bytearray:

@@ -172,7 +172,7 @@ class Engine:
         return self.decode(self.set_degrees(self._encoded_with_warning(image), chosen))
 
     def set_degrees(
-        self, codes: ArrayLike, angles: Mapping[str, ArrayLike] | None = None, /, **more: ArrayLike
+        self, codes: ArrayLike, angles: Mapping[str, ArrayLike] | None = None, **more: ArrayLike
     ) -> NDArray[np.float32]:
         """Set the latents of factors in `codes` (..., Z) to degrees, and keep all others.
 

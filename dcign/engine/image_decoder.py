@@ -29,6 +29,7 @@ MAX_PIXELS = 100_000_000
 MAX_SCANS = 100  # of a JPEG; encoders write about ten
 HEAD = 4096  # bytes in which a drawing says what it is
 BAND = 256  # rows sent at once
+BITS_PER_SAMPLE = 258  # a tag of TIFF
 START_SECONDS = 1.0  # of CPU time to find out what a file is; an ordinary one takes a hundredth
 SECONDS_PER_MEGAPIXEL = 0.1  # more to decode it: an ordinary file takes a third of it at most
 START_BYTES = 512 * 2**20  # of address space; Python and Pillow take a third of it
@@ -110,8 +111,8 @@ def serve() -> None:
     """Answer on standard output what comes on standard input, until that ends.
 
     A request is the number of bytes of a file in a line, and the file. An answer is a line of JSON, either
-    `{"problem": ...}` or `{"mode": ..., "size": [W, H], "transparency": grey value or null}` and the pixels as
-    `Image.tobytes` gives them.
+    `{"problem": ...}` or `{"mode": ..., "size": [W, H], "transparency": grey value or null, "bits": of
+    the samples of a TIFF or null}` and the pixels as `Image.tobytes` gives them.
     """
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints
@@ -130,8 +131,13 @@ def _answer(content: bytes, answers: BinaryIO) -> None:
     except Undecodable as problem:
         answers.write(json.dumps({"problem": str(problem)}).encode() + b"\n")
         return
-    key = image.info.get("transparency")
-    head = {"mode": image.mode, "size": image.size, "transparency": key if isinstance(key, int) else None}
+    key, bits = image.info.get("transparency"), getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE)
+    head = {
+        "mode": image.mode,
+        "size": image.size,
+        "transparency": key if isinstance(key, int) else None,
+        "bits": bits[0] if bits is not None and len(bits) == 1 else None,
+    }
     answers.write(json.dumps(head).encode() + b"\n")
     for top in range(0, image.height, BAND):
         answers.write(image.crop((0, top, image.width, min(top + BAND, image.height))).tobytes())

@@ -143,9 +143,9 @@ def test_a_forked_process_gets_a_decoder_of_its_own():
 @pytest.mark.parametrize(
     "line",
     [
-        b"{", b"[]\n", b'{"mode": "P", "size": [1, 1], "transparency": null}\n', b"7\n",
-        b'{"mode": "L", "size": [100000, 100000], "transparency": null}\n',
-        b'{"mode": "L", "size": [9, 9], "transparency": null}\n12345', b"x" * 20_000,
+        b"{", b"[]\n", b'{"mode": "P", "size": [1, 1], "transparency": null, "bits": null}\n', b"7\n",
+        b'{"mode": "L", "size": [100000, 100000], "transparency": null, "bits": null}\n',
+        b'{"mode": "L", "size": [9, 9], "transparency": null, "bits": null}\n12345', b"x" * 20_000,
     ],
 )  # fmt: skip
 def test_an_answer_out_of_bounds_is_not_believed(monkeypatch, line):
