@@ -17,7 +17,7 @@ CONFIG = TrainConfig(widths=(2, 2, 2))
 
 
 def header(step):
-    return Header(step, CONFIG, CodeLayout.parse("azimuth:1,rest:3"), 54, {})
+    return Header(step, CONFIG, CodeLayout.parse("azimuth:1,rest:3"), 54, {"object": "chair", "fingerprint": "f" * 64})
 
 
 @pytest.fixture
