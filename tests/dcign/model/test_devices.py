@@ -13,11 +13,14 @@ from training_fixtures import go
 from untrained_run import write_untrained
 
 import dcign
+from dcign.engine import engine
 from dcign.model.devices import allow_tf32, resolve_device
+from dcign.runs import run
 from pipelines.commands.encode import command as encode
 from pipelines.commands.evaluate import command as evaluate
 from pipelines.commands.explore import command as explore
 from pipelines.commands.rerender import command as rerender
+from pipelines.explore import session
 
 ROOT = Path(__file__).parents[3]
 
@@ -74,8 +77,8 @@ def work(tmp_path, monkeypatch):
     write_untrained(tmp_path / "run")
     write_synthetic(tmp_path / "shards")
     Image.fromarray(np.zeros((54, 54), np.uint8)).save(tmp_path / "ann.png")
-    for place in ("dcign.runs.run", "dcign.engine.engine", "pipelines.explore.session"):
-        monkeypatch.setattr(f"{place}.load_run", load_run)
+    for module in (run, engine, session):
+        monkeypatch.setattr(module, "load_run", load_run)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
