@@ -63,7 +63,7 @@ class Connection(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether no request is being read or answered."""
+        """True while no request is being read or answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def _wait(self) -> None:
