@@ -1,6 +1,7 @@
 """scripts/test: two processes run all tests between them, and one that dies is a failure, not a wait."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "test"
+HALF = runpy.run_path(str(SCRIPT))["HALF"]
 pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="on one core there is one process")
 
 
@@ -18,9 +20,9 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # starts faster
     (tmp_path / "scripts").mkdir()
     shutil.copy(SCRIPT, tmp_path / "scripts")
-    for folder in ("assets", "dcign", "render"):
-        (tmp_path / "tests" / folder).mkdir(parents=True)
-    passing, dying = (tmp_path / "tests" / folder / "test_one.py" for folder in ("render", "dcign"))
+    for folder in (*HALF, "tests/render"):
+        (tmp_path / folder).mkdir(parents=True)
+    passing, dying = (tmp_path / folder / "test_one.py" for folder in ("tests/render", HALF[0]))
     passing.write_text("def test_passes(): pass\n")
     dying.write_text("import os, signal\n\ndef test_dies(): os.kill(os.getpid(), signal.SIGSEGV)\n")
 
@@ -36,7 +38,7 @@ def test_a_process_that_dies_fails_the_whole_and_is_named(run):
     code, (this, that) = run()
     assert code == 1
     assert "1 passed" in this
-    assert that == "tests/assets and tests/dcign: died of SIGSEGV"
+    assert that == f"{' '.join(HALF)}: died of SIGSEGV"
 
 
 def test_options_go_to_both_and_one_of_them_may_have_nothing_to_run(run):

@@ -193,7 +193,7 @@ def test_the_two_renderers_are_compared_on_a_sheet(dcign, work):
 
 
 def test_rendering_is_compared_with_naive_loops(dcign, work):
-    words = ("--seconds", "0.2", "--n", "2", "--workers", "1", "--full-mesh", "-o", "render.json")
+    words = ("--seconds", "0.1", "--n", "2", "--workers", "1", "--full-mesh", "-o", "render.json")
     code, out, err = dcign("bench", "render", "--assets", "face.h5", *words)
     assert code == 0, err
     measured = json.loads((work / "render.json").read_text())["images_per_second"]
