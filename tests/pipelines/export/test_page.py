@@ -77,6 +77,7 @@ def work(tmp_path_factory):
     for number, name in enumerate(("ann", "bob")):
         angles = [np.array([angle]) for angle in (20.0, 10.0 * number, 30.0)]
         Image.fromarray(synthetic_images(*angles, np.array([3 + number]), SIZE)[0]).save(folder / f"{name}.png")
+    (folder / "web" / "deep").mkdir(parents=True)
     for run, where in (("run", "web/deep/site"), ("uncalibrated", "web/plain")):
         words = [folder / run, "-o", folder / where, "--image", folder / "ann.png", "--image", folder / "bob.png"]
         export_command.main(list(map(str, words)), standalone_mode=False)
