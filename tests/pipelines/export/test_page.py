@@ -125,6 +125,7 @@ def close(found, wanted):
 
 def rerendered(work, tmp_path, image, *words):
     """The picture that the command line writes."""
+    tmp_path.mkdir(exist_ok=True)
     asked = [str(work / "run"), str(image), *words, "--grid", "-o", str(tmp_path / "out"), "--device", "cpu"]
     rerender_command.main(asked, standalone_mode=False)
     (written,) = (tmp_path / "out").iterdir()
