@@ -16,19 +16,6 @@ def a_cache_of_the_tests(tmp_path_factory):
         yield
 
 
-@pytest.fixture(autouse=True)
-def denormals_count():
-    """Whatever is trained in this process has the processor flush them to zero, on which scipy's cKDTree may die."""
-    _count_denormals()
-    yield
-    _count_denormals()
-
-
-def _count_denormals():
-    if torch := sys.modules.get("torch"):
-        torch.set_flush_denormal(False)
-
-
 @pytest.fixture
 def one_thread():
     """Compute on one thread, see `threads`."""

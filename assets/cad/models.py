@@ -62,7 +62,7 @@ ACCEPTED = f"a model ({', '.join(FORMATS)}) or a zip library of models ({', '.jo
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """What a model's file holds, before anything is turned, cleaned and normalised.
+    """The content of a model's file, before anything is turned, cleaned and normalised.
 
     turned   whether it is drawn in another orientation
     remarks  what was left out of it, or replaced

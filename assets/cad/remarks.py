@@ -1,4 +1,4 @@
-"""What a model lacks, in the words of `dcign assets check` and of `dcign render`."""
+"""Remarks on what a model lacks, in the words of `dcign assets check` and of `dcign render`."""
 
 from __future__ import annotations
 

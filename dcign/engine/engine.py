@@ -287,7 +287,7 @@ class Engine:
 
     @cached_property
     def _percentiles(self) -> Sequence[float]:
-        """Of the reconstruction errors of test images; none without a calibration."""
+        """Percentiles of the reconstruction errors of test images; none without a calibration."""
         return calibration.load(self._run.folder).reconstruction if is_calibrated(self._run) else ()
 
     @cached_property

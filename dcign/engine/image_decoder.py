@@ -39,7 +39,7 @@ MARKER = re.compile(rb"\xff([^\x00\xff\x01\xd0-\xd8])")  # of JPEG, but those wi
 
 
 class Undecodable(Exception):
-    """What is wrong with a file, in half a sentence."""
+    """A fault of a file, in half a sentence."""
 
 
 def decode(content: bytes, allow: Callable[[int], None] = lambda pixels: None) -> Image.Image:

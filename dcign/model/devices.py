@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +74,38 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
 
 
-def prepare_training(device: torch.device) -> None:
-    """Prepare the device for steps of one shape: see `prepare_cpu`; a GPU tries the algorithms of cuDNN once."""
-    if device.type == "cpu":
-        prepare_cpu()
-    else:
+@contextmanager
+def prepared(device: torch.device) -> Iterator[None]:
+    """Prepare the device for steps of one shape: see `prepare_cpu`; a GPU tries the algorithms of cuDNN once.
+
+    Afterwards this thread computes with denormal numbers again: without them scipy's cKDTree may recurse for ever.
+    """
+    if device.type != "cpu":
         torch.backends.cudnn.benchmark = True
+        yield
+        return
+    prepare_cpu()
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def prepare_cpu() -> None:
     """Make training on a CPU faster: keep freed memory, flush denormals. No result that matters changes.
 
-    Every step allocates and frees the same large activations. glibc hands such blocks back to the kernel and faults
-    fresh zeroed pages in, which costs a quarter of a step at widths 24/16/8; told to keep them, it does not. Momenta of
-    dead units decay towards zero for ever, and arithmetic on denormal numbers is many times slower.
+    Momenta of dead units decay towards zero for ever, and arithmetic on denormal numbers is many times slower.
     """
     torch.set_flush_denormal(True)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed, since batch after batch allocates and frees the same large activations.
+
+    Left alone it hands such blocks back to the kernel and faults fresh zeroed pages in, which costs a quarter of a step
+    of training at widths 24/16/8.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # glibc
         mallopt(_M_MMAP_MAX, 0)

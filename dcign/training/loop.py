@@ -25,7 +25,7 @@ from tqdm import tqdm
 from dcign.config import TrainConfig
 from dcign.errors import ArgumentError
 from dcign.model.code import CodeLayout
-from dcign.model.devices import prepare_training, resolve_device, resolve_precision
+from dcign.model.devices import prepared, resolve_device, resolve_precision
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser, make_optimiser
 from dcign.runs.checkpoint import Header, newest_checkpoint
@@ -65,7 +65,7 @@ def train(
     becomes NaN or infinite. SIGTERM and Ctrl-C write a checkpoint and return. On one CPU and number of threads the
     result does not depend on interruptions, bit for bit. Under torchrun all its processes train this one run.
     """
-    with open_ranks(resolve_device(config.device)) as ranks, ExitStack() as locks:
+    with open_ranks(resolve_device(config.device)) as ranks, prepared(ranks.device), ExitStack() as locks:
         if ranks.first:
             return _train(data, folder, config, say, progress, tensorboard, ranks, locks)
         return _train(data, folder, config, lambda line: None, False, False, ranks, locks)
@@ -78,7 +78,6 @@ def _train(
     # --- machine
     device = ranks.device
     precision = resolve_precision(config.precision, device)
-    prepare_training(device)
     config = dataclasses.replace(config, precision=precision)  # a run keeps it, on whatever machine it goes on
     if config.accumulate == 1:
         config = dataclasses.replace(config, accumulate=ranks.count)  # one mini-batch a rank

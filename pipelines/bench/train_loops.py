@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader
 
 from dcign.config import TrainConfig
 from dcign.model.code import CodeLayout
-from dcign.model.devices import allow_tf32, has_native_bf16, prepare_training, resolve_device
+from dcign.model.devices import allow_tf32, has_native_bf16, prepared, resolve_device
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import make_optimiser
 from dcign.runs.checkpoint import Header
@@ -101,7 +101,6 @@ class Training:
         precision  'fp32' or 'bf16'
         graph      as a CUDA graph on CUDA
         """
-        prepare_training(self.device)
         model = self.model()
         optimiser = make_optimiser(model.named_parameters(), self.config)
         optimiser.zero_grad()
@@ -111,7 +110,8 @@ class Training:
         else:
             step_3_to_8 = plain_step(model, self.config, precision)
         status = Status(self.data.folder, self.data, self.order, 1, self.device, 0)
-        with open_feed(self.data, map(self.order.at, count()), self.device, progress=False) as feed:
+        feeding = open_feed(self.data, map(self.order.at, count()), self.device, progress=False)
+        with prepared(self.device), feeding as feed:
             updates = Updates(self.config, self.order, self.active, step_3_to_8, feed, optimiser, status, range(1))
             for step in count(1):
                 terms = updates.make(step - 1)

@@ -1,4 +1,4 @@
-"""What one update of the weights costs, by the plain optimiser and by ours, on the same gradients."""
+"""Cost of one update of the weights, by the plain optimiser and by ours, on the same gradients."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def command(
     from dcign.engine import calibration
     from dcign.evaluation.encoding import check_match
     from dcign.evaluation.measures import evaluate
-    from dcign.model.devices import prepare_cpu, resolve_device
+    from dcign.model.devices import keep_freed_memory, resolve_device
     from dcign.report.headline import headlines
     from dcign.report.write import write_report
     from dcign.runs.run import load_run
@@ -75,7 +75,7 @@ def command(
 
     place = resolve_device(device)
     if place.type == "cpu":
-        prepare_cpu()
+        keep_freed_memory()
     model = load_run(run, place)
     data = open_data_set(shards, split)
     check_match(model, data)  # before anything is written

@@ -38,7 +38,7 @@ class Unexpected(ValueError):
 
 
 class Shape(Protocol):
-    """What a value has to be."""
+    """A requirement on a value."""
 
     def check(self, value: Any, place: str = "") -> None:
         """Raise Unexpected, naming the place of the first fault, unless `value` has this shape."""

@@ -156,7 +156,7 @@ class ShardFile:
 
 
 class Stamp(NamedTuple):
-    """What changes with a file: where it lies, its size in bytes, and the time of its last change in nanoseconds."""
+    """Signs of a change of a file: where it lies, its size in bytes, and the time of its last change in nanoseconds."""
 
     device: int
     inode: int
@@ -177,7 +177,7 @@ def _hash(read: Callable[[int], bytes]) -> str:
 
 
 class _Member(NamedTuple):
-    """Where the elements of an array begin in the file, and what they are."""
+    """Place of an array's elements in the file, their kind and their shape."""
 
     start: int
     dtype: np.dtype[Any]

@@ -1,4 +1,4 @@
-"""Where the time of an update goes: kernels, launches, memory."""
+"""Profile of an update: kernels, launches, memory."""
 
 from __future__ import annotations
 

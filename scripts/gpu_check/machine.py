@@ -1,4 +1,4 @@
-"""What the machine is, data for the other parts, and the tests that want a GPU."""
+"""The machine, data for the other parts, and the tests that want a GPU."""
 
 from __future__ import annotations
 

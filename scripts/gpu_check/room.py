@@ -1,4 +1,4 @@
-"""What a part is given: where to write, on which device, at which size; and how it says what it found.
+"""The room of a part: where it writes, on which device, at which size; and how it says what it found.
 
 Nothing here, in `running` or in `command` imports more than Python's own library: they go on when all else fails.
 """
@@ -19,12 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]  # of the checkout
 
 
 class PartFailed(Exception):
-    """What a part needs to go on has failed, and has been noted."""
+    """A part cannot go on, for what it needs has failed and been noted."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much each part does.
+    """Amount of work of each part.
 
     widths, size    of the network and its images; minibatches of each factor in the shards, of `batch` images
     steps           of the long run, and of the one that is stopped

@@ -38,7 +38,7 @@ class Part:
 
 @dataclass
 class Outcome:
-    """What became of a part: state 'passed', 'failed', 'timed out' or 'not run'."""
+    """Outcome of a part: state 'passed', 'failed', 'timed out' or 'not run'."""
 
     state: str
     seconds: float = 0.0

@@ -70,7 +70,7 @@ def _stats(run: Path) -> list[dict[str, Any]]:
 
 
 def _differences(whole: Path, parts: Path, steps: int) -> dict[str, float | bool]:
-    """How far the weights and the last reconstructions of two runs are apart."""
+    """Measure how far the weights and the last reconstructions of two runs are apart."""
     from dcign.runs.checkpoint import checkpoint_path, load_checkpoint
 
     first, other = (load_checkpoint(checkpoint_path(run, steps)) for run in (whole, parts))

@@ -1,7 +1,7 @@
-"""What people look at in a face: errors inside boxes around eyes, brows, nose and mouth.
+"""Errors inside boxes around eyes, brows, nose and mouth, which people look at in a face.
 
-The mean over all pixels is mostly background, skin and hair; a face without a mouth hardly shows in it. Where the boxes
-lie the true renderer's camera says, and the model whose faces it draws.
+The mean over all pixels is mostly background, skin and hair; a face without a mouth hardly shows in it. The boxes come
+from the landmarks of the face model, through the camera of the true renderer.
 """
 
 from __future__ import annotations
