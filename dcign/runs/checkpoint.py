@@ -53,7 +53,7 @@ from render.shards.documents import (
     check_shape,
     parse_json,
 )
-from render.shards.manifest import OBJECT, RANGES
+from render.shards.labels import LABELS, OBJECT, RANGES, check_labels
 
 FORMAT = 1
 BEST = "best.safetensors"
@@ -72,6 +72,7 @@ HEADER = Record(
                 "batch_size": Whole(1),
                 "fingerprint": Line(),
                 "ranges": RANGES,
+                "labels": LABELS,
                 "seed": Whole(0),
                 "factors": ListOf(Line()),
                 "counts": Table(Whole(0)),
@@ -114,6 +115,10 @@ class Header:
         if value["format"] != FORMAT:
             raise RunError(f"{path}: expected dcign's format {FORMAT}, found format {value['format']!r:.60}")
         check_shape(path, value, HEADER, RunError)
+        try:
+            check_labels({"ranges": {}, **value["data"]}, "data")
+        except Unexpected as error:
+            raise RunError(f"{path}: {error}") from None
         size = value["architecture"]["size"]
         try:
             config, layout = TrainConfig.from_json(value["config"]), CodeLayout.from_json(value["code"])

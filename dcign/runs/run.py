@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dcign.model.code import CodeLayout
 from dcign.model.interface import DCIGN
 from dcign.runs.checkpoint import WEIGHTS, Header, load_checkpoint, load_weights, newest_checkpoint
 from dcign.runs.shipped import find_run, shipped_names
+from render.shards.labels import Label, labels_of
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,17 @@ class Run:
     step: int  # updates done
     data: dict[
         str, Any
-    ]  # about the training data: object, size, fingerprint, factors, counts, ranges (degrees), seed, folder
+    ]  # about the training data: object, size, fingerprint, factors, counts, ranges, labels, seed, folder
 
     @property
     def object(self) -> str:
-        """'face' or 'chair'."""
+        """What the images show: 'face', 'chair', or another word."""
         return str(self.data["object"])
+
+    @cached_property
+    def labels(self) -> dict[str, Label]:
+        """What is known of the factors that the training images were labelled with, by name."""
+        return labels_of(self.data)
 
     @property
     def size(self) -> int:

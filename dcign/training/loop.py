@@ -239,6 +239,7 @@ def describe(data: DataSet) -> dict[str, Any]:
         "batch_size": data.batch_size,
         "fingerprint": data.fingerprint,
         "ranges": {name: list(limits) for name, limits in data.ranges.items()},
+        **({"labels": data.manifest.settings["labels"]} if "labels" in data.manifest.settings else {}),
         "seed": data.manifest.settings["seed"],
         "factors": list(data.factors),
         "counts": {factor: data.count(factor) for factor in data.factors},

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from render.errors import ShardError
 from render.factors import FACTORS
+from render.shards.labels import Label, labels_of
 from render.shards.manifest import Entry, Manifest, read_manifest
 from render.shards.shard_file import ShardFile, Stamp
 
@@ -30,7 +31,7 @@ _OPEN_SHARDS = 128  # each holds one file descriptor; the usual limit is 1,024
 class MiniBatch:
     """N images in which exactly one factor varies.
 
-    values    extrinsic factor -> (N,) float32, degrees
+    values    factor that images are labelled with -> (N,) float32, in its unit
     identity  (N,) int64
     """
 
@@ -85,8 +86,8 @@ class DataSet:
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """Degrees over which each extrinsic factor was drawn."""
-        return {name: (float(low), float(high)) for name, (low, high) in self.manifest.settings["ranges"].items()}
+        """Lowest and highest value of each of `labels`, in its unit: degrees for what the renderer drew."""
+        return {name: (label.low, label.high) for name, label in self.labels.items()}
 
     @property
     def fingerprint(self) -> str:
@@ -94,9 +95,15 @@ class DataSet:
         return self.manifest.fingerprint
 
     @cached_property
+    def labels(self) -> dict[str, Label]:
+        """What the data set says of the factors that its images are labelled with, by name."""
+        return labels_of(self.manifest.settings)
+
+    @cached_property
     def factors(self) -> tuple[str, ...]:
-        """The factors present, in the order of `render.factors.FACTORS`."""
-        return tuple(name for name in FACTORS if name in self._entries)
+        """The factors present: those of `labels` in their order, then those of the object itself."""
+        own = (name for name, factor in FACTORS.items() if factor.parts)
+        return tuple(name for name in (*self.labels, *own) if name in self._entries)
 
     def count(self, factor: str) -> int:
         """Count the mini-batches of `factor`."""
@@ -189,11 +196,12 @@ def open_data_set(folder: Path, split: str = "train") -> DataSet:
 def identity_keys(data: DataSet) -> dict[int, int]:
     """Return identity -> key of all that `data` shows; keys are equal in two data sets for the same person or model.
 
-    A chair is known by the content of its file, wherever that lies, a face by its number and the face model.
+    A chair is known by the content of its file, wherever that lies; a face by its number and the face model; whoever
+    is on images taken elsewhere by the number and the hash of their table.
     """
     found = {int(identity) for minibatch in data.minibatches() for identity in np.unique(minibatch.identity)}
     models = data.manifest.settings["assets"].get("models", {})
-    if data.object != "chair":
+    if data.object != "chair" or "labels" in data.manifest.settings:
         person = _hash(*(sha256 for _, sha256 in sorted(models.items())))
         return {identity: (identity * 0x9E3779B97F4A7C15 + person) % 2**64 for identity in sorted(found)}
     chairs: list[Any] = list(models.values())

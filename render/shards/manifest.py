@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from assets.files import write_file
 from render.errors import BadInput, ShardError
-from render.factors import DEFAULT_RANGES, EXTRINSIC, FACTORS, SPLITS
+from render.factors import FACTORS, SPLITS
 from render.shards.documents import (
     Flag,
     Line,
@@ -25,20 +25,19 @@ from render.shards.documents import (
     Maybe,
     Number,
     Record,
-    Row,
     Shape,
     Table,
     Text,
+    Unexpected,
     Whole,
     check_shape,
     read_json,
 )
+from render.shards.labels import LABELS, OBJECT, RANGES, check_labels
 from render.shards.shard_file import shard_name
 
 FORMAT, VERSION = "dcign-shards", 1
 NAME = "manifest.json"
-OBJECT = Text(tuple(DEFAULT_RANGES))
-RANGES = Table(Row((Number(), Number())), EXTRINSIC)  # lowest and highest degrees
 LARGEST_SIZE, LARGEST_BATCH = 65536, 65536  # pixels, and images of a mini-batch, that a file may speak of
 # What every manifest says of how the pixels of a mini-batch came about; some say more (`Job.settings`).
 SETTINGS: dict[str, Shape] = {
@@ -60,12 +59,13 @@ SETTINGS: dict[str, Shape] = {
     "renderer": Line(),
     "gl": Line(),
 }
-LATER = {"views": Table(ListOf(Number())), "detail": Table()}  # settings that early manifests do not have
+# Settings that early manifests do not have, and `labels`, which only those of images taken elsewhere have.
+LATER = {"views": Table(ListOf(Number())), "detail": Table(), "labels": LABELS}
 ENTRY = Record(
     {
         "sha256": Line(),
         "bytes": Whole(0),
-        "factor": Text(tuple(FACTORS)),
+        "factor": Line(),
         "split": Text(SPLITS),
         "index": Whole(0),
         "first": Whole(0),
@@ -145,8 +145,16 @@ def read_manifest_file(path: Path) -> Manifest:
     if document.get("version") != VERSION:
         raise ShardError(f"{path}: expected format version {VERSION}, found {document.get('version')!r:.60}")
     check_shape(path, document, DOCUMENT, ShardError)
+    try:
+        check_labels(document["settings"], "settings")
+    except Unexpected as error:
+        raise ShardError(f"{path}: {error}") from None
     shards = {name: Entry(**entry) for name, entry in document["shards"].items()}
+    factors = [*document["settings"]["ranges"], *(name for name, factor in FACTORS.items() if factor.parts)]
     for name, entry in shards.items():
+        if entry.factor not in factors:
+            place = f"{path}: shards: {name[:60]!r}.factor"
+            raise ShardError(f"{place}: expected one of {', '.join(factors)}, found {entry.factor[:60]!r}")
         wanted = shard_name(entry.factor, entry.split, entry.index)
         if name != wanted:
             raise ShardError(f"{path}: shards: expected {wanted} by what is said of it, found {name!r:.60}")

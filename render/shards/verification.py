@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from render.errors import ShardError
 from render.factors import FACTORS
 from render.shards.data_set import open_entry
+from render.shards.labels import DEGREES, Label, labels_of
 from render.shards.manifest import NAME, Entry, Manifest, is_part_file
+
+ROUNDING = 1e-6  # of float32, as a share
 
 
 def verify_shard(folder: Path, name: str, entry: Entry, settings: dict[str, Any]) -> list[str]:
@@ -43,22 +46,39 @@ def unknown_files(folder: Path, manifest: Manifest) -> list[str]:
 
 
 def _faults(arrays: dict[str, NDArray[Any]], entry: Entry, settings: dict[str, Any]) -> Iterator[str]:
-    for name, (low, high) in settings["ranges"].items():
+    for name, label in labels_of(settings).items():
         values = arrays[name]
-        if name != entry.factor and _differ(values):
+        if not np.isfinite(values).all():
+            yield f"expected finite numbers as {name}, found NaN or infinity"
+            continue
+        if (
+            name != entry.factor
+            and _spread(values, label) > label.tolerance * (1 + ROUNDING) + ROUNDING * abs(values).max()
+        ):
             yield f"expected one {name} in each mini-batch of {entry.factor}, found several"
-        if not (np.isfinite(values).all() and values.min() >= low - 1e-3 and values.max() <= high + 1e-3):
-            yield f"expected {name} within {low}..{high} degrees, found {values.min()}..{values.max()}"
-    varying = FACTORS[entry.factor].parts
+        slack = 1e-3 if "labels" not in settings else ROUNDING * max(abs(label.low), abs(label.high))
+        if not (values.min() >= label.low - slack and values.max() <= label.high + slack):
+            ends = f"{label.low}..{label.high}{label.symbol if label.unit != DEGREES else ' degrees'}"
+            yield f"expected {name} within {ends}, found {values.min()}..{values.max()}"
+        if label.categories and (values != np.round(values)).any():
+            yield f"expected the numbers of categories as {name}, found fractions"
+    varying = FACTORS[entry.factor].parts if entry.factor in FACTORS else ()
     if not set(varying) - {"expression"} and _differ(arrays["identity"]):
         yield f"expected one identity in each mini-batch of {entry.factor}, found several"
-    if entry.split == "test" and settings["object"] == "face" and (arrays["identity"] % 2 == 0).any():
+    if (
+        entry.split == "test"
+        and settings["object"] == "face"
+        and "labels" not in settings
+        and (arrays["identity"] % 2 == 0).any()
+    ):
         yield "expected identities of the test split, found others"
     if "coefficients" in arrays:
-        yield from _coefficient_faults(arrays["coefficients"], entry, settings["assets"].get("parts", {}))
+        yield from _coefficient_faults(arrays["coefficients"], entry, varying, settings["assets"].get("parts", {}))
 
 
-def _coefficient_faults(coefficients: NDArray[Any], entry: Entry, parts: dict[str, int]) -> Iterator[str]:
+def _coefficient_faults(
+    coefficients: NDArray[Any], entry: Entry, varying: tuple[str, ...], parts: dict[str, int]
+) -> Iterator[str]:
     if not np.isfinite(coefficients).all():
         yield "expected finite coefficients, found NaN or infinity"
     if parts and sum(parts.values()) != coefficients.shape[2]:
@@ -66,9 +86,18 @@ def _coefficient_faults(coefficients: NDArray[Any], entry: Entry, parts: dict[st
         return
     start = 0
     for part, count in parts.items():
-        if part not in FACTORS[entry.factor].parts and _differ(coefficients[:, :, start : start + count]):
+        if part not in varying and _differ(coefficients[:, :, start : start + count]):
             yield f"expected one {part} in each mini-batch of {entry.factor}, found several"
         start += count
+
+
+def _spread(values: NDArray[Any], label: Label) -> float:
+    """Return the largest difference of `values` (B, N) inside a mini-batch, the short way round a circle."""
+    difference = abs(values - values[:, :1]).astype(np.float64)
+    if label.circular:
+        turn = label.high - label.low
+        difference = np.minimum(difference % turn, turn - difference % turn)
+    return float(difference.max())
 
 
 def _differ(values: NDArray[Any]) -> bool:

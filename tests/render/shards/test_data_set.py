@@ -87,7 +87,8 @@ def test_another_format_version_is_refused(folder):
         ({"views": [1]}, "settings.views: expected an object, found a list of 1"),
         ({"ranges": {"azimuth": [0, "x"]}}, r"settings.ranges.azimuth\[1\]: expected a number, found 'x'"),
         ({"seed": -1}, "settings.seed: expected a whole number from 0, found -1"),
-        ({"object": None}, "settings.object: expected one of face, chair, found null"),
+        ({"object": None}, "settings.object: expected a text, found null"),
+        ({"object": "boat"}, "settings.object: expected one of face, chair, found 'boat'"),
     ],
 )
 def test_a_manifest_that_says_nonsense_is_refused_with_the_place(folder, settings, said):
