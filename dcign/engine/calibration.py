@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from assets.files import write_file
-from dcign.engine.curves import Curve, GroupCurve, angle_error
+from dcign.engine.curves import Curve, GroupCurve, angle_error, curve_to_json
 from dcign.errors import BadInput, RunError
 from dcign.model.code import AngleLatents, CodeLayout, stored_latents
 from render.factors import EXTRINSIC
@@ -98,8 +98,8 @@ def fit(
     if not np.all(np.diff(values) != 0):
         return None
     curve = Curve(factor, tuple(knots.tolist()), tuple(values.tolist()), False, None, explained, len(angle), draws)
-    error = curve.to_degrees(code) - angle
-    return replace(curve, residual_degrees=float(np.sqrt(np.average(error**2, weights=weight))))
+    error = curve.to_value(code) - angle
+    return replace(curve, residual=float(np.sqrt(np.average(error**2, weights=weight))))
 
 
 def fit_group(
@@ -112,7 +112,7 @@ def fit_group(
     """Fit the curve of one factor through the space of its group of latents to `degrees` (M,) and `latents` (M, W).
 
     Least squares for each latent by itself, with the weights, range and reasons for None of `fit`. There is no order to
-    keep in several dimensions: a curve that meets itself shows in `residual_degrees`.
+    keep in several dimensions: a curve that meets itself shows in `residual`.
     """
     low, high = (float(end) for end in angle_range)
     angle, codes = np.asarray(degrees, np.float64), np.asarray(latents, np.float64)
@@ -132,8 +132,8 @@ def fit_group(
     rows = tuple(tuple(row) for row in closed.tolist())
     explained = _explained(codes, hats @ values, weight)
     curve = GroupCurve(factor, tuple(knots.tolist()), rows, circular, 0.0, explained, len(angle), draws)
-    error = angle_error(curve.to_degrees(codes), angle, circular)
-    return replace(curve, residual_degrees=float(np.sqrt(np.average(error**2, weights=weight))))
+    error = angle_error(curve.to_value(codes), angle, circular)
+    return replace(curve, residual=float(np.sqrt(np.average(error**2, weights=weight))))
 
 
 def draw_weights(degrees: NDArray[np.floating], minibatch: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -270,7 +270,7 @@ def save(folder: Path, calibration: Calibration) -> Path:
         "format": GROUP_FORMAT if groups else FORMAT,
         "step": calibration.step,
         "data_set": dict(calibration.data_set),
-        "curves": {name: asdict(curve) for name, curve in calibration.curves.items()},
+        "curves": {name: curve_to_json(curve) for name, curve in calibration.curves.items()},
     }
     if calibration.found:
         content["found"] = {name: list(latents) for name, latents in calibration.found.items()}

@@ -10,8 +10,9 @@ identity. One unit along a direction is one standard deviation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,24 +22,25 @@ from render.factors import EXTRINSIC
 
 MOST_DIRECTIONS = 6
 DIGITS = 6  # kept of each number of a direction
+KEYS = {"values": "degrees", "residual": "residual_degrees"}  # in JSON files, whatever the unit is
 
 
 @dataclass(frozen=True)
 class Curve:
     """Latent value as a piecewise linear function of an angle.
 
-    degrees, latent   the knots, ascending in degrees; the curve is valid from the first to the last
-    circular          the last knot is the first one turn later, and any angle is valid
-    residual_degrees  root mean square error of the angle read back from the latent; None for a circle
-    explained         share of the latent's variance that the curve explains; near 0 it runs through mere noise
-    images, draws     how many images, and independent angles among them, it was fitted to
+    values, latent  the knots, ascending in degrees; the curve is valid from the first to the last
+    circular        the last knot is the first one turn later, and any angle is valid
+    residual        root mean square error of the angle read back from the latent; None for a circle
+    explained       share of the latent's variance that the curve explains; near 0 it runs through mere noise
+    images, draws   how many images, and independent angles among them, it was fitted to
     """
 
     factor: str
-    degrees: tuple[float, ...]
+    values: tuple[float, ...]
     latent: tuple[float, ...]
     circular: bool
-    residual_degrees: float | None
+    residual: float | None
     explained: float
     images: int
     draws: int
@@ -46,7 +48,7 @@ class Curve:
     @property
     def range(self) -> tuple[float, float]:
         """Lowest and highest valid angle in degrees."""
-        return self.degrees[0], self.degrees[-1]
+        return self.values[0], self.values[-1]
 
     @property
     def invertible(self) -> bool:
@@ -56,38 +58,38 @@ class Curve:
     def to_latent(self, degrees: ArrayLike) -> NDArray[np.float64]:
         """Return latent values at `degrees` (any shape). BadInput, naming the range, for an angle outside it."""
         angle = _valid(self.factor, degrees, self.range, self.circular)
-        return np.interp(angle, self.degrees, self.latent)
+        return np.interp(angle, self.values, self.latent)
 
-    def to_degrees(self, latent: ArrayLike) -> NDArray[np.float64]:
+    def to_value(self, latent: ArrayLike) -> NDArray[np.float64]:
         """Return the angles whose latent value is `latent` (any shape), held at the ends of the range beyond it.
 
         ValueError for a circular curve, which has no inverse.
         """
         if self.circular:
             raise ValueError(f"{self.factor}: one latent cannot tell the angles of a full circle apart")
-        knots, values = np.asarray(self.degrees), np.asarray(self.latent)
-        if values[0] > values[-1]:
+        knots, values = np.asarray(self.latent), np.asarray(self.values)
+        if knots[0] > knots[-1]:
             knots, values = knots[::-1], values[::-1]
-        return np.interp(np.asarray(latent, dtype=np.float64), values, knots)
+        return np.interp(np.asarray(latent, dtype=np.float64), knots, values)
 
 
 @dataclass(frozen=True)
 class GroupCurve:
     """Values of W >= 2 latents as a piecewise linear function of an angle: a line through their space, or a loop.
 
-    degrees           the knots, ascending; the curve is valid from the first to the last
-    latent            W values at each knot
-    circular          the last knot is the first one turn later, and any angle is valid
-    residual_degrees  root mean square error of the angle read back from the latents, the short way round on a circle
-    explained         share of the latents' variance, summed over them, that the curve explains
-    images, draws     how many images, and independent angles among them, it was fitted to
+    values         the knots, ascending; the curve is valid from the first to the last
+    latent         W values at each knot
+    circular       the last knot is the first one turn later, and any angle is valid
+    residual       root mean square error of the angle read back from the latents, the short way round on a circle
+    explained      share of the latents' variance, summed over them, that the curve explains
+    images, draws  how many images, and independent angles among them, it was fitted to
     """
 
     factor: str
-    degrees: tuple[float, ...]
+    values: tuple[float, ...]
     latent: tuple[tuple[float, ...], ...]
     circular: bool
-    residual_degrees: float
+    residual: float
     explained: float
     images: int
     draws: int
@@ -95,7 +97,7 @@ class GroupCurve:
     @property
     def range(self) -> tuple[float, float]:
         """Lowest and highest valid angle in degrees."""
-        return self.degrees[0], self.degrees[-1]
+        return self.values[0], self.values[-1]
 
     @property
     def invertible(self) -> bool:
@@ -105,21 +107,26 @@ class GroupCurve:
     def to_latent(self, degrees: ArrayLike) -> NDArray[np.float64]:
         """Return latents (..., W) at `degrees` (...). BadInput, naming the range, for an angle outside it."""
         angle = _valid(self.factor, degrees, self.range, self.circular)
-        return np.stack([np.interp(angle, self.degrees, values) for values in np.asarray(self.latent).T], axis=-1)
+        return np.stack([np.interp(angle, self.values, column) for column in np.asarray(self.latent).T], axis=-1)
 
-    def to_degrees(self, latents: ArrayLike) -> NDArray[np.float64]:
+    def to_value(self, latents: ArrayLike) -> NDArray[np.float64]:
         """Return the angle (...) of the point of the curve that is nearest to each of `latents` (..., W)."""
         points, knots = np.asarray(latents, dtype=np.float64), np.asarray(self.latent)
         best = np.full(points.shape[:-1], np.inf)
-        angle = np.full(points.shape[:-1], self.degrees[0])
+        angle = np.full(points.shape[:-1], self.values[0])
         for k, (start, end) in enumerate(pairwise(knots)):
             along, length = end - start, float(np.sum((end - start) ** 2))
             share = np.clip((points - start) @ along / length, 0.0, 1.0) if length > 0 else np.zeros_like(best)
             distance = np.sum((points - start - share[..., None] * along) ** 2, axis=-1)
             nearer = distance < best
             best = np.where(nearer, distance, best)
-            angle = np.where(nearer, self.degrees[k] + share * (self.degrees[k + 1] - self.degrees[k]), angle)
+            angle = np.where(nearer, self.values[k] + share * (self.values[k + 1] - self.values[k]), angle)
         return _once_round(angle, self.range) if self.circular else angle
+
+
+def curve_to_json(curve: Curve | GroupCurve) -> dict[str, Any]:
+    """Return plain JSON of a curve."""
+    return {KEYS.get(name, name): value for name, value in asdict(curve).items()}
 
 
 def angle_error(read: NDArray[np.float64], true: NDArray[np.float64], circular: bool) -> NDArray[np.float64]:

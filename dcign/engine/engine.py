@@ -208,7 +208,7 @@ class Engine:
         """
         checked = self._codes(codes)
         curves = {name: curve for name, curve in self._curves.items() if curve.invertible}
-        return {name: curve.to_degrees(self._angle_latents.own(checked, name)) for name, curve in curves.items()}
+        return {name: curve.to_value(self._angle_latents.own(checked, name)) for name, curve in curves.items()}
 
     def _encoded_with_warning(self, images: Picture | Iterable[Picture]) -> NDArray[np.float32]:
         """Encode images; one warning, to the caller of a method, of those unlike the training data."""

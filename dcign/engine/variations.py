@@ -237,10 +237,10 @@ def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
     for name, latents in angle_latents.groups.items():
         if name in curves.curves:
             curve = curves.curves[name]
-            values = np.asarray(curve.latent, np.float64).reshape(len(curve.degrees), -1)
+            values = np.asarray(curve.latent, np.float64).reshape(len(curve.values), -1)
             found.append(
                 Slider(
-                    name, name, "°", *curve.range, 1.0, _numbers(latents), curve.degrees, _rows(values), False,
+                    name, name, "°", *curve.range, 1.0, _numbers(latents), curve.values, _rows(values), False,
                     curve.circular,
                 )
             )  # fmt: skip

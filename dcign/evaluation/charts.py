@@ -58,7 +58,7 @@ def _single(
     """One latent (M,) against its true angle (M,), with the calibration curve."""
     _points(axes, true, own, POINTS)
     if curve is not None:
-        axes.plot(curve.degrees, curve.latent, color=LINE, linewidth=2, label="calibration")
+        axes.plot(curve.values, curve.latent, color=LINE, linewidth=2, label="calibration")
     axes.set_title(f"{name}: |Spearman| {_text(value)}", color=INK)
     axes.set_xlabel(f"true {name}, degrees")
     axes.set_ylabel(f"inferred z_{name}")
@@ -102,9 +102,9 @@ def _read_back(
         return
     low, high = curve.range
     angle = low + np.mod(true - low, high - low) if curve.circular else true
-    _points(axes, angle, curve.to_degrees(own), POINTS)
+    _points(axes, angle, curve.to_value(own), POINTS)
     axes.plot([low, high], [low, high], color=LINE, linewidth=1, label="without error")
-    axes.set_title(f"{name}: error {curve.residual_degrees:.1f}° (RMS)", color=INK)
+    axes.set_title(f"{name}: error {curve.residual:.1f}° (RMS)", color=INK)
     _legend(axes)
 
 

@@ -22,7 +22,7 @@ class Encoding:
     """The result of the pass: M images of the whole set, Z latents.
 
     codes      (M, Z) float32, means of Q(z | x)
-    degrees    factor -> (M,) float32, the true angles
+    values     factor -> (M,) float32, the true ones
     identity   (M,) int64
     minibatch  (M,) int64, running number of the mini-batch of each image
     kinds      (M,) str, the factor that varies in it
@@ -31,7 +31,7 @@ class Encoding:
     """
 
     codes: NDArray[np.float32]
-    degrees: dict[str, NDArray[np.float32]]
+    values: dict[str, NDArray[np.float32]]
     identity: NDArray[np.int64]
     minibatch: NDArray[np.int64]
     kinds: NDArray[np.str_]
@@ -57,13 +57,13 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
     """Encode every image of `data` and decode it from its mean, mini-batch by mini-batch.
 
     `advance` is told how many images each mini-batch has added. RunError when run and data set do not fit each other or
-    the run gives numbers that are not finite; ShardError for angles that are not finite.
+    the run gives numbers that are not finite; ShardError for values that are not finite.
     """
     check_match(run, data)
     run.model.eval()
     sums = ReconstructionSums()
     codes, identity, numbers, kinds, errors = [], [], [], [], []
-    degrees: dict[str, list[NDArray[np.float32]]] = {name: [] for name in data.ranges}
+    values: dict[str, list[NDArray[np.float32]]] = {name: [] for name in data.ranges}
     for number, minibatch in enumerate(data.minibatches()):
         count = len(minibatch.images)
         means = encode(run, minibatch.images.astype(np.float32) / 255.0)
@@ -71,11 +71,11 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
         if not np.isfinite(reconstructions).all():
             raise RunError(f"{run.folder}: the decoder gives pixels that are not finite numbers; the training diverged")
         errors.append(sums.add(np.asarray(minibatch.images), reconstructions))
-        for name, values in minibatch.values.items():
-            angles = np.array(values, dtype=np.float32)
-            if not np.isfinite(angles).all():
-                raise ShardError(f"{minibatch.shard}: expected finite angles of {name}, found some that are not")
-            degrees[name].append(angles)
+        for name, column in minibatch.values.items():
+            found = np.array(column, dtype=np.float32)
+            if not np.isfinite(found).all():
+                raise ShardError(f"{minibatch.shard}: expected finite values of {name}, found some that are not")
+            values[name].append(found)
         codes.append(means)
         identity.append(np.array(minibatch.identity, dtype=np.int64))
         numbers.append(np.full(count, number, dtype=np.int64))
@@ -83,7 +83,7 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
         advance(count)
     return Encoding(
         np.concatenate(codes),
-        {name: np.concatenate(parts) for name, parts in degrees.items()},
+        {name: np.concatenate(parts) for name, parts in values.items()},
         np.concatenate(identity),
         np.concatenate(numbers),
         np.concatenate(kinds),

@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
-from dcign.engine.curves import Curve, GroupCurve, angle_error, leading_directions
+from dcign.engine.curves import Curve, GroupCurve, angle_error, curve_to_json, leading_directions
 from dcign.evaluation.encoding import Encoding, encode_data_set
 from dcign.evaluation.metrics import bootstrap
 from dcign.evaluation.metrics.angles import (
@@ -73,7 +73,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     latents = {name: own[name] for name in names if own[name].ndim == 1}
     # A rank correlation wants one number, so groups of latents have none, and no leak by it. What a group knows of
     # other factors shows in `invariance`: how far it moves while they vary.
-    correlation = spearman(latents, encoding.degrees, encoding.minibatch)
+    correlation = spearman(latents, encoding.values, encoding.minibatch)
     curves = {name: _fit(name, own[name], encoding, data) for name in names}
     fitted = {name: curve for name, curve in curves.items() if curve is not None}
     source = {"folder": str(data.folder), "split": data.split, "fingerprint": data.fingerprint}
@@ -81,9 +81,9 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     pixels = reconstruction_errors(encoding.sums)
     inactive = {name: _inactive(run, angle_latents, name) for name in data.factors}
     holding = {name: _invariance(inactive[name], name, encoding) for name in data.factors}
-    around = {name: circular_r2(latents[name], encoding.degrees[name]) for name in latents if _is_circle(data, name)}
-    groups = {name: _group(own[name], encoding.degrees[name], curves[name]) for name in names if name not in latents}
-    courses = courses_of(latents, encoding.degrees, encoding.minibatch, encoding.kinds, own_values(correlation.table))
+    around = {name: circular_r2(latents[name], encoding.values[name]) for name in latents if _is_circle(data, name)}
+    groups = {name: _group(own[name], encoding.values[name], curves[name]) for name in names if name not in latents}
+    courses = courses_of(latents, encoding.values, encoding.minibatch, encoding.kinds, own_values(correlation.table))
     measures = {
         "format": FORMAT,
         "run": {
@@ -122,7 +122,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
             "latents": {name: angle_latents.groups[name].tolist() for name in angle_latents.groups},
         },
         "intervals": intervals(encoding, own, fitted, pixels["mean_image_mse"], inactive),
-        "calibration": {name: None if curve is None else asdict(curve) for name, curve in curves.items()},
+        "calibration": {name: None if curve is None else curve_to_json(curve) for name, curve in curves.items()},
         "warnings": [
             *_data_warnings(run, data, known, identities, missing),
             *_knob_warnings(run, angle_latents),
@@ -143,7 +143,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
 
 
 def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> Curve | GroupCurve | None:
-    known = (encoding.degrees[name], own, encoding.minibatch, data.ranges[name])
+    known = (encoding.values[name], own, encoding.minibatch, data.ranges[name])
     return calibration.fit(name, *known) if own.ndim == 1 else calibration.fit_group(name, *known)
 
 
@@ -154,7 +154,7 @@ def _group(
     return {
         "latents": own.shape[1],
         "circular_r2": None if curve is None else group_circular_r2(own, degrees),
-        "read_back_degrees": None if curve is None else curve.residual_degrees,
+        "read_back_degrees": None if curve is None else curve.residual,
     }
 
 
@@ -250,9 +250,9 @@ def _curve_warnings(curves: dict[str, Curve | GroupCurve | None]) -> list[str]:
                 "be read back from it, and a turn in degrees cannot show every side; an angle is mapped to the mean "
                 "latent there. |Spearman| depends on where 0 degrees lies: read the circular R² instead."
             )
-        elif curve.circular and curve.residual_degrees is not None and curve.residual_degrees > FOLDED:
+        elif curve.circular and curve.residual is not None and curve.residual > FOLDED:
             lines.append(
-                f"{name} is read back from its latents with an error of {curve.residual_degrees:.0f} degrees (RMS; a "
+                f"{name} is read back from its latents with an error of {curve.residual:.0f} degrees (RMS; a "
                 "guess has 104): angles that lie far apart have nearly the same latents."
             )
         if curve.explained < WEAK_CURVE:
@@ -281,17 +281,17 @@ def intervals(
         "spearman": {
             latent: {
                 factor: _correlation_interval(values, degrees, encoding.minibatch)
-                for factor, degrees in encoding.degrees.items()
+                for factor, degrees in encoding.values.items()
             }
             for latent, values in single.items()
         },
         "circular_r2": {
-            name: _circular_interval(values, encoding.degrees[name], encoding.minibatch)
+            name: _circular_interval(values, encoding.values[name], encoding.minibatch)
             for name, values in single.items()
             if name in curves and curves[name].circular
         },
         "read_back_degrees": {
-            name: _read_back_interval(curve, own[name], encoding.degrees[name], encoding.minibatch)
+            name: _read_back_interval(curve, own[name], encoding.values[name], encoding.minibatch)
             for name, curve in curves.items()
             if curve.invertible
         },
@@ -325,7 +325,7 @@ def _read_back_interval(
 ) -> Estimate:
     """Root mean square error, in degrees, of the angle read from its latents, over all images alike."""
     squared = bootstrap.mean(
-        angle_error(curve.to_degrees(own), degrees.astype(np.float64), curve.circular) ** 2, minibatch
+        angle_error(curve.to_value(own), degrees.astype(np.float64), curve.circular) ** 2, minibatch
     )
     return bootstrap.root(squared)
 

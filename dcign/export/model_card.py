@@ -107,7 +107,7 @@ def _reached(report: Mapping[str, Any] | None, curves: Calibration | None) -> It
         angles = []
         for name, curve in curves.curves.items():
             low, high = curve.range
-            back = curve.residual_degrees if not isinstance(curve, Curve) or curve.invertible else None
+            back = curve.residual if not isinstance(curve, Curve) or curve.invertible else None
             error = "no way back on a circle" if back is None else f"{back:.1f}°"
             angles.append((name, f"{low:g}° to {high:g}°", error, f"{curve.explained:.0%}"))
         yield _table(("angle", "range", "error read back (RMS)", "variance of its latents explained"), angles)
@@ -224,7 +224,7 @@ def _of_reading(name: str, curve: Curve | GroupCurve) -> str:
     low, high = curve.range
     guess = (high - low) / np.sqrt(12)  # standard deviation of an even spread
     return (
-        f"The {name} read from an image is wrong by {curve.residual_degrees:.1f}° (root mean square; a guess at the "
+        f"The {name} read from an image is wrong by {curve.residual:.1f}° (root mean square; a guess at the "
         f"middle of {low:g}° to {high:g}° would be by {guess:.0f}°). Its curve explains {curve.explained:.0%} of the "
         "variance of its latents."
     )

@@ -39,7 +39,7 @@ def write_report(
     `command` is the command line to show. Returns the path of the page. Failure when the disk refuses.
     """
     measures = evaluation.measures
-    codes, degrees = evaluation.encoding.codes, evaluation.encoding.degrees
+    codes, degrees = evaluation.encoding.codes, evaluation.encoding.values
     latents = {
         name: evaluation.angle_latents.own(codes, name) for name in evaluation.angle_latents.groups if name in degrees
     }
@@ -103,18 +103,18 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
         code = encoding.codes[place]
         reconstruction = decode(run, code[None])[0]
         heading = f"{run.object} {number} (identity {encoding.identity[place]})"
-        names = [name for name in angle_latents.groups if name in encoding.degrees]
+        names = [name for name in angle_latents.groups if name in encoding.values]
         if not names:
             rows.append(Row([Tile(image, "input"), Tile(reconstruction, "decoded")], heading=heading))
         for name in names:
             curve = evaluation.calibration.curves.get(name)
             inferred = "decoded"
             if curve is not None and curve.invertible:
-                inferred = f"read {degrees_text(float(curve.to_degrees(angle_latents.own(code, name))))}"
+                inferred = f"read {degrees_text(float(curve.to_value(angle_latents.own(code, name))))}"
             values, captions = sweep_values(curve, angle_latents.own(encoding.codes, name))
             frames = list(sweep(run, angle_latents, code, name, values)) if captions else []
             tiles = [
-                Tile(image, f"true {degrees_text(encoding.degrees[name][place])}"),
+                Tile(image, f"true {degrees_text(encoding.values[name][place])}"),
                 Tile(reconstruction, inferred),
                 *(Tile(frame, caption) for frame, caption in zip(frames, captions, strict=True)),
             ]

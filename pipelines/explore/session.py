@@ -60,7 +60,7 @@ class OpenRun:
             if slider.name in self.curves.curves:
                 curve = self.curves.curves[slider.name]
                 if curve.invertible:
-                    found[slider.name] = float(curve.to_degrees(angle_latents.own(code, slider.name)))
+                    found[slider.name] = float(curve.to_value(angle_latents.own(code, slider.name)))
             elif not slider.relative:
                 found[slider.name] = float(code[slider.latents[0]])
         return found

@@ -121,9 +121,9 @@ def measure(probes: Coded, angle_latents: AngleLatents, ranges: Mapping[str, tup
 def _angles(probes: Coded, ranges: Mapping[str, tuple[float, float]], warnings: list[str]) -> dict[str, Factor]:
     found: dict[str, Factor] = {}
     for name, (low, high) in ranges.items():
-        if high <= low or name not in probes.degrees:
+        if high <= low or name not in probes.values:
             continue
-        degrees = probes.degrees[name].astype(np.float64)
+        degrees = probes.values[name].astype(np.float64)
         if np.ptp(degrees) == 0:
             warnings.append(f"{name} is the same in all {len(degrees)} images: it is left out.")
         else:

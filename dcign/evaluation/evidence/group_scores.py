@@ -80,9 +80,9 @@ def _angles(
 ) -> list[Question]:
     found = []
     for name, (low, high) in ranges.items():
-        if high <= low or name not in probes.degrees:
+        if high <= low or name not in probes.values:
             continue
-        degrees, owner = probes.degrees[name].astype(np.float64), name if name in groups else REST
+        degrees, owner = probes.values[name].astype(np.float64), name if name in groups else REST
         if np.ptp(degrees) == 0:
             warnings.append(f"{name} is the same in all {len(degrees)} images.")
         elif high - low >= 360.0:

@@ -149,7 +149,7 @@ def _factor_views(
     empty = np.broadcast_to(np.float32(BACKGROUND[run.object]), truths.shape)
     scale = _each(image_quality.mse, empty, truths).mean(axis=1)
     relative = scores.mse.mean(axis=1) / np.maximum(scale, image_quality.ROUNDING)
-    start = inputs.degrees[name].astype(np.float64)
+    start = inputs.values[name].astype(np.float64)
     return FactorViews(
         sweep.angles,
         start,

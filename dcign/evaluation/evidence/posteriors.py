@@ -130,7 +130,7 @@ def true_values(images: Coded, parameters: Sequence[Parameter]) -> NDArray[np.fl
     columns = []
     for parameter in parameters:
         if parameter.limits is not None:
-            columns.append(images.degrees[parameter.name])
+            columns.append(images.values[parameter.name])
         else:
             assert images.coefficients is not None
             columns.append(images.coefficients[:, int(parameter.name.split()[1]) - 1])

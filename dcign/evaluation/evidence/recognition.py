@@ -96,7 +96,7 @@ def _usable(gallery: Coded, probes: Coded, warnings: list[str]) -> bool:
 
 
 def _varies(name: str, probes: Coded, ranges: Mapping[str, tuple[float, float]]) -> bool:
-    return ranges[name][1] > ranges[name][0] and name in probes.degrees
+    return ranges[name][1] > ranges[name][0] and name in probes.values
 
 
 def _bins(
@@ -104,7 +104,7 @@ def _bins(
 ) -> list[tuple[float, float, NDArray[np.int64]]]:
     """Sort probes by their degrees from the gallery image, the short way round: (low, high, which probes)."""
     circle = bounds[1] - bounds[0] >= 360.0
-    change = np.abs(probes.degrees[name].astype(np.float64) - gallery.degrees[name][own].astype(np.float64))
+    change = np.abs(probes.values[name].astype(np.float64) - gallery.values[name][own].astype(np.float64))
     if circle:
         change = np.abs(np.mod(change + 180.0, 360.0) - 180.0)
     width = CIRCLE_BIN if circle else BIN

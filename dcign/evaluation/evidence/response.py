@@ -156,7 +156,7 @@ def _moved(sweep: Sweep, latents: NDArray[np.int64], identity: NDArray[np.int64]
 
 
 def _jump(latent: int, name: str, probes: Coded, circle: bool) -> Estimate:
-    return jump_at_zero(probes.codes[:, latent], probes.degrees[name], probes.identity, circle)
+    return jump_at_zero(probes.codes[:, latent], probes.values[name], probes.identity, circle)
 
 
 def _warnings(name: str, factor: Mapping[str, Any]) -> list[str]:

@@ -91,7 +91,7 @@ def _table(
             continue
         column = int(np.flatnonzero(angle_latents.groups[name] == latent)[0])
         values = curve.to_latent(np.asarray(curve.range)).reshape(2, -1)[:, column]
-        whole = np.asarray(curve.latent).reshape(len(curve.degrees), -1)[:, column]
+        whole = np.asarray(curve.latent).reshape(len(curve.values), -1)[:, column]
         low, high = (degrees_text(angle) for angle in curve.range)
         rows[-1].append(
             f"{_text(whole.min())} to {_text(whole.max())} around the circle"

@@ -63,22 +63,22 @@ class Coded:
 
     images        (M, H, W) uint8
     codes         (M, Z) float32, means of Q(z | x)
-    degrees       extrinsic factor -> (M,) float32
+    values        extrinsic factor -> (M,) float32, the true ones
     identity      (M,) int64
     coefficients  (M, K) float32 of the morphable model, in standard deviations; None where there is none
     """
 
     images: NDArray[np.uint8]
     codes: NDArray[np.float32]
-    degrees: Mapping[str, NDArray[np.float32]]
+    values: Mapping[str, NDArray[np.float32]]
     identity: NDArray[np.int64]
     coefficients: NDArray[np.float32] | None = None
 
     def rows(self, chosen: NDArray[np.integer]) -> Coded:
         """Return these images only, in this order."""
-        degrees = {name: values[chosen] for name, values in self.degrees.items()}
+        values = {name: own[chosen] for name, own in self.values.items()}
         coefficients = None if self.coefficients is None else self.coefficients[chosen]
-        return Coded(self.images[chosen], self.codes[chosen], degrees, self.identity[chosen], coefficients)
+        return Coded(self.images[chosen], self.codes[chosen], values, self.identity[chosen], coefficients)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,9 +27,9 @@ def test_degrees_survive_the_way_to_the_latent_and_back(function):
     angle, latent = noisy(function, noise=0.01 * scale)
     curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
     asked = np.linspace(*RANGE, 37)
-    np.testing.assert_allclose(curve.to_degrees(curve.to_latent(asked)), asked, atol=1e-6)
+    np.testing.assert_allclose(curve.to_value(curve.to_latent(asked)), asked, atol=1e-6)
     np.testing.assert_allclose(curve.to_latent(asked), function(asked), atol=0.04 * scale)
-    assert curve.residual_degrees < 12
+    assert curve.residual < 12
     assert curve.explained > 0.95
     assert curve.range == RANGE
 
@@ -45,7 +45,7 @@ def test_the_curve_is_strictly_monotone_even_through_a_flat_stretch_and_a_jump()
 def test_residual_is_the_error_of_the_angle_read_back():
     angle, latent = noisy(lambda a: a / 10, count=4000, noise=0.5)  # 0.5 latent = 5 degrees
     curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
-    assert curve.residual_degrees == pytest.approx(5.0, rel=0.05)
+    assert curve.residual == pytest.approx(5.0, rel=0.05)
 
 
 def test_twenty_images_that_share_an_angle_weigh_as_one():
@@ -62,7 +62,7 @@ def test_twenty_images_that_share_an_angle_weigh_as_one():
 def test_latents_beyond_the_range_are_held_at_its_ends():
     angle, latent = noisy(lambda a: -a)
     curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
-    assert curve.to_degrees([-1000.0, 1000.0]).tolist() == [90.0, -90.0]
+    assert curve.to_value([-1000.0, 1000.0]).tolist() == [90.0, -90.0]
 
 
 @pytest.mark.parametrize("angle", [-90.5, 91, np.nan, np.inf])
@@ -94,9 +94,9 @@ def test_a_full_circle_gets_a_periodic_curve_without_a_way_back():
     np.testing.assert_allclose(curve.to_latent(asked), np.sin(np.deg2rad(asked)), atol=0.05)
     np.testing.assert_allclose(curve.to_latent([-30, 725]), curve.to_latent([330, 5]))
     assert curve.circular
-    assert curve.residual_degrees is None
+    assert curve.residual is None
     with pytest.raises(ValueError, match="circle"):
-        curve.to_degrees(0.5)
+        curve.to_value(0.5)
 
 
 def test_a_sector_of_the_circle_without_data_takes_the_mean_latent():

@@ -37,7 +37,7 @@ def test_a_noisy_circle_is_followed_and_its_angle_is_read_back_as_well_as_the_no
     asked = np.linspace(-180, 540, 100)
     np.testing.assert_allclose(curve.to_latent(asked), circle(asked), atol=0.04)
     # an arc of 0.1 on a circle of radius 1; the seam at 0 degrees costs nothing, errors being taken the short way
-    assert curve.residual_degrees == pytest.approx(np.rad2deg(0.1), rel=0.06)
+    assert curve.residual == pytest.approx(np.rad2deg(0.1), rel=0.06)
     assert curve.explained == pytest.approx(1 - 2 * 0.1**2 / (1 + 2 * 0.1**2), abs=0.01)
     assert curve.circular
     assert curve.range == TURN
@@ -52,12 +52,12 @@ def test_a_rotated_squashed_shifted_circle_is_read_back(scale, ends):
 
     curve = fitted(ellipse, ends=ends)
     asked = np.linspace(*ends, 145)
-    read = curve.to_degrees(ellipse(asked))
+    read = curve.to_value(ellipse(asked))
     assert apart(read, asked).max() < 1.5  # a polygon of 24 sides
-    assert apart(curve.to_degrees(curve.to_latent(asked)), asked).max() < 1e-6
+    assert apart(curve.to_value(curve.to_latent(asked)), asked).max() < 1e-6
     assert read.min() >= ends[0]
     assert read.max() <= ends[1]
-    assert curve.residual_degrees < 1
+    assert curve.residual < 1
 
 
 def test_the_nearest_point_is_that_of_a_dense_search():
@@ -65,7 +65,7 @@ def test_the_nearest_point_is_that_of_a_dense_search():
     points = np.random.default_rng(3).normal(size=(6, 5, 4))
     dense = np.linspace(0, 360, 36001)
     distance = np.linalg.norm(points[..., None, :] - curve.to_latent(dense), axis=-1)
-    read = curve.to_degrees(points)
+    read = curve.to_value(points)
     assert read.shape == (6, 5)
     assert apart(read, dense[distance.argmin(-1)]).max() < 0.02
 
@@ -75,11 +75,11 @@ def test_part_of_a_turn_has_ends():
     curve = fitted(lambda a: np.concatenate([circle(a), 0 * a[:, None] + 7], -1), ends=ends, noise=0.01)
     assert not curve.circular
     asked = np.linspace(*ends, 25)
-    np.testing.assert_allclose(curve.to_degrees(curve.to_latent(asked)), asked, atol=1e-6)
+    np.testing.assert_allclose(curve.to_value(curve.to_latent(asked)), asked, atol=1e-6)
     np.testing.assert_allclose(curve.to_latent(asked)[:, 2], 7, atol=0.01)
     np.testing.assert_allclose(curve.to_latent(asked)[:, :2], circle(asked), atol=0.02)
-    assert curve.to_degrees(np.append(circle(80), 7)) == pytest.approx(30)
-    assert curve.residual_degrees == pytest.approx(np.rad2deg(0.01), rel=0.1)
+    assert curve.to_value(np.append(circle(80), 7)) == pytest.approx(30)
+    assert curve.residual == pytest.approx(np.rad2deg(0.01), rel=0.1)
     for angle in (31, np.nan):
         with pytest.raises(BadInput, match=r"azimuth.*-30 to 30"):
             curve.to_latent([0.0, angle])
@@ -88,13 +88,13 @@ def test_part_of_a_turn_has_ends():
 def test_two_latents_that_say_the_same_show_in_the_error():
     curve = fitted(lambda a: np.stack([np.cos(np.deg2rad(a)), 2 * np.cos(np.deg2rad(a))], -1), noise=0.01)
     assert curve.explained > 0.99
-    assert curve.residual_degrees > 45
+    assert curve.residual > 45
 
 
 def test_a_group_that_knows_nothing_explains_next_to_nothing_and_guesses():
     curve = fitted(lambda a: np.zeros((len(a), 2)), noise=1.0)
     assert curve.explained < 0.03
-    assert curve.residual_degrees == pytest.approx(360 / np.sqrt(12), rel=0.05)
+    assert curve.residual == pytest.approx(360 / np.sqrt(12), rel=0.05)
 
 
 def test_twenty_images_that_share_an_angle_weigh_as_one():

@@ -148,7 +148,7 @@ def measured_on_shards(probes):
     kinds = np.array([*RANGES, "intrinsic"])[minibatch % 4]
     encoding = Encoding(
         codes=probes.codes,
-        degrees=probes.degrees,
+        values=probes.values,
         identity=probes.identity,
         minibatch=minibatch,
         kinds=kinds,
@@ -157,7 +157,7 @@ def measured_on_shards(probes):
     )
     own = {name: KNOBS.own(probes.codes, name) for name in RANGES}
     curves = {
-        name: fit(name, probes.degrees[name], own[name], np.arange(len(kinds)), ends) for name, ends in RANGES.items()
+        name: fit(name, probes.values[name], own[name], np.arange(len(kinds)), ends) for name, ends in RANGES.items()
     }
     return intervals(encoding, own, curves, 0.1, dict.fromkeys((*RANGES, "intrinsic"), KNOBS.rest))
 

@@ -23,7 +23,7 @@ def probes(identities=20, views=20, coefficients=True, ranges=FACE, seed=0):
 
 
 def recoded(images, codes):
-    return Coded(images.images, codes.astype(np.float32), images.degrees, images.identity, images.coefficients)
+    return Coded(images.images, codes.astype(np.float32), images.values, images.identity, images.coefficients)
 
 
 def plain(measures):
@@ -116,7 +116,7 @@ def test_chairs_turn_all_around_and_have_no_coefficients():
     chair = {"azimuth": (0.0, 360.0), "elevation": (20.0, 30.0)}
     images = probes(coefficients=False, ranges=chair)
     round_about = np.concatenate(
-        [np.cos(np.deg2rad(images.degrees["azimuth"]))[:, None], images.codes[:, 1:]], axis=1
+        [np.cos(np.deg2rad(images.values["azimuth"]))[:, None], images.codes[:, 1:]], axis=1
     )  # one latent cannot tell left from right
     angle_latents = AngleLatents({"azimuth": np.array([0])}, np.array([1, 2, 3, 4]))
     measures = plain(disentanglement.measure(recoded(images, round_about), angle_latents, chair))

@@ -45,7 +45,7 @@ def test_a_full_circle_is_a_point_that_reads_back_as_its_angle():
     assert found.target.shape == (12, 2)
     coded = probes()
     (found, *_) = questions(coded, ["intrinsic"], {"azimuth": (0.0, 360.0)}, {"shape": 9}, [])
-    assert found.values(found.target) == pytest.approx(coded.degrees["azimuth"])
+    assert found.values(found.target) == pytest.approx(coded.values["azimuth"])
 
 
 def test_objects_without_coefficients_are_guessed():
@@ -66,7 +66,7 @@ def test_too_few_objects_are_named():
 
 def test_what_does_not_vary_is_left_out_and_named_where_it_should():
     coded = probes()
-    coded.degrees["azimuth"][:] = 3
+    coded.values["azimuth"][:] = 3
     coded.coefficients[:, 1] = 0
     found, warnings = owners(coded)
     assert not {"azimuth", "light", "shape 2"} & set(found)

@@ -24,12 +24,12 @@ def faces(identities=40, views=8, seed=0):
 
 
 def with_codes(probes, codes):
-    return Coded(probes.images, codes, probes.degrees, probes.identity, probes.coefficients)
+    return Coded(probes.images, codes, probes.values, probes.identity, probes.coefficients)
 
 
 def perfect(probes):
     code = probes.codes.copy()
-    code[:, 0], code[:, 1] = probes.degrees["azimuth"], probes.degrees["light"]
+    code[:, 0], code[:, 1] = probes.values["azimuth"], probes.values["light"]
     code[:, 2:3] = probes.coefficients
     return with_codes(probes, code)
 

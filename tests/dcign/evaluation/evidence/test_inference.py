@@ -134,7 +134,7 @@ def test_where_the_statistic_is_a_line_in_the_parameter_more_simulations_are_adj
 
 def test_a_constant_code_and_blank_images_are_named_and_no_better_than_guessing():
     def blank(coded):
-        return Coded(np.zeros_like(coded.images), coded.codes, coded.degrees, coded.identity, coded.coefficients)
+        return Coded(np.zeros_like(coded.images), coded.codes, coded.values, coded.identity, coded.coefficients)
 
     def constant(values, rng):
         return np.ones((len(values), 4))
@@ -162,7 +162,7 @@ def test_what_cannot_be_inferred_is_none_with_a_warning(simulations, observed, r
     table, images = faces(1, simulations, identity_code), faces(2, max(observed, 1), identity_code)
     images = images.rows(np.arange(observed))
     if ranges is not FACES:
-        table, images = (Coded(c.images, c.codes, c.degrees, c.identity) for c in (table, images))
+        table, images = (Coded(c.images, c.codes, c.values, c.identity) for c in (table, images))
     measures, posteriors = inference.measure(table, images, ranges, PARTS)
     assert posteriors is None
     assert measures["methods"] is measures["calibration"] is None

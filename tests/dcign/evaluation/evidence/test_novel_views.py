@@ -87,7 +87,7 @@ def test_a_perfect_code_scores_only_the_rounding_of_the_truth(scene):
 
 
 def test_a_decoder_that_ignores_the_knob_scores_as_copying_the_input_does(scene):
-    given = scene[0].degrees["azimuth"]
+    given = scene[0].values["azimuth"]
 
     class Deaf(Perfect):
         def draw(self, codes):
@@ -158,7 +158,7 @@ def test_best_and_worst_are_told_by_error_whatever_the_brightness(scene):
     codes[5, 2] /= 0.9  # the best
     dark = int(np.argmin(inputs.codes[:, 2]))
     assert dark not in (7, 5)
-    views, measures = compared((Coded(inputs.images, codes, inputs.degrees, inputs.identity), sweeps))
+    views, measures = compared((Coded(inputs.images, codes, inputs.values, inputs.identity), sweeps))
     found = measures["factors"]["azimuth"]
     assert (found["best"]["identity"], found["worst"]["identity"]) == (105, 107)
     shown = {strip.row: strip.why for strip in views.factors["azimuth"].strips}

@@ -58,7 +58,7 @@ def test_noise_and_a_constant_code_are_at_chance():
     assert noise["methods"]["rest"]["rank1"]["value"] == pytest.approx(1 / 40, abs=0.02)
     assert noise["methods"]["rest"]["rank5"]["value"] == pytest.approx(5 / 40, abs=0.05)
     gallery, probes = setting()
-    flat = [Coded(c.images, np.ones_like(c.codes), c.degrees, c.identity) for c in (gallery, probes)]
+    flat = [Coded(c.images, np.ones_like(c.codes), c.values, c.identity) for c in (gallery, probes)]
     constant = recognition.measure(*flat, KNOBS, RANGES, REFERENCE)["methods"]["rest"]
     assert constant["rank1"]["value"] == pytest.approx(1 / 12)
     assert constant["eer"]["value"] == pytest.approx(0.5)
@@ -66,9 +66,9 @@ def test_noise_and_a_constant_code_are_at_chance():
 
 def test_the_length_of_codes_does_not_matter_and_centring_takes_an_offset_away(measures):
     gallery, probes = setting()
-    scaled = [Coded(c.images, c.codes * 4, c.degrees, c.identity) for c in (gallery, probes)]
+    scaled = [Coded(c.images, c.codes * 4, c.values, c.identity) for c in (gallery, probes)]
     assert recognition.measure(*scaled, KNOBS, RANGES, REFERENCE)["methods"] == measures["methods"]
-    moved = [Coded(c.images, c.codes + 1000, c.degrees, c.identity) for c in (gallery, probes)]
+    moved = [Coded(c.images, c.codes + 1000, c.values, c.identity) for c in (gallery, probes)]
     found = recognition.measure(*moved, KNOBS, RANGES, REFERENCE)["methods"]
     assert found["rest_centred"]["rank1"]["value"] == 1.0
     assert found["rest_centred"]["eer"]["value"] == pytest.approx(measures["methods"]["rest_centred"]["eer"]["value"])
@@ -118,8 +118,8 @@ def test_pixels_recognise_where_they_can():
     pictures = np.random.default_rng(2).integers(0, 200, (12, 6, 6))
     order = np.argsort(gallery.identity)
     which = order[np.searchsorted(gallery.identity[order], probes.identity)]
-    shown = coded(probes.codes, pictures[which], probes.degrees["azimuth"], probes.identity)
-    known = coded(gallery.codes, pictures, gallery.degrees["azimuth"], gallery.identity)
+    shown = coded(probes.codes, pictures[which], probes.values["azimuth"], probes.identity)
+    known = coded(gallery.codes, pictures, gallery.values["azimuth"], gallery.identity)
     methods = recognition.measure(known, shown, KNOBS, RANGES, REFERENCE)["methods"]
     assert methods["pixels"]["rank1"]["value"] == 1.0
     assert methods["pixels_pca"]["rank1"]["value"] == 1.0

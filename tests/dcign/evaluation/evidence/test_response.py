@@ -78,7 +78,7 @@ def test_a_falling_latent_is_as_good_as_a_rising_one(toy):
 def test_noise_follows_nothing_and_all_of_it_moves_as_far_as_two_objects_differ(toy):
     codes = np.random.default_rng(1).normal(size=(OBJECTS, len(ANGLES), 6)).astype(np.float32)
     probes = toy[2]
-    noise = coded(np.random.default_rng(2).normal(size=(PROBES, 6)), probes.degrees, probes.identity)
+    noise = coded(np.random.default_rng(2).normal(size=(PROBES, 6)), probes.values, probes.identity)
     found, _ = own((toy[0], changed(toy, codes)[1], noise))
     (latent,) = found["latents"]
     assert latent["steps_in_order"]["value"] == pytest.approx(0.5, abs=0.15)
@@ -92,7 +92,7 @@ def test_noise_follows_nothing_and_all_of_it_moves_as_far_as_two_objects_differ(
 def test_a_constant_code_has_no_values_and_says_so(toy):
     inputs, sweeps, probes = toy
     codes = np.zeros_like(sweeps["azimuth"].codes)
-    dead = coded(np.zeros((PROBES, 6)), probes.degrees, probes.identity)
+    dead = coded(np.zeros((PROBES, 6)), probes.values, probes.identity)
     found, warnings = own((inputs, changed(toy, codes)[1], dead))
     (latent,) = found["latents"]
     assert latent["steps_in_order"] is None
@@ -144,7 +144,7 @@ def test_a_latent_that_never_says_anything_weighs_nothing_in_its_block(toy):
     quiet[:, 5] = 1e-4 * rng.normal(size=PROBES)
     codes = sweeps["azimuth"].codes.copy()
     codes[:, :, 5] = 1e-4 * rng.normal(size=codes.shape[:2])
-    found, _ = own((inputs, changed(toy, codes)[1], coded(quiet, probes.degrees, probes.identity)))
+    found, _ = own((inputs, changed(toy, codes)[1], coded(quiet, probes.values, probes.identity)))
     assert found["moved"]["rest"]["overall"]["value"] < 1e-3
 
 
