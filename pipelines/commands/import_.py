@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.commands import import_collections
 from pipelines.console import Group, progress_bar
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def command() -> None:
     Example:
       dcign import rendered-chairs rendered_chairs.tar -o chairs/
     """
+
+
+import_collections.add_to(command)
 
 
 @command.command("rendered-chairs", context_settings={"show_default": True})
