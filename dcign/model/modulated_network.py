@@ -31,7 +31,13 @@ from dcign.model.interface import DCIGN, Graph, Network, channels_last
 
 NAME = "modulated"
 SMALLEST, LARGEST = 32, 1024  # side of an image in pixels
+SLOPE = 0.2  # of an activation where it is negative
 BOTTLENECK = 32  # maps between the smallest scale and the hidden layers: a grid of more would be mostly weights
+
+
+def activate(x: Tensor) -> Tensor:
+    """Return x where it is positive and SLOPE x elsewhere: a leaky ReLU, so that no unit ever stops learning."""
+    return functional.leaky_relu(x, SLOPE)
 
 
 def grid(size: int, halvings: int) -> int:
@@ -40,14 +46,14 @@ def grid(size: int, halvings: int) -> int:
 
 
 class Residual(nn.Module):
-    """x + two convolutions 3x3 of x, a ReLU before each: (N, C, h, w) -> the same. It starts as x alone."""
+    """x + two convolutions 3x3 of x, an activation before each: (N, C, h, w) -> the same. It starts as x alone."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
         self.first, self.second = nn.Conv2d(maps, maps, 3, padding=1), nn.Conv2d(maps, maps, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        change: Tensor = self.second(functional.relu(self.first(functional.relu(x))))
+        change: Tensor = self.second(activate(self.first(activate(x))))
         return x + change
 
 
@@ -67,11 +73,11 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self.halvings[0](channels_last(images))
         for halving, block in zip(self.halvings[1:], self.blocks, strict=True):
-            x = block(halving(functional.relu(x)))
-        x = self.narrow(functional.relu(x))
+            x = block(halving(activate(x)))
+        x = self.narrow(activate(x))
         # The code keeps float32 under autocast: clamping works with small differences from the mini-batch mean.
         with torch.autocast(images.device.type, enabled=False):
-            x = functional.relu(self.hidden(functional.relu(x.float().flatten(1))))
+            x = activate(self.hidden(activate(x.float().flatten(1))))
             return self.mean(x), self.logvar(x)
 
 
@@ -95,15 +101,15 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         with torch.autocast(z.device.type, enabled=False):
-            hidden = functional.relu(self.second(functional.relu(self.first(z))))
+            hidden = activate(self.second(activate(self.first(z))))
             x = self.linear(hidden)
             factors = [modulation(hidden)[:, :, None, None].chunk(2, dim=1) for modulation in self.modulations]
         x = x.unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
-        x = self.widen(functional.relu(x))
+        x = self.widen(activate(x))
         for doubling, (factor, summand), block in itertools.zip_longest(self.doublings, factors, self.blocks):
             if block is not None:
                 x = block(x)
-            x = functional.relu(torch.addcmul(summand.to(x.dtype), x, 1 + factor.to(x.dtype)))
+            x = activate(torch.addcmul(summand.to(x.dtype), x, 1 + factor.to(x.dtype)))
             x = functional.pixel_shuffle(doubling(x), 2)
         edge = (x.shape[-1] - self.size) // 2
         return x[:, :, edge : edge + self.size, edge : edge + self.size].float()
@@ -177,24 +183,24 @@ class ModulatedNetwork(Network):
         encoder, x = model.encoder, "images"
         for number, halving in enumerate(encoder.halvings, 1):
             if number > 1:
-                x = graph.add("Relu", [x], f"relu{number}")
+                x = graph.add("LeakyRelu", [x], f"relu{number}", alpha=SLOPE)
             x = _convolve(graph, x, f"halving{number}", halving, strides=[2, 2])
             if number > 1:
                 x = _write_block(graph, x, f"block{number}", encoder.blocks[number - 2])
-        x = graph.add("Relu", [x], "smallest")
+        x = graph.add("LeakyRelu", [x], "smallest", alpha=SLOPE)
         x = _convolve(graph, x, "narrow", encoder.narrow)
-        x = graph.add("Relu", [x], "maps")
+        x = graph.add("LeakyRelu", [x], "maps", alpha=SLOPE)
         x = graph.add("Flatten", [x], "features", axis=1)
         x = _linear(graph, x, "hidden", encoder.hidden)
-        x = graph.add("Relu", [x], "relu.hidden")
+        x = graph.add("LeakyRelu", [x], "relu.hidden", alpha=SLOPE)
         graph.linear(x, "mean", encoder.mean.weight, encoder.mean.bias, "means")
 
     def write_decoder(self, model: DCIGN, graph: Graph) -> None:
         assert isinstance(model, ModulatedDCIGN)
         decoder = model.decoder
-        hidden = graph.add("Relu", [_linear(graph, "codes", "first", decoder.first)], "relu.first")
-        hidden = graph.add("Relu", [_linear(graph, hidden, "second", decoder.second)], "relu.second")
-        x = graph.add("Relu", [_linear(graph, hidden, "linear", decoder.linear)], "features")
+        hidden = graph.add("LeakyRelu", [_linear(graph, "codes", "first", decoder.first)], "relu.first", alpha=SLOPE)
+        hidden = graph.add("LeakyRelu", [_linear(graph, hidden, "second", decoder.second)], "relu.second", alpha=SLOPE)
+        x = graph.add("LeakyRelu", [_linear(graph, hidden, "linear", decoder.linear)], "features", alpha=SLOPE)
         start = graph.constant("grid", np.asarray([-1, *decoder.start], np.int64))
         x = graph.add("Reshape", [x, start], "maps")
         x = _convolve(graph, x, "widen", decoder.widen)
@@ -202,7 +208,7 @@ class ModulatedNetwork(Network):
             if number <= len(decoder.blocks):
                 x = _write_block(graph, x, f"block{number}", decoder.blocks[number - 1])
             x = _write_modulation(graph, x, hidden, number, decoder.modulations[number - 1])
-            x = graph.add("Relu", [x], f"relu{number}")
+            x = graph.add("LeakyRelu", [x], f"relu{number}", alpha=SLOPE)
             x = _convolve(graph, x, f"doubling{number}", doubling)
             x = graph.add("DepthToSpace", [x], f"shuffle{number}", blocksize=2, mode="CRD")  # PyTorch's pixel shuffle
         first = (2 ** len(decoder.doublings) * decoder.start[1] - decoder.size) // 2
@@ -226,9 +232,9 @@ def _linear(graph: Graph, x: str, name: str, layer: nn.Linear) -> str:
 
 def _write_block(graph: Graph, x: str, name: str, block: nn.Module) -> str:
     assert isinstance(block, Residual)
-    change = graph.add("Relu", [x], f"{name}.relu1")
+    change = graph.add("LeakyRelu", [x], f"{name}.relu1", alpha=SLOPE)
     change = _convolve(graph, change, f"{name}.first", block.first)
-    change = graph.add("Relu", [change], f"{name}.relu2")
+    change = graph.add("LeakyRelu", [change], f"{name}.relu2", alpha=SLOPE)
     change = _convolve(graph, change, f"{name}.second", block.second)
     return graph.add("Add", [x, change], name)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # a, b, c
 STEPS = 5
-SHORTEST = 1e-18  # a matrix whose norm is smaller goes to zero: its squares are too small for float32
+SHORTEST = 1e-12  # a matrix whose norm is smaller goes to zero, long before its squares are lost to float32
 BATCHED = {"cpu": 64}  # squares up to this side share a batch: multiplying the padding costs less than more operations
 BATCHED_ELSEWHERE = 512
 ALIKE = 0.8  # of the side of a batch of larger ones: padding a square to it at most doubles its products

@@ -140,6 +140,24 @@ def test_muon_leaves_what_has_no_gradient_to_speak_of(shape, size):
     torch.testing.assert_close(parameter.detach(), torch.ones(shape), rtol=0, atol=1e-5)
 
 
+def test_muon_lets_a_weight_rest_whose_gradient_dies_away():
+    """Its mean falls by a tenth an update; before it is nothing its squares are lost to float32, some before others."""
+    generator = torch.Generator().manual_seed(0)
+    parameter = torch.nn.Parameter(torch.zeros(48, 432))
+    parameter.grad = torch.zeros(48, 432)
+    parameter.grad[:, :9] = torch.randn(48, 9, generator=generator) * torch.rand(48, 1, generator=generator)
+    parameter.grad[:, 9:18] = 1e-7 * torch.randn(48, 9, generator=generator)
+    optimiser = Muon([("x", parameter)], learning_rate=0.001)
+    torch.set_flush_denormal(True)  # as in training
+    try:
+        for _ in range(1000):
+            optimiser.step()
+            parameter.grad.zero_()
+    finally:
+        torch.set_flush_denormal(False)
+    assert parameter.detach().abs().max() < 5
+
+
 def test_an_update_of_muon_is_about_a_fifth_of_the_learning_rate_in_every_entry():
     rng = np.random.default_rng(4)
     for shape in ((8, 300), (6, 5, 7, 7), (50,)):
