@@ -176,7 +176,7 @@ class ZipLibrary(FileTree):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.where = str(path)
-        self._archive = _opened(path)
+        self._archive = open_zip(path)
         self.closed = {}
         self._members: dict[str, zipfile.ZipInfo] = {}
         for info in self._archive.infolist():
@@ -287,7 +287,8 @@ class _Bounded(io.FileIO):
         return data  # type: ignore[return-value]
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """Open a zip, whose list of members has a size limit. Raises AssetError naming the path if it is none."""
     try:
         file = _Bounded(path)
         archive = zipfile.ZipFile(file)

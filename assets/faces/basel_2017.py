@@ -33,6 +33,7 @@ from assets.faces.arrays import (
     triangle_indices,
     unit_modes,
 )
+from assets.faces.hdf5 import HDF5_ERRORS, find_node
 from assets.files import replaced
 from assets.mesh import Float, Index
 from assets.morphable import Modes, MorphableModel
@@ -62,7 +63,7 @@ def read_basel_h5(path: Path) -> MorphableModel:
     try:
         with h5py.File(path, "r") as file:
             return _model(path, file)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:  # from HDF5
+    except HDF5_ERRORS as error:
         raise AssetError(f"{path}: expected a whole HDF5 file, found: {error}") from error
 
 
@@ -91,7 +92,7 @@ def _basis_is_scaled(path: Path, file: Any, group: str) -> bool:
     It or the whole file says so; old files say nothing.
     """
     for folder in (f"{group}/version", "version"):
-        if _found(path, file, folder) is not None:
+        if find_node(path, file, folder) is not None:
             names = (f"{folder}/majorVersion", f"{folder}/minorVersion")
             major, minor = (numbers(path, name, _array(path, file, name)).ravel().tolist() for name in names)
             if major != [1] and (major, minor) not in (([0], [8]), ([0], [9])):
@@ -140,7 +141,7 @@ def _landmarks(path: Path, file: Any, mean: Float) -> Landmarks:
         text, read = _text(path, file, LANDMARKS_TEXT), landmarks_from_lines
     landmarks = read(text or "")
     points = "shape/representer/points"
-    if not landmarks or _found(path, file, points) is None:
+    if not landmarks or find_node(path, file, points) is None:
         return landmarks
     reference = numbers(path, points, _array(path, file, points))
     if reference.shape != (3, len(mean)):
@@ -155,31 +156,16 @@ def _landmarks(path: Path, file: Any, mean: Float) -> Landmarks:
 def _triangles(path: Path, file: Any, vertex_count: int) -> Index:
     """Read (F, 3): the transpose of `cells`, or the legacy `reference-mesh/triangle-list` as it is."""
     cells, legacy = "shape/representer/cells", "shape/representer/reference-mesh/triangle-list"
-    if _found(path, file, cells) is not None:
+    if find_node(path, file, cells) is not None:
         return triangle_indices(path, cells, _array(path, file, cells).T, 0, vertex_count)
-    if _found(path, file, legacy) is not None:
+    if find_node(path, file, legacy) is not None:
         return triangle_indices(path, legacy, _array(path, file, legacy), 0, vertex_count)
     raise AssetError(f"{path}: expected {cells} or {legacy}, found neither")
 
 
-def _found(path: Path, file: Any, name: str) -> Any | None:
-    """Return the node of the file called `name`, None if there is none. Links are refused: they may lead elsewhere."""
-    node = file
-    for part in name.split("/"):
-        link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
-        if link is None:
-            return None
-        if not isinstance(link, h5py.HardLink):
-            raise AssetError(f"{path}: expected {name} itself, found a link at {part}")
-        node = node[part]
-    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
-        raise AssetError(f"{path}: expected {name} in this file, found a reference to others")
-    return node
-
-
 def _array(path: Path, file: Any, name: str) -> Array:
     """Read a dataset of numbers, stored in this very file, of a size that may be read."""
-    dataset = _found(path, file, name)
+    dataset = find_node(path, file, name)
     if not isinstance(dataset, h5py.Dataset):
         raise AssetError(f"{path}: expected {name}, found {'nothing' if dataset is None else 'no dataset'}")
     if dataset.shape is None or dataset.dtype.kind not in "fiu":
@@ -190,7 +176,7 @@ def _array(path: Path, file: Any, name: str) -> Array:
 
 def _text(path: Path, file: Any, name: str) -> str | None:
     """Read the one string in a dataset, however it is stored; None if there is none. The longest are refused."""
-    dataset = _found(path, file, name)
+    dataset = find_node(path, file, name)
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
         return None
     string = h5py.check_string_dtype(dataset.dtype)

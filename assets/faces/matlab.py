@@ -31,15 +31,16 @@ STRUCT, NUMERIC = 2, range(6, 16)  # classes of arrays
 COMPLEX = 0x800
 
 
-def read_matlab(path: Path, names: tuple[str, ...]) -> dict[str, Value]:
+def read_matlab(path: Path, names: tuple[str, ...], largest: int = LARGEST_VARIABLE) -> dict[str, Value]:
     """Read the variables called `names` that the file has: arrays of numbers, and structs of such as dictionaries.
 
-    Other kinds of variables are left out. Raises AssetError naming the file, what was expected and what was found.
+    Other kinds of variables are left out. None may have more than `largest` bytes, and a little for its head. Raises
+    AssetError naming the file, what was expected and what was found.
     """
     try:
         with path.open("rb") as file:
             order = _byte_order(file.read(HEADER))
-            return dict(_variables(file, order, names, path.stat().st_size))
+            return dict(_variables(file, order, names, path.stat().st_size, largest + FEW))
     except (OSError, ValueError, struct.error, zlib.error, MemoryError) as error:
         raise AssetError(f"{path}: expected a whole MATLAB file of version 5 to 7, found {error}") from error
 
@@ -54,7 +55,9 @@ def _byte_order(header: bytes) -> str:
     return order
 
 
-def _variables(file: BinaryIO, order: str, names: tuple[str, ...], size: int) -> Iterator[tuple[str, Value]]:
+def _variables(
+    file: BinaryIO, order: str, names: tuple[str, ...], size: int, largest: int
+) -> Iterator[tuple[str, Value]]:
     at = HEADER
     while at < size:
         file.seek(at)
@@ -65,25 +68,25 @@ def _variables(file: BinaryIO, order: str, names: tuple[str, ...], size: int) ->
         if kind not in (COMPRESSED, MATRIX):
             raise ValueError(f"data of type {kind} in place of a variable")
         start = file.tell()
-        name = _head(memoryview(_content(file, kind, length, order, FEW)), order)[2]
+        name = _head(memoryview(_content(file, kind, length, order, LARGEST_VARIABLE, FEW)), order)[2]
         if name not in names:
             continue
         file.seek(start)
-        value = _value(memoryview(_content(file, kind, length, order)), order, nested=False)
+        value = _value(memoryview(_content(file, kind, length, order, largest, largest)), order, nested=False)
         if value is not None:
             yield name, value
 
 
-def _content(file: BinaryIO, kind: int, length: int, order: str, most: int = LARGEST_VARIABLE) -> bytes | bytearray:
-    """Read the matrix stored in the next `length` bytes, or no more than its first `most` bytes."""
+def _content(file: BinaryIO, kind: int, length: int, order: str, largest: int, most: int) -> bytes | bytearray:
+    """Read the matrix of up to `largest` bytes stored in the next `length` bytes, or no more than its first `most`."""
     if kind == MATRIX:
-        if most > FEW and length > LARGEST_VARIABLE:
+        if most > FEW and length > largest:
             raise ValueError(f"{length} bytes in a variable")
         return file.read(min(length, most))
     stream, end = zlib.decompressobj(), file.tell() + length
     tag = stream.decompress(file.read(min(length, BLOCK)), 8)
     kind, unpacked = struct.unpack(order + "II", tag)
-    if kind != MATRIX or unpacked > LARGEST_VARIABLE:
+    if kind != MATRIX or unpacked > largest:
         raise ValueError(f"{unpacked} bytes of type {kind} in a compressed variable")
     content = bytearray(min(unpacked, most))
     filled = 0

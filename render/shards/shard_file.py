@@ -203,12 +203,10 @@ def _members(path: Path, file: BinaryIO, required: Sequence[str]) -> dict[str, _
 def _member(path: Path, file: BinaryIO, size: int, entry: zipfile.ZipInfo, name: str) -> _Member:
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ShardError(f"{path}: expected stored members, found {entry.filename} compressed")
-    file.seek(entry.header_offset)
-    local = file.read(30)
-    if local[:4] != b"PK\x03\x04":
-        raise ShardError(f"{path}: expected a zip header for {entry.filename}, found other bytes")
-    # The name and extra lengths of the local header: the central directory lacks the ZIP64 extra.
-    start = entry.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
+    try:
+        start = member_start(file, entry)
+    except ValueError as error:
+        raise ShardError(f"{path}: {error}") from None
     if start + entry.file_size > size:
         raise ShardError(f"{path}: expected {entry.file_size} bytes of {entry.filename}, found a truncated file")
     file.seek(start)
@@ -226,6 +224,16 @@ def _member(path: Path, file: BinaryIO, size: int, entry: zipfile.ZipInfo, name:
     if header.tell() + math.prod(shape) * wanted.itemsize != entry.file_size:  # Python integers: none overflows
         raise ShardError(f"{path}: expected {name} of shape {shape} to fill its member, found {entry.file_size} bytes")
     return _Member(start + header.tell(), wanted, shape)
+
+
+def member_start(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
+    """Return the byte of a zip at which the content of a member starts. ValueError if it has no header there."""
+    file.seek(entry.header_offset)
+    local = file.read(30)
+    if local[:4] != b"PK\x03\x04":
+        raise ValueError(f"expected a zip header for {entry.filename}, found other bytes")
+    # The name and extra lengths of the local header: the central directory lacks the ZIP64 extra.
+    return entry.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
 
 
 def read_array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
