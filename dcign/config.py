@@ -9,7 +9,6 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from dcign.errors import ArgumentError, RunError
-from render.factors import TABLE
 from render.shards.documents import ListOf, Maybe, Number, Record, Shape, Text, Unexpected, Whole
 
 PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
@@ -18,6 +17,7 @@ DEFAULT_NETWORK = "paper"
 # The usual widths of each of `dcign.model.networks`, as many as it takes.
 WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS, "modulated": (16, 24, 48, 96, 256)}
 LARGEST_WIDTH = 4096  # maps of a layer
+LONGEST_RATIO = 64  # factors
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 LATER = ("network", "invariance_unit", "front_first", "deviation")  # files of earlier versions have no such settings
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -50,7 +50,7 @@ class TrainConfig:
     invariance_unit: str = "absolute"  # of (value - average): the code's, or 'noise': see `dcign.model.step.pulls`
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient
     beta: float = 4.0  # factor on the divergence of beta-vae
-    extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of azimuth, elevation and light
+    extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of labelled factors: the angles
     likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.model.step`
     deviation: float = 0.1  # of a pixel's grey value under the gaussian likelihood
     optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.model.optimisers`
@@ -62,8 +62,8 @@ class TrainConfig:
     weight_average: float = 0.0  # share of the averaged weights kept at each step; 0: no average, as the paper
     accumulate: int = 1  # mini-batches whose gradients add up to one update
     held_out: int | None = None  # last mini-batches of each factor kept for measuring; None: a tenth, at most 10
-    ratio: tuple[int, ...] = (1, 1, 1, 10)  # mini-batches of each factor in their order; the rest as in the table
-    front_first: int = 0  # first updates that take elevation and light near the front, by the azimuths of the shards
+    ratio: tuple[int, ...] = ()  # mini-batches of each factor in their order; the rest, and none: the usual ones
+    front_first: int = 0  # first updates that take other labels near the front, by the azimuths of the shards
     seed: int = 0  # of initial weights, order of mini-batches and sampling noise
     precision: str = "auto"  # of the convolutions: 'fp32', 'bf16', or 'auto': bf16 where the hardware has it
     checkpoint_every: int = 500  # steps between checkpoints, with measures of the mini-batches held out
@@ -99,8 +99,9 @@ class TrainConfig:
         good = len(self.widths) == len(usual) and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
         expected = f"{len(usual)} numbers of maps up to {LARGEST_WIDTH}, such as {join(usual, '/')}"
         check(good, "widths", expected, join(self.widths, "/"))
-        good = len(self.ratio) <= len(TABLE) and all(share >= 0 for share in self.ratio) and any(self.ratio)
-        check(good, "ratio", f"{':'.join(f.name for f in TABLE)} or its beginning", join(self.ratio, ":"))
+        good = len(self.ratio) <= LONGEST_RATIO and all(share >= 0 for share in self.ratio)
+        good = good and (any(self.ratio) or not self.ratio)
+        check(good, "ratio", f"up to {LONGEST_RATIO} shares, not all of them 0", join(self.ratio, ":"))
         check(sum(self.ratio) <= LARGEST_BLOCK, "ratio", f"shares that sum to {LARGEST_BLOCK} at most", sum(self.ratio))
         check(0 < self.learning_rate < float("inf"), "learning_rate", "a positive number", self.learning_rate)
         check(0.001 <= self.deviation <= 1, "deviation", "0.001 to 1", self.deviation)

@@ -98,7 +98,8 @@ class Numbers(click.ParamType):
         parts = str(value).split(self.separator)
         if not self.count <= len(parts) <= self.most or not all(part.isascii() and part.isdigit() for part in parts):
             wanted = self.separator.join("N" * self.count)
-            self.fail(f"expected {self.count} whole numbers as {wanted}, found {value!r}", param, ctx)
+            count = str(self.count) if self.most == self.count else f"{self.count} to {self.most}"
+            self.fail(f"expected {count} whole numbers as {wanted}, found {value!r}", param, ctx)
         return tuple(int(part) for part in parts)
 
 

@@ -13,29 +13,37 @@ from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve
 from dcign.model.code import CodeLayout
 from dcign.runs.checkpoint import Header, save_checkpoint
-from render.factors import DEFAULT_RANGES
+from render.factors import DEFAULT_RANGES, EXTRINSIC
+from render.shards.labels import labels_to_json
 
 
 def write_untrained(
-    folder: Path, *, size=54, object="face", code=None, fingerprint="none", step=7, seed=0, gain=30.0
+    folder: Path, *, size=54, object="face", code=None, labels=None, fingerprint="none", step=7, seed=0, gain=30.0
 ) -> Path:
     """Write `folder` with a checkpoint of a 4/3/2-map network; `gain` makes its codes and pictures vary visibly.
 
-    `code` is the layout of the graphics code, such as azimuth:2,rest:8; the paper's for the object by default.
+    `code` is the layout of the graphics code, such as azimuth:2,rest:8; the usual one for the data by default. With
+    `labels` it is a run of images that others took, such as those of `labelled_shards`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
+    rendered = {"ranges": {name: list(ends) for name, ends in DEFAULT_RANGES.get(object, {}).items()}}
+    factors = [*(labels or EXTRINSIC), "intrinsic"]
+    if code is not None:
+        layout = CodeLayout.parse(code, labels or EXTRINSIC)
+    else:
+        layout = CodeLayout.for_data(labels, factors) if labels else CodeLayout.for_object(object)
     header = Header(
         step,
         TrainConfig(widths=(4, 3, 2)),
-        CodeLayout.for_object(object) if code is None else CodeLayout.parse(code),
+        layout,
         size,
         {
             "object": object,
             "size": size,
             "fingerprint": fingerprint,
-            "factors": ["azimuth", "elevation", "light", "intrinsic"],
-            "ranges": {name: list(ends) for name, ends in DEFAULT_RANGES[object].items()},
+            "factors": factors,
+            **(labels_to_json(labels) if labels else rendered),
             "seed": 0,
             "folder": "nowhere",
         },

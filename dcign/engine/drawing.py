@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dcign.errors import BadInput, Failure
+from render.shards.labels import DEGREES, Label
 
 INK, PAPER = 30, 255  # grey levels
 MARGIN = 6  # pixels between tiles
@@ -51,6 +52,13 @@ class Row:
 def degrees_text(angle: float) -> str:
     """Write an angle: -60.0 as '−60°', 12.34 as '12.3°'."""
     return f"{round(float(angle), 1) + 0.0:g}°".replace("-", "−")
+
+
+def value_text(label: Label, value: float) -> str:
+    """Write a value of a factor: '−60°', '12.3 cm', 'red'."""
+    if label.unit == DEGREES:
+        return degrees_text(value)
+    return label.text(value) if label.categories else label.text(value + 0.0).replace("-", "−")
 
 
 @lru_cache

@@ -24,7 +24,7 @@ from dcign.engine import calibration
 from dcign.engine.calibration import Calibration, is_calibrated, load_for
 from dcign.engine.codes import decode, encode_and_judge
 from dcign.engine.curves import Curve, GroupCurve
-from dcign.engine.image_files import BACKGROUND, grey_square, load_grey
+from dcign.engine.image_files import grey_square, load_grey
 from dcign.errors import BadInput, RunError
 from dcign.model.code import AngleLatents, CodeLayout
 from dcign.model.devices import resolve_device
@@ -249,7 +249,7 @@ class Engine:
 
     def _grey(self, picture: Picture, number: str) -> NDArray[np.float32]:
         """Make one image what the network takes, (H, W) float32 in [0, 1]; `number` tells which one in an error."""
-        background = BACKGROUND.get(self.object, 0.0)
+        background = self._run.background
         if isinstance(picture, Image.Image):
             return grey_square(_upright(picture, number), self.size, background, f"image{number}")
         if isinstance(picture, (str, os.PathLike)):

@@ -23,7 +23,6 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga",
 )  # fmt: skip
 MOST_BYTES = 2**30  # of a file
-BACKGROUND = {"face": 0.0, "chair": 1.0}  # grey value behind the object, for transparent pixels
 BAND = 256  # rows taken to floating point at once: a large photo in four channels would fill the memory
 Box: TypeAlias = tuple[int, int, int]  # left, top, side: a square in pixels of the upright image
 

@@ -4,13 +4,16 @@ A layout is a row of named groups of latents. For faces
 
     z = [ azimuth | elevation | light | intrinsic (197) ]        and for chairs        z = [ azimuth | rest (199) ]
 
+and for images that others took one latent for each factor they are labelled with, two where it goes round a circle, one
+less than it has categories, and the rest for the identity.
+
 A group that bears the name of a factor is active when that factor varies. A factor without a group of its own
 activates the groups of its parts (`intrinsic` those of `shape` and `albedo`), or the group of the factor it is a part
 of, and where there is none all groups that bear no factor's name: on chairs, elevation, light and intrinsic all move
 `rest`.
 
-After training, `AngleLatents` says which latents stand for which angle: those of the group that training named after
-it, or, for a procedure that names none, those found to move most with it.
+After training, `AngleLatents` says which latents stand for which labelled factor: those of the group that training
+named after it, or, for a procedure that names none, those found to move most with it.
 """
 
 from __future__ import annotations
@@ -25,15 +28,23 @@ from numpy.typing import NDArray
 from dcign.errors import RunError
 from render.factors import EXTRINSIC, FACTORS
 from render.shards.documents import ListOf, Row, Text, Unexpected, Whole
+from render.shards.labels import INTRINSIC, Label
 
 NAMING = ("clamped", "group-vae")  # the procedures that give latents a meaning
+USUAL_LATENTS = 200  # of the whole code, as in the paper
+PARTS = {name: factor.parts for name, factor in FACTORS.items() if factor.parts}  # factors of the object itself
 
 
 @dataclass(frozen=True)
 class CodeLayout:
-    """Named groups of latents, (name, width) each, in the order in which they stand in z."""
+    """Named groups of latents, (name, width) each, in the order in which they stand in z.
+
+    parts   the groups
+    labels  the factors that the images are labelled with, by default those of the renderer
+    """
 
     parts: tuple[tuple[str, int], ...]
+    labels: tuple[str, ...] = EXTRINSIC
 
     def __post_init__(self) -> None:
         names = self.names
@@ -50,7 +61,24 @@ class CodeLayout:
         return cls.parse(PAPER_CODES[name])
 
     @classmethod
-    def parse(cls, text: str) -> CodeLayout:
+    def for_data(cls, labels: Mapping[str, Label], factors: Sequence[str]) -> CodeLayout:
+        """Return a code of 200 latents for images that others took, by their `labels` and the `factors` that vary.
+
+        A label gets a latent, two if it is circular, one less than it has categories; none if no mini-batch is of it.
+        RunError if nothing is left for the identity.
+        """
+        groups = [(name, _width(label)) for name, label in labels.items() if name in factors]
+        rest = USUAL_LATENTS - sum(width for _, width in groups)
+        if rest < 1:
+            asked = ",".join(f"{name}:{width}" for name, width in groups)
+            raise RunError(
+                f"graphics code: the labels ask for {asked[:200]}, which leaves none of {USUAL_LATENTS} latents for "
+                "the identity; name another code by `code`"
+            )
+        return cls((*groups, (INTRINSIC, rest)), tuple(labels))
+
+    @classmethod
+    def parse(cls, text: str, labels: Sequence[str] = EXTRINSIC) -> CodeLayout:
         """Read 'azimuth:1,elevation:1,light:1,intrinsic:197'; RunError for anything else."""
         groups = []
         for part in text.split(","):
@@ -58,7 +86,7 @@ class CodeLayout:
             if not (width.isascii() and width.isdigit()):
                 raise RunError(f"graphics code {text!r}: expected NAME:WIDTH groups, such as azimuth:1,rest:199")
             groups.append((name, int(width)))
-        return cls(tuple(groups))
+        return cls(tuple(groups), tuple(labels))
 
     def __str__(self) -> str:
         return ",".join(f"{name}:{width}" for name, width in self.parts)
@@ -91,13 +119,13 @@ class CodeLayout:
         """Return the groups that are active when `factor` varies; RunError if the code has no place for it."""
         if factor in self.names:
             return (factor,)
-        parts = set(FACTORS[factor].parts) if factor in FACTORS else set()
-        groups = {name: set(FACTORS[name].parts) for name in self.names if name in FACTORS}
-        below = tuple(name for name, others in groups.items() if others and others <= parts)
+        parts = set(PARTS.get(factor, ()))
+        groups = {name: set(PARTS[name]) for name in self.names if name in PARTS}
+        below = tuple(name for name, others in groups.items() if others <= parts)
         above = tuple(name for name, others in groups.items() if parts and parts <= others)
-        unnamed = tuple(name for name in self.names if name not in FACTORS)
+        unnamed = tuple(name for name in self.names if name not in (*self.labels, *PARTS))
         chosen = (*below, *unnamed) if below else above or unnamed
-        if factor not in FACTORS or not chosen:
+        if factor not in (*self.labels, *PARTS) or not chosen:
             raise RunError(f"the graphics code {self} has no latents for the factor {factor!r}; see `code`")
         return chosen
 
@@ -110,21 +138,25 @@ class CodeLayout:
 
     @property
     def extrinsic(self) -> NDArray[np.bool_]:
-        """Mask of the latents that belong to an angle, (Z,) bool."""
-        return np.repeat([name in EXTRINSIC for name in self.names], [width for _, width in self.parts])
+        """Mask of the latents that belong to a labelled factor, (Z,) bool."""
+        return np.repeat([name in self.labels for name in self.names], [width for _, width in self.parts])
 
     def to_json(self) -> list[list[Any]]:
         """Return plain JSON: [["azimuth", 1], ...]."""
         return [[name, width] for name, width in self.parts]
 
     @classmethod
-    def from_json(cls, value: Any) -> CodeLayout:
-        """Read what `to_json` gave; RunError otherwise."""
+    def from_json(cls, value: Any, labels: Sequence[str] = EXTRINSIC) -> CodeLayout:
+        """Read what `to_json` gave; RunError otherwise. What the images are labelled with stands elsewhere."""
         try:
             ListOf(Row((Text(), Whole(1)))).check(value)
         except Unexpected as error:
             raise RunError(f"graphics code: {error}") from None
-        return cls(tuple((name, width) for name, width in value))
+        return cls(tuple((name, width) for name, width in value), tuple(labels))
+
+
+def _width(label: Label) -> int:
+    return max(1, len(label.categories) - 1) if label.categories else 2 if label.circular else 1
 
 
 PAPER_CODES = {
@@ -135,9 +167,9 @@ PAPER_CODES = {
 
 @dataclass(frozen=True, eq=False)
 class AngleLatents:
-    """The latents that stand for each angle.
+    """The latents that stand for each factor that the images are labelled with.
 
-    groups  extrinsic factor -> its latents (W,) int64: those the code names, or those found to move most with it
+    groups  factor -> its latents (W,) int64: those the code names, or those found to move most with it
     rest    all other latents, int64: what is left for the identity
     found   True if they had to be found, because the training named none
     """
@@ -148,13 +180,13 @@ class AngleLatents:
 
     @property
     def single(self) -> tuple[str, ...]:
-        """Names of the angles with a single latent: for faces by default all three, for chairs azimuth."""
+        """Names of those with a single latent: for faces by default all three angles, for chairs azimuth."""
         return tuple(name for name, latents in self.groups.items() if len(latents) == 1)
 
     def latents(self, factor: str) -> NDArray[np.int64]:
-        """Return the latents of `factor`, (W,) int64. RunError when it has none, or is not an angle."""
+        """Return the latents of `factor`, (W,) int64. RunError when it has none, or is no label."""
         if factor not in self.groups:
-            known = ", ".join(self.groups) or "no angle"
+            known = ", ".join(self.groups) or "no factor"
             raise RunError(f"{factor}: this run has no latents for it; it has them for {known}")
         return self.groups[factor]
 
@@ -165,9 +197,9 @@ class AngleLatents:
 
 
 def named_latents(layout: CodeLayout) -> AngleLatents:
-    """Return the latents of the groups that bear an angle's name."""
+    """Return the latents of the groups that bear the name of a labelled factor."""
     return _angle_latents(
-        {name: layout.indices(name) for name in EXTRINSIC if name in layout.names}, layout.latents, False
+        {name: layout.indices(name) for name in layout.labels if name in layout.names}, layout.latents, False
     )
 
 
@@ -189,16 +221,16 @@ def stored_latents(layout: CodeLayout, found: Mapping[str, Sequence[int]]) -> An
 def find_latents(
     layout: CodeLayout, codes: NDArray[np.floating], kinds: NDArray[np.str_], minibatch: NDArray[np.integer]
 ) -> AngleLatents:
-    """Find the latents of each angle in the code of a training that named none: those of largest variance within
-    mini-batches of that angle, as the paper picks z_azimuth of its baseline (section 4.1.1).
+    """Find the latents of each labelled factor in the code of a training that named none: those of largest variance
+    within mini-batches of that factor, as the paper picks z_azimuth of its baseline (section 4.1.1).
 
     `codes` (M, Z) means, `kinds` (M,) the factor that varies in the mini-batch of each image, `minibatch` (M,) which
-    one that is. Only angles that the code has latents for are looked at, and one without mini-batches gets
-    none. No latent goes to two angles: the first of azimuth, elevation and light takes it.
+    one that is. Only factors that the code has latents for are looked at, and one without mini-batches gets none. No
+    latent goes to two of them: the first in the order of the labels takes it.
     """
     groups: dict[str, NDArray[np.int64]] = {}
     free = np.ones(layout.latents, bool)
-    for name in EXTRINSIC:
+    for name in layout.labels:
         if name not in layout.names or not np.any(kinds == name):
             continue
         labels = np.unique(minibatch[kinds == name])

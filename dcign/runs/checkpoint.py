@@ -53,7 +53,7 @@ from render.shards.documents import (
     check_shape,
     parse_json,
 )
-from render.shards.labels import LABELS, OBJECT, RANGES, check_labels
+from render.shards.labels import LABELS, OBJECT, RANGES, check_labels, label_names
 
 FORMAT = 1
 BEST = "best.safetensors"
@@ -73,6 +73,7 @@ HEADER = Record(
                 "fingerprint": Line(),
                 "ranges": RANGES,
                 "labels": LABELS,
+                "background": Number(0, 1),
                 "seed": Whole(0),
                 "factors": ListOf(Line()),
                 "counts": Table(Whole(0)),
@@ -121,7 +122,8 @@ class Header:
             raise RunError(f"{path}: {error}") from None
         size = value["architecture"]["size"]
         try:
-            config, layout = TrainConfig.from_json(value["config"]), CodeLayout.from_json(value["code"])
+            config = TrainConfig.from_json(value["config"])
+            layout = CodeLayout.from_json(value["code"], label_names(value["data"]))
             if layout.latents > LARGEST_CODE:
                 raise RunError(f"expected a graphics code of at most {LARGEST_CODE} latents, found {layout.latents}")
             if value["architecture"] != _architecture(config, layout, size):

@@ -19,6 +19,8 @@ from dcign.runs.checkpoint import WEIGHTS, Header, load_checkpoint, load_weights
 from dcign.runs.shipped import find_run, shipped_names
 from render.shards.labels import Label, labels_of
 
+BACKGROUND = {"face": 0.0, "chair": 1.0}  # behind what the renderer drew
+
 
 @dataclass(frozen=True)
 class Run:
@@ -29,9 +31,7 @@ class Run:
     layout: CodeLayout
     config: TrainConfig
     step: int  # updates done
-    data: dict[
-        str, Any
-    ]  # about the training data: object, size, fingerprint, factors, counts, ranges, labels, seed, folder
+    data: dict[str, Any]  # about the training data, see `HEADER` in `dcign.runs.checkpoint`
 
     @property
     def object(self) -> str:
@@ -42,6 +42,11 @@ class Run:
     def labels(self) -> dict[str, Label]:
         """What is known of the factors that the training images were labelled with, by name."""
         return labels_of(self.data)
+
+    @property
+    def background(self) -> float:
+        """Grey value behind the object, 0 to 1, for the transparent pixels of an image."""
+        return float(self.data.get("background", BACKGROUND.get(self.object, 0.0)))
 
     @property
     def size(self) -> int:

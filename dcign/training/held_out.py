@@ -92,9 +92,9 @@ def diagnose(
       the same each time, so that steps can be compared;
     - `mse`: of decoding the means, mean over all pixels, grey values in [0, 1];
     - `images`: how many there are;
-    - `spearman`: factor -> |Spearman| with its latent, for the factors that have a single one; `leak`: the largest of
-      these latents with another factor; `course`: factor -> how its latent runs with it
-      (`dcign.evaluation.metrics.folds`), for those with enough mini-batches;
+    - `spearman`: factor -> |Spearman| with its latent, for the factors that have a single one, categories apart, which
+      have no order; `leak`: the largest of these latents with another factor; `course`: factor -> how its latent runs
+      with it (`dcign.evaluation.metrics.folds`), for those with enough mini-batches;
     - `factors`: the same `reconstruction` and `kl`, nats per image, over the mini-batches of one factor, and
       `inactive_variance`, of the means within a mini-batch as in training.
     """
@@ -150,13 +150,14 @@ def _of_factor(table: NDArray[np.float64], active: NDArray[np.bool_]) -> dict[st
 def _correlations(
     layout: CodeLayout, data: DataSet, minibatches: list[MiniBatch], means: NDArray[np.float32]
 ) -> tuple[dict[str, float | None], float | None, dict[str, Course]]:
-    """|Spearman| of each single extrinsic latent with its own factor, the largest with another's, and their courses."""
+    """|Spearman| of each label's single latent with its own factor, the largest with another's, and their courses."""
     angle_latents = named_latents(layout)
-    names = [name for name in angle_latents.single if name in data.ranges]
+    ordered = [name for name, label in data.labels.items() if not label.categories]
+    names = [name for name in angle_latents.single if name in ordered]
     latents = {name: angle_latents.own(means, name) for name in names}
     if not all(np.isfinite(latent).all() for latent in latents.values()):
         return dict.fromkeys(names), None, {}
-    values = {name: np.concatenate([minibatch.values[name] for minibatch in minibatches]) for name in data.ranges}
+    values = {name: np.concatenate([minibatch.values[name] for minibatch in minibatches]) for name in ordered}
     numbers = np.repeat(np.arange(len(minibatches)), [len(minibatch.images) for minibatch in minibatches])
     found = spearman(latents, values, numbers).table
     leak = largest_leak(found)

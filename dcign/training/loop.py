@@ -36,9 +36,10 @@ from dcign.training.distributed import Ranks, open_ranks
 from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
 from dcign.training.monitor import STATUS_EVERY, Monitor, Status, summary, writer_class
-from dcign.training.order import MiniBatchOrder, nearest_the_front
+from dcign.training.order import MiniBatchOrder, names_of_ratio, nearest_the_front, usual_ratio
 from dcign.training.updates import Updates, initial_model
 from render.shards.data_set import DataSet
+from render.shards.labels import label_names
 
 SECOND_THOUGHTS = 1.0  # seconds after which another Ctrl-C is one more wish, not the echo of the first
 
@@ -90,12 +91,15 @@ def _train(
         writer_class()  # before anything is written
 
     # --- data
-    layout = CodeLayout.parse(config.code) if config.code else CodeLayout.for_object(data.object)
+    if not config.ratio:
+        config = dataclasses.replace(config, ratio=usual_ratio(data))
+    layout = graphics_code(data, config.code)
     counts = {factor: data.count(factor) for factor in data.factors}
     held_out = held_out_counts(counts, config.held_out)
     used = {factor: n - held_out[factor] for factor, n in counts.items()}
     front = nearest_the_front(data, used) if config.front_first else None
-    order = MiniBatchOrder(used, config.ratio, config.seed, front, config.front_first * config.accumulate)
+    front_steps = config.front_first * config.accumulate
+    order = MiniBatchOrder(used, config.ratio, config.seed, front, front_steps, names_of_ratio(data))
     active = {factor: torch.from_numpy(layout.active(factor)).to(device) for factor in data.factors}
     header = Header(0, config, layout, data.size, describe(data))
     ranks.agree(json.dumps([config.to_json(), layout.to_json(), data.fingerprint, counts]))
@@ -224,11 +228,28 @@ def _progress_bar(start: int, config: TrainConfig, batch_size: int, shown: bool)
     )
 
 
+def graphics_code(data: DataSet, code: str | None) -> CodeLayout:
+    """Return the layout that `code` asks for, or where it is None the usual one for such data."""
+    if code:
+        return CodeLayout.parse(code, label_names(data.manifest.settings))
+    if data.imported:
+        return CodeLayout.for_data(data.labels, data.factors)
+    return CodeLayout.for_object(data.object)
+
+
 def divergence_weights(layout: CodeLayout, config: TrainConfig, device: torch.device) -> Tensor | None:
     """Factors (Z,) on the divergence of each latent; None where all are 1."""
     if config.extrinsic_divergence == 1:
         return None
     return torch.from_numpy(np.where(layout.extrinsic, config.extrinsic_divergence, 1.0).astype(np.float32)).to(device)
+
+
+def _of_imported(data: DataSet) -> dict[str, Any]:
+    """Return what a run remembers of images that others took alone: those that were rendered are known by `object`."""
+    if not data.imported:
+        return {}
+    background = data.manifest.settings["shading"].get("background")
+    return {"labels": data.manifest.settings["labels"], **({} if background is None else {"background": background})}
 
 
 def describe(data: DataSet) -> dict[str, Any]:
@@ -239,7 +260,7 @@ def describe(data: DataSet) -> dict[str, Any]:
         "batch_size": data.batch_size,
         "fingerprint": data.fingerprint,
         "ranges": {name: list(limits) for name, limits in data.ranges.items()},
-        **({"labels": data.manifest.settings["labels"]} if "labels" in data.manifest.settings else {}),
+        **_of_imported(data),
         "seed": data.manifest.settings["seed"],
         "factors": list(data.factors),
         "counts": {factor: data.count(factor) for factor in data.factors},

@@ -30,7 +30,7 @@ from dcign.runs.checkpoint import Header
 from dcign.runs.folder import append_stats
 from dcign.training.checkpoint_writer import CheckpointWriter
 from dcign.training.held_out import diagnose
-from dcign.training.order import MiniBatchOrder
+from dcign.training.order import MiniBatchOrder, has_front
 from dcign.training.progress_picture import draw_progress
 from render.shards.data_set import DataSet
 
@@ -100,9 +100,9 @@ class Monitor:
         )  # fmt: skip
 
     def news(self, step: int, measures: dict[str, Any] | None) -> list[str]:
-        """Say, once for each change, which latents do not follow their angle and what to try, and which do again.
+        """Say, once for each change, which latents do not follow their factor and what to try, and which do again.
 
-        Nothing is said before a tenth of the steps, when hardly any latent has been found, nor of angles that go all
+        Nothing is said before a tenth of the steps, when hardly any latent has been found, nor of factors that go all
         round, which no single latent can follow, nor under a procedure that gives latents no meaning.
         """
         config = self.header.config
@@ -110,15 +110,14 @@ class Monitor:
             return []
         lines = []
         for name, found in measures["course"].items():
-            low, high = self.data.ranges[name]
             state, before = found["state"], self.states.get(name, "follows")
-            if high - low >= 360 or state == before:
+            if self.data.labels[name].circular or state == before:
                 continue
             self.states[name] = state
             trouble = words(name, Course(**found))
             lines.append(f"Step {step}, mini-batches held out: {trouble or f'z_{name} now follows the {name}.'}")
             if trouble and before == "follows":
-                lines.append(f"  More steps may mend it. Otherwise try {_remedies(config)}.")
+                lines.append(f"  More steps may mend it. Otherwise try {_remedies(config, has_front(self.data))}.")
         return lines
 
     def write(self, line: dict[str, Any]) -> None:
@@ -151,14 +150,18 @@ class Monitor:
         self.pictured_at = time.monotonic()
 
 
-def _remedies(config: TrainConfig) -> str:
-    """Name settings that keep latents from folding (docs/results.md), those first that `config` has not taken."""
+def _remedies(config: TrainConfig, front: bool) -> str:
+    """Name settings that keep latents from folding (docs/results.md), those first that `config` has not taken.
+
+    front  whether the images have one, see `front_first`
+    """
     untried = [
-        *(["`front_first=1000`"] if not config.front_first else []),
+        *(["`front_first=1000`"] if front and not config.front_first else []),
         *(["`invariance_unit=noise` `invariance_strength=10`"] if config.invariance_unit == "absolute" else []),
         *(["`inactive_gradient=shared`"] if config.inactive_gradient != "shared" else []),
     ]
-    return f"a new run with {', '.join(untried) or 'a larger `front_first` or another `seed`'}"
+    otherwise = "a larger `front_first` or another `seed`" if front else "another `seed`"
+    return f"a new run with {', '.join(untried) or otherwise}"
 
 
 class NotFinite(Failure):

@@ -3,7 +3,8 @@
 The order is a pure function of (seed, step): a run resumes exactly with one integer, and nothing has to be stored.
 Factors follow each other at random in their ratio: steps are dealt in blocks of sum(ratio), each block a random
 permutation that holds every factor exactly as often as its share says (paper, section 3.1: 'about 1:1:1:10,
-azimuth:elevation:lighting:intrinsic'). Within a factor, every epoch is a random permutation of its mini-batches.
+azimuth:elevation:lighting:intrinsic'). Within a factor, every epoch is a random permutation of its mini-batches. The
+numbers of the factors are part of the seeds: the renderer's have theirs, others follow in the order of the data set.
 
 The front may come first, a curriculum (Bengio et al., 2009) that the paper has not: what a nod and a light do to the
 picture runs opposite ways on the two sides of a head, and a latent that starts on both may learn one sense for each.
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcign.errors import ArgumentError
-from render.factors import EXTRINSIC, FACTORS
+from render.factors import FACTORS, MAIN
 from render.shards.data_set import DataSet
+from render.shards.labels import DEGREES
 
 NAMES = tuple(FACTORS)
+FRONT = "azimuth"  # of which 0 degrees are the front
 NEAREST = 0.2  # share of the mini-batches that the first steps choose from when the front comes first
 _FACTORS_STREAM, _MINIBATCH_STREAM, _NOISE_STREAM = 0, 1, 2  # keep the uses of one seed apart
 
@@ -34,10 +37,11 @@ class MiniBatchOrder:
     """The order of mini-batches of a data set.
 
     counts  factor -> number of mini-batches, for the factors present
-    ratio   shares in the order of `render.factors.FACTORS`, the rest as there; only those of present factors count
+    ratio   shares in the order of `names`, the rest as usual (`usual_share`); only those of present factors count
     seed    of the order
     front   factor -> its mini-batches (count,), those nearest the front first: see `nearest_the_front`
     front_steps  steps over which they come in, from the nearest NEAREST of them to all
+    names   of all factors in their order, by default the renderer's
     """
 
     def __init__(
@@ -47,18 +51,24 @@ class MiniBatchOrder:
         seed: int,
         front: Mapping[str, NDArray[np.int64]] | None = None,
         front_steps: int = 0,
+        names: Sequence[str] = NAMES,
     ) -> None:
-        every = {name: factor.share for name, factor in FACTORS.items()} | dict(zip(FACTORS, ratio, strict=False))
+        if len(ratio) > len(names):
+            given = ":".join(map(str, ratio))
+            raise ArgumentError("ratio", f"expected {':'.join(names)} or its beginning, found {given}")
+        every = {name: usual_share(name) for name in names} | dict(zip(names, ratio, strict=False))
         shares = {factor: share for factor, share in every.items() if counts.get(factor)}
         if not any(shares.values()):
             raise ArgumentError(
                 "ratio",
-                f"{':'.join(map(str, ratio))} ({':'.join(NAMES[: len(ratio)])}) leaves nothing to train on: "
-                f"the shards hold {', '.join(factor for factor in FACTORS if counts.get(factor)) or 'no mini-batch'}",
+                f"{':'.join(map(str, ratio))} ({':'.join(names[: len(ratio)])}) leaves nothing to train on: "
+                f"the shards hold {', '.join(factor for factor in names if counts.get(factor)) or 'no mini-batch'}",
             )
         self.counts, self.shares, self.seed = dict(counts), shares, seed
         self.front, self.front_steps = dict(front or {}), front_steps
-        self._block = np.repeat([NAMES.index(factor) for factor in shares], list(shares.values()))
+        self._numbers = {name: number for number, name in enumerate(dict.fromkeys((*NAMES, *names)))}
+        self._factors = list(self._numbers)
+        self._block = np.repeat([self._numbers[factor] for factor in shares], list(shares.values()))
 
     def at(self, step: int) -> tuple[str, int]:
         """Factor and mini-batch index of `step` (0, 1, ...)."""
@@ -66,7 +76,7 @@ class MiniBatchOrder:
         dealt = _permutation(self.seed, _FACTORS_STREAM, 0, block, len(self._block))
         row = self._block[dealt]
         number = int(row[slot])
-        factor = NAMES[number]
+        factor = self._factors[number]
         seen = block * self.shares[factor] + int((row[:slot] == number).sum())  # mini-batches of this factor so far
         epoch, position = divmod(seen, self.counts[factor])
         index = int(_permutation(self.seed, _MINIBATCH_STREAM, number, epoch, self.counts[factor])[position])
@@ -77,18 +87,42 @@ class MiniBatchOrder:
         return factor, index
 
 
+def usual_share(factor: str) -> int:
+    """Return the share of the mini-batches of a factor: the paper's 10 for intrinsic, 1 for each label."""
+    return FACTORS[factor].share if factor in FACTORS else 1
+
+
+def names_of_ratio(data: DataSet) -> tuple[str, ...]:
+    """Return the factors whose shares a ratio lists: all that the renderer knows, or those of imported images."""
+    return data.factors if data.imported else NAMES
+
+
+def usual_ratio(data: DataSet) -> tuple[int, ...]:
+    """Return the ratio of a training that asks for none."""
+    return tuple(usual_share(name) for name in (data.factors if data.imported else MAIN))
+
+
+def has_front(data: DataSet) -> bool:
+    """Tell whether the images are labelled with how far they are from the front."""
+    return FRONT in data.labels and data.labels[FRONT].unit == DEGREES
+
+
 def nearest_the_front(data: DataSet, counts: Mapping[str, int]) -> dict[str, NDArray[np.int64]]:
-    """Order the mini-batches of elevation and light, which hold the azimuth still, by how far it is from the front.
+    """Order the mini-batches of labels other than azimuth, which hold it still, by how far it is from the front.
 
     counts  factor -> how many of its mini-batches to order, from the first
 
-    Returns factor -> (count,) indices, the nearest first. This reads the azimuths that the shards hold.
+    Returns factor -> (count,) indices, the nearest first. This reads the azimuths that the shards hold. ArgumentError
+    where there are none in degrees.
     """
+    if not has_front(data):
+        found = ", ".join(f"{name} in {label.unit}" if label.unit else name for name, label in data.labels.items())
+        raise ArgumentError("front_first", f"expected images labelled with {FRONT} in {DEGREES}, found {found}")
 
     def distance(factor: str, index: int) -> float:
-        return abs((float(data.minibatch(factor, index).values["azimuth"][0]) + 180) % 360 - 180)
+        return abs((float(data.minibatch(factor, index).values[FRONT][0]) + 180) % 360 - 180)
 
-    held_still = [factor for factor in EXTRINSIC if factor != "azimuth" and counts.get(factor)]
+    held_still = [factor for factor in data.labels if factor != FRONT and counts.get(factor)]
     return {
         factor: np.argsort([distance(factor, index) for index in range(counts[factor])], kind="stable")
         for factor in held_still

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcign.engine.codes import set_latent
-from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, readable_scale
+from dcign.engine.drawing import Row, Tile, draw_rows, readable_scale, value_text
 from dcign.model.code import CodeLayout, named_latents
 from dcign.model.interface import DCIGN
 from dcign.training.held_out import held_out_minibatches, images_of, observing
-from render.factors import FACTORS
 from render.shards.data_set import DataSet, MiniBatch
+from render.shards.labels import Label
 
 COLUMNS = 8
 INSTEAD = 2  # last mini-batches of each factor that are shown when none are held out
@@ -27,7 +27,7 @@ def draw_progress(
 ) -> Image.Image:
     """Draw held-out images of each factor above their reconstructions, and sweeps of single latents of the first image.
 
-    Swept are every extrinsic latent that stands alone and the first intrinsic one, each over the range of its means on
+    Swept are every label's latent that stands alone and the first one of no label, each over the range of its means on
     the held-out images. When nothing is held out, the last training mini-batches take their place. The model is left as
     it was found.
     """
@@ -37,7 +37,7 @@ def draw_progress(
     minibatches = list(held_out_minibatches(data, held_out))
     with observing(model):
         codes = [model.encode(images_of(minibatch, device))[0].float().cpu().numpy() for minibatch in minibatches]
-        chosen = choose(minibatches)
+        chosen = choose(minibatches, data.labels)
         originals = [
             Tile(minibatches[number].images[place] / np.float32(255), caption) for number, place, caption in chosen
         ]
@@ -56,7 +56,7 @@ def draw_progress(
     return draw_rows(rows, scale=readable_scale(data.size))
 
 
-def choose(minibatches: list[MiniBatch]) -> list[tuple[int, int, str]]:
+def choose(minibatches: list[MiniBatch], labels: Mapping[str, Label]) -> list[tuple[int, int, str]]:
     """Choose up to 8 images, or one of each factor, from its first mini-batch: (number of mini-batch, place, caption).
 
     Those of a mini-batch in which a number varies are spread over its values.
@@ -75,18 +75,20 @@ def choose(minibatches: list[MiniBatch]) -> list[tuple[int, int, str]]:
         else:
             ranks = (np.arange(count) + 0.5) / count * images  # the middles of equal parts
             places = np.argsort(values, kind="stable")[ranks.astype(np.int64)]
-            chosen += [(number, int(place), f"{factor} {degrees_text(values[place])}") for place in places]
+            chosen += [
+                (number, int(place), f"{factor} {value_text(labels[factor], values[place])}") for place in places
+            ]
     return chosen
 
 
 def swept_latents(layout: CodeLayout) -> list[tuple[str, int]]:
-    """Return label and index of the latents to sweep: the extrinsic ones that stand alone, then one intrinsic."""
+    """Return caption and index of the latents to sweep: those of labels that stand alone, then one of no label."""
     angle_latents = named_latents(layout)
     swept = [(name, int(angle_latents.latents(name)[0])) for name in angle_latents.single]
     for name, width in layout.parts:
-        if name not in FACTORS or FACTORS[name].parts:
-            label = f"{name} (1 of {width})" if width > 1 else name
-            return [*swept, (label, int(layout.indices(name)[0]))]
+        if name not in layout.labels:
+            caption = f"{name} (1 of {width})" if width > 1 else name
+            return [*swept, (caption, int(layout.indices(name)[0]))]
     return swept
 
 

@@ -10,10 +10,10 @@ from typing import Any, get_args, get_type_hints
 
 import click
 
-from dcign.config import CHOICES, WIDTHS, TrainConfig, setting_text
+from dcign.config import CHOICES, LONGEST_RATIO, WIDTHS, TrainConfig, setting_text
 from dcign.errors import ArgumentError
 from pipelines.console import Numbers, option_name, with_options
-from render.factors import FACTORS, MAIN, TABLE
+from render.factors import MAIN, TABLE
 
 # Setting -> help, in the order of `--help`. A new setting is a field of TrainConfig and a line here.
 HELP = {
@@ -24,9 +24,10 @@ HELP = {
     "authors' program has 96/48/24); modulated: of its four scales, then of its hidden layers.",
     "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
     "ratio": f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
-    f"{', '.join(f'{factor.name} ({factor.share})' for factor in TABLE[4:])}.",
-    "front_first": "Over the first N updates, take mini-batches of elevation and light near the front at first, so "
-    "that no latent learns opposite things of the two sides. Alone here it reads the azimuths in the shards.",
+    f"{', '.join(f'{factor.name} ({factor.share})' for factor in TABLE[4:])}. Of imported images: of their factors in "
+    "the order in which the first line of the training names them.",
+    "front_first": "Over the first N updates, take mini-batches of elevation, light or other labels near the front at "
+    "first, so that no latent learns opposite things of the two sides. Alone here it reads the azimuths in the shards.",
     "procedure": "The paper's; its baseline without clamping; that with a stronger divergence; or inactive posteriors "
     "multiplied over the mini-batch.",
     "clamp": "What inactive latents become: their mini-batch mean, or, as in the authors' program, the first image's.",
@@ -35,7 +36,8 @@ HELP = {
     "latent, which keeps latents from folding (a strength of 10 suits it).",
     "inactive_gradient": "The paper's, or also the mini-batch average of the reconstruction gradient.",
     "beta": "Factor on the divergence, for --procedure beta-vae.",
-    "extrinsic_divergence": "On the divergence of the latents of azimuth, elevation and light; 1 as the paper.",
+    "extrinsic_divergence": "On the divergence of the latents of azimuth, elevation and light, or of other labels; 1 "
+    "as the paper.",
     "likelihood": "Of a pixel: cross-entropy, or squared error in units of a deviation.",
     "deviation": "Standard deviation of a pixel's grey value, for --likelihood gaussian.",
     "optimizer": "The paper's 'rmsprop' by the formulas of the authors' program, or by the words of the paper; or Muon "
@@ -59,15 +61,17 @@ HELP = {
     "picture_every": "Between pictures of reconstructions and sweeps, progress.png; 0: none.",
 }
 # Where the field does not say how a setting is written in a word, what to call its value, or what its default means.
-TYPES = {"widths": Numbers(3, "/", 8), "ratio": Numbers(4, ":", len(FACTORS))}
+TYPES = {"widths": Numbers(3, "/", 8), "ratio": Numbers(2, ":", LONGEST_RATIO)}
 METAVARS = {
-    "widths": "A/B/...", "code": "NAME:WIDTH,...", "ratio": "A:E:L:I", "extrinsic_divergence": "FACTOR",
+    "widths": "A/B/...", "code": "NAME:WIDTH,...", "ratio": "N:N:...", "extrinsic_divergence": "FACTOR",
     "front_first": "N", "learning_rate_fall": "N", "weight_average": "SHARE", "accumulate": "N", "held_out": "N",
     "picture_every": "MINUTES",
 }  # fmt: skip
 DEFAULTS = {
     "widths": "; ".join(f"{name} {setting_text('widths', usual)}" for name, usual in WIDTHS.items()),
-    "code": "azimuth:1,elevation:1,light:1,intrinsic:197; chairs azimuth:1,rest:199",
+    "code": "azimuth:1,elevation:1,light:1,intrinsic:197; chairs azimuth:1,rest:199; imported images: one a label, two "
+    "if circular, one less than categories, the rest of 200 intrinsic",
+    "ratio": "1:1:1:10; imported images: 1 a label, 10 for intrinsic",
     "accumulate": "1; under torchrun one a process",
     "held_out": "a tenth, at most 10",
 }
@@ -115,7 +119,7 @@ class TrainCommand(click.Command):
 @click.option("--tensorboard", is_flag=True, help="Log to OUTPUT/tensorboard too (pip install 'dcign[tensorboard]').")
 @click.pass_context
 def command(ctx: click.Context, shards: Path, output: Path, tensorboard: bool, config: TrainConfig) -> None:
-    """Train a graphics code on the mini-batches of SHARDS (made by `dcign render`) and leave the run in OUTPUT.
+    """Train a graphics code on the mini-batches of SHARDS (of `dcign render` or `dcign import`); the run is OUTPUT.
 
     Any subset of the factors may be present. Stopped at any moment, the same command resumes; run to the end, it
     finds nothing left to do; with more --steps it goes on. OUTPUT gets checkpoint-*.safetensors, best.safetensors (the

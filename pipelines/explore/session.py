@@ -18,7 +18,7 @@ from PIL import Image
 from dcign.engine.calibration import Calibration
 from dcign.engine.codes import decode
 from dcign.engine.drawing import to_uint8
-from dcign.engine.image_files import BACKGROUND, grey_square
+from dcign.engine.image_files import grey_square
 from dcign.engine.variations import Slider, apply_sliders, sliders_of
 from dcign.errors import BadInput, RunError
 from dcign.model.code import NAMING, AngleLatents
@@ -45,7 +45,7 @@ class OpenRun:
 
     def read(self, image: Image.Image, name: str) -> Encoded:
         """Encode an image as the network sees it. RunError for one it cannot take."""
-        pixels = grey_square(image, self.run.size, BACKGROUND.get(self.run.object, 0.0), name)
+        pixels = grey_square(image, self.run.size, self.run.background, name)
         code, warning = encode_and_judge(self.run, self.curves, pixels)
         return Encoded(to_uint8(pixels), code, warning)
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from dcign.engine.codes import encode
 from dcign.engine.drawing import png, to_uint8
-from dcign.engine.image_files import BACKGROUND, load_grey
+from dcign.engine.image_files import load_grey
 from dcign.engine.variations import Slider, sliders_to_json
 from dcign.errors import BadInput
 from dcign.report.html import templates
@@ -78,7 +78,7 @@ def engine_json(
         "name": name,
         "object": run.object,
         "size": run.size,
-        "background": BACKGROUND.get(run.object, 0.0),
+        "background": run.background,
         "step": run.step,
         "fingerprint": str(run.data.get("fingerprint", "")),
         "measured": measured_on(report),
@@ -137,8 +137,7 @@ def open_starts(run: Run, images: Sequence[Path], assets: Path | None) -> list[S
     if len(images) > MOST_STARTS:
         raise BadInput(f"--image: expected at most {MOST_STARTS} images, found {len(images)}")
     if images:
-        background = BACKGROUND.get(run.object, 0.0)
-        return _encoded(run, [(path.name, load_grey(path, run.size, background)) for path in images])
+        return _encoded(run, [(path.name, load_grey(path, run.size, run.background)) for path in images])
     try:
         pictures = _draw(run, assets)
     except CannotDraw as reason:

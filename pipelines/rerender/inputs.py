@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dcign.engine.calibration import Calibration
 from dcign.engine.cut_out import cut_out_head
-from dcign.engine.image_files import BACKGROUND, Box, grey_square, read_image
+from dcign.engine.image_files import Box, grey_square, read_image
 from dcign.errors import BadInput
 from dcign.runs.run import Run
 from pipelines.calibration import encode_and_judge
@@ -48,7 +48,7 @@ def read(run: Run, curves: Calibration, name: str, box: Box | None = None, cut_o
     image = piped_image() if name == STDIN else read_image(Path(name))
     if cut_out:
         image, box = cut_out_head(image, shown, box), None
-    pixels = grey_square(image, run.size, BACKGROUND.get(run.object, 0.0), shown, box)
+    pixels = grey_square(image, run.size, run.background, shown, box)
     return encode_pixels(run, curves, shown, pixels)
 
 

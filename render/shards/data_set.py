@@ -94,6 +94,11 @@ class DataSet:
         """Hexadecimal hash of the settings of the data set, equal for all its splits and factors."""
         return self.manifest.fingerprint
 
+    @property
+    def imported(self) -> bool:
+        """True for images that others took: not the renderer but `labels` in the settings say what they show."""
+        return "labels" in self.manifest.settings
+
     @cached_property
     def labels(self) -> dict[str, Label]:
         """What the data set says of the factors that its images are labelled with, by name."""
@@ -201,7 +206,7 @@ def identity_keys(data: DataSet) -> dict[int, int]:
     """
     found = {int(identity) for minibatch in data.minibatches() for identity in np.unique(minibatch.identity)}
     models = data.manifest.settings["assets"].get("models", {})
-    if data.object != "chair" or "labels" in data.manifest.settings:
+    if data.object != "chair" or data.imported:
         person = _hash(*(sha256 for _, sha256 in sorted(models.items())))
         return {identity: (identity * 0x9E3779B97F4A7C15 + person) % 2**64 for identity in sorted(found)}
     chairs: list[Any] = list(models.values())

@@ -107,6 +107,11 @@ def labels_of(settings: Mapping[str, Any]) -> dict[str, Label]:
     return {name: _label(name, float(ranges[name][0]), float(ranges[name][1]), more.get(name)) for name in ordered}
 
 
+def label_names(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the labels in their order: all that the renderer knows, where it drew the images."""
+    return tuple(labels_of(settings)) if "labels" in settings else EXTRINSIC
+
+
 def _label(name: str, low: float, high: float, more: Mapping[str, Any] | None) -> Label:
     if more is None:
         return Label(name, low, high, circular=high - low >= FULL_TURN)

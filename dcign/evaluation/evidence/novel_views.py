@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from dcign.engine.codes import decode
 from dcign.engine.curves import Curve, GroupCurve, angle_error
 from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale, to_uint8
-from dcign.engine.image_files import BACKGROUND
 from dcign.errors import RunError
 from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Sweep, Table
@@ -146,7 +145,7 @@ def _factor_views(
     scores = _scores(decoded, truths, distance)
     copies = np.broadcast_to(inputs.images[:, None], truths.shape) / np.float32(255.0)
     mean_image = np.broadcast_to(truths.mean(axis=(0, 1)) / 255.0, truths.shape)
-    empty = np.broadcast_to(np.float32(BACKGROUND[run.object]), truths.shape)
+    empty = np.broadcast_to(np.float32(run.background), truths.shape)
     scale = _each(image_quality.mse, empty, truths).mean(axis=1)
     relative = scores.mse.mean(axis=1) / np.maximum(scale, image_quality.ROUNDING)
     start = inputs.values[name].astype(np.float64)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from labelled_shards import LABELS
 
 from dcign.errors import RunError
 from dcign.model.code import CodeLayout, find_latents, named_latents, stored_latents
@@ -71,3 +72,15 @@ def test_found_latents_are_stored_with_the_calibration_and_checked():
     for wrong in ({"azimuth": (10,)}, {"azimuth": (-1,)}, {"azimuth": (3,), "light": (3,)}):
         with pytest.raises(RunError, match="out of the 10 of this code"):
             stored_latents(layout, wrong)
+
+
+def test_the_latents_of_any_label_are_named_or_found():
+    layout = CodeLayout.parse("colour:2,distance:1,intrinsic:9", tuple(LABELS))
+    named = named_latents(layout)
+    assert {name: latents.tolist() for name, latents in named.groups.items()} == {"distance": [2], "colour": [0, 1]}
+    codes, names, minibatch = moving(["distance", "colour", "intrinsic"] * 3, distance=(7, 2), colour=(4, 2))
+    found = find_latents(layout, codes, names, minibatch)
+    assert found.groups["distance"].tolist() == [7]
+    assert 4 in found.groups["colour"]
+    with pytest.raises(RunError, match=r"tilt: .* has them for distance, colour"):
+        found.latents("tilt")

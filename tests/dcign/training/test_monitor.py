@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from labelled_shards import LABELS
 from shard_fixtures import write_synthetic
 from training_fixtures import go
 
@@ -12,6 +13,7 @@ from dcign.config import TrainConfig
 from dcign.evaluation.metrics.folds import Course
 from dcign.training.monitor import Monitor
 from render.factors import DEFAULT_RANGES
+from render.shards.labels import labels_of
 
 FOLLOWS, FOLDED = Course("follows", 1.0, 0.0, 10), Course("folded", 1.0, 0.4, 10, ("azimuth", -40.0, 50.0))
 
@@ -23,7 +25,7 @@ def measures(**courses):
 @pytest.fixture
 def monitor(tmp_path):
     """A monitor of 1,000 steps on faces with the paper's settings. It measures and writes nothing."""
-    data = SimpleNamespace(ranges=DEFAULT_RANGES["face"])
+    data = SimpleNamespace(labels=labels_of({"ranges": DEFAULT_RANGES["face"]}))
     header = SimpleNamespace(config=TrainConfig(steps=1000))
     optimiser = SimpleNamespace(updates=0)
     return Monitor(tmp_path, header, data, {}, None, optimiser, torch.device("cpu"), "fp32", False, True)
@@ -48,7 +50,7 @@ def test_nothing_is_said_early_nor_without_measures(monitor):
 
 
 def test_no_single_latent_is_blamed_for_a_full_circle(monitor):
-    monitor.data.ranges = DEFAULT_RANGES["chair"]
+    monitor.data.labels = labels_of({"ranges": DEFAULT_RANGES["chair"]})
     assert monitor.news(500, measures(azimuth=FOLDED)) == []
 
 
@@ -71,3 +73,11 @@ def test_training_says_it(tmp_path):
     )
     _, said = go(shards, tmp_path / "run", held_out=4, steps=5)
     assert "Step 5, mini-batches held out: z_" in said  # five steps find nothing
+
+
+def test_the_front_is_recommended_only_to_images_that_have_one(monitor):
+    monitor.data.labels = LABELS
+    assert "front_first" in monitor.news(500, measures(tilt=FOLDED))[1]
+    monitor.data.labels = {"tilt": LABELS["tilt"]}
+    monitor.states.clear()
+    assert "front_first" not in monitor.news(500, measures(tilt=FOLDED))[1]

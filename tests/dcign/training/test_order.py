@@ -5,10 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from labelled_shards import FACTORS as LABELLED
+from labelled_shards import write_labelled
 from shard_fixtures import write_synthetic
 
 from dcign.errors import RunError
-from dcign.training.order import MiniBatchOrder, nearest_the_front, sampling_noise, to_float
+from dcign.training.order import MiniBatchOrder, nearest_the_front, sampling_noise, to_float, usual_ratio
 from render.shards.data_set import open_data_set
 
 COUNTS = {"azimuth": 3, "elevation": 4, "light": 5, "intrinsic": 7}
@@ -100,3 +102,40 @@ def test_pixels_become_fractions_without_touching_the_source():
     assert images.shape == (1, 1, 16, 16)
     assert images.dtype == torch.float32
     np.testing.assert_array_equal(images[0, 0].numpy(), source[0].numpy().astype(np.float32) / np.float32(255))
+
+
+def test_the_ratio_of_imported_images_is_of_their_factors_in_their_order():
+    counts = dict.fromkeys(LABELLED, 3)
+    order = MiniBatchOrder(counts, (1, 2, 0, 3), 0, names=LABELLED)  # intrinsic as usual
+    drawn = Counter(order.at(step)[0] for step in range(16 * 5))
+    assert drawn == {"azimuth": 5, "distance": 10, "tilt": 15, "intrinsic": 50}
+    with pytest.raises(RunError, match=r"^ratio: expected azimuth:distance:colour:tilt:intrinsic .*1:1:1:1:1:1$"):
+        MiniBatchOrder(counts, (1, 1, 1, 1, 1, 1), 0, names=LABELLED)
+
+
+def test_a_factor_of_the_renderer_has_its_number_whatever_stands_beside_it():
+    """The numbers are part of the seeds: what is dealt of azimuth and intrinsic is the same."""
+    counts, ratio = {"azimuth": 30, "intrinsic": 30}, (1, 1)
+    names = ("azimuth", "intrinsic")
+    alone = MiniBatchOrder(counts, (1, 0, 0, 1), 5)
+    assert [alone.at(step) for step in range(60)] == [
+        MiniBatchOrder(counts, ratio, 5, names=names).at(step) for step in range(60)
+    ]
+
+
+def test_the_usual_ratio_is_the_paper_s_and_one_a_label(tmp_path):
+    assert usual_ratio(open_data_set(write_synthetic(tmp_path / "faces", counts={"light": 1}))) == (1, 1, 1, 10)
+    spots = open_data_set(write_labelled(tmp_path / "spots", counts={"tilt": 1, "colour": 1, "intrinsic": 1}))
+    assert spots.factors == ("colour", "tilt", "intrinsic")
+    assert usual_ratio(spots) == (1, 1, 10)
+
+
+def test_the_front_of_imported_images_needs_an_azimuth_in_degrees(tmp_path):
+    data = open_data_set(write_labelled(tmp_path, counts={"azimuth": 1, "distance": 5, "tilt": 2, "intrinsic": 1}))
+    front = nearest_the_front(data, {factor: data.count(factor) for factor in data.factors})
+    assert set(front) == {"distance", "tilt"}
+    away = [abs((data.minibatch("distance", k).values["azimuth"][0] + 180) % 360 - 180) for k in front["distance"]]
+    assert away == sorted(away)
+    del data.labels["azimuth"]
+    with pytest.raises(RunError, match=r"^front_first: .*azimuth in degrees, found distance in cm, colour, tilt$"):
+        nearest_the_front(data, {"tilt": 1})

@@ -78,7 +78,7 @@ def test_a_sweep_sets_one_latent_of_the_first_image_and_nothing_else(faces, mode
 
 def test_images_of_a_mini_batch_are_spread_over_its_angles(faces):
     minibatches = list(held_out_minibatches(faces, HELD_OUT))
-    chosen = choose(minibatches)
+    chosen = choose(minibatches, faces.labels)
     assert len({(number, place) for number, place, _ in chosen}) == len(chosen) == 8
     assert [minibatches[number].factor for number, *_ in chosen] == [f for f in HELD_OUT for _ in range(2)]
     (first, low, caption), (second, high, _) = chosen[:2]

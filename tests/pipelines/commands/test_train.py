@@ -46,7 +46,7 @@ def test_training_twice_finishes_at_once(tmp_path, monkeypatch, capsys):
         (["--widths", "4/x/2"], "--widths"),
         (["--widths", "0/3/2"], "--widths"),
         (["--steps", "0"], "--steps"),
-        (["--ratio", "1:1:1"], "--ratio"),
+        (["--ratio", "1"], "--ratio"),
         (["--ratio", "0:0:0:0"], "--ratio"),
         (["--ratio", "0:1:1:1"], "--ratio"),  # only azimuth is there
         (["--learning-rate", "0"], "--learning-rate"),
