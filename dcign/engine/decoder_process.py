@@ -81,6 +81,21 @@ class DecoderProcess:
         return "damaged image: its decoder broke off"
 
 
+class DecoderPool:
+    """As many decoding processes as threads ask at once. They stay for the next images."""
+
+    def __init__(self) -> None:
+        self._idle: list[DecoderProcess] = []
+
+    def decode(self, content: bytes, name: str) -> Image.Image:
+        """Decode an image as `DecoderProcess.decode` does."""
+        process = self._idle.pop() if self._idle else DecoderProcess()
+        try:
+            return process.decode(content, name)
+        finally:
+            self._idle.append(process)
+
+
 def _ask(process: subprocess.Popen[bytes], content: bytes | bytearray, name: str) -> Image.Image:
     """Have one image decoded. RunError for what is none; EOFError or BrokenPipeError if the process has ended.
 

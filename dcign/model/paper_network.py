@@ -27,29 +27,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dcign.config import PAPER_WIDTHS, TrainConfig, join
-from dcign.errors import RunError
 from dcign.model.interface import DCIGN, Graph, Network, channels_last
+from dcign.model.paper_sizes import PAPER_SIZE, decoder_grid
 
-PAPER_SIZE = 150
-SMALLEST_GRID = 9  # the decoder's start for 54 x 54; a smaller one would leave the encoder 2 x 2 pixels or fewer
 KERNEL = 7  # taps along one side of the kernel on the upsampled image
 FOLDED = 4  # taps along one side of a phase kernel on the source image
-
-
-def decoder_grid(size: int) -> int:
-    """Return side h of the decoder's first feature map: four up-convolutions h -> 2h - 6 end at 16h - 90 = size.
-
-    Raises RunError for an image size that the decoder cannot end at.
-    """
-    grid, remainder = divmod(size + 90, 16)
-    if remainder or grid < SMALLEST_GRID:
-        low = max(grid, SMALLEST_GRID)
-        near = f"{16 * low - 90} or {16 * (low + 1) - 90}" if grid >= SMALLEST_GRID else "54"
-        raise RunError(
-            f"images of {size} x {size} do not fit the network: possible sizes are 54, 70, ..., 134, 150, ... "
-            f"(16 h - 90; nearest: {near}); render with another `size`"
-        )
-    return grid
 
 
 def encoder_grid(size: int) -> int:

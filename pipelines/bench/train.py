@@ -98,7 +98,7 @@ def _compare(
     theirs: ProcessPoolExecutor, ours: ProcessPoolExecutor,
 ) -> dict[str, Any]:  # fmt: skip
     from dcign.model.code import CodeLayout  # torch, from here on
-    from dcign.model.paper_network import decoder_grid
+    from dcign.model.paper_sizes import decoder_grid
     from pipelines.bench import train_agreement as agreeing
     from pipelines.bench import train_loops as loops
 

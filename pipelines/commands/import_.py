@@ -1,14 +1,14 @@
-"""`dcign import`: turns images that were rendered elsewhere into shards of single-factor mini-batches."""
+"""`dcign import`: turns images that were taken or rendered elsewhere into shards of single-factor mini-batches."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.commands import import_collections
+from pipelines.commands import import_collections, import_images
+from pipelines.commands.import_job import Complaints
 from pipelines.console import Group, progress_bar
 
 if TYPE_CHECKING:
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from render.imports.chair_import import Tally
 
-SHOWN = 10  # lines about images left out; more are only counted
-
 
 @click.group(cls=Group)
 def command() -> None:
-    """Turn images that were rendered elsewhere into shards, as `dcign render` writes them.
+    """Turn images that were taken or rendered elsewhere into shards, as `dcign render` writes them.
 
     \b
-    Example:
+    Examples:
+      dcign import images photos.csv
       dcign import rendered-chairs rendered_chairs.tar -o chairs/
     """
 
 
+command.add_command(import_images.command)
 import_collections.add_to(command)
 
 
@@ -74,7 +74,7 @@ class _Progress:
     """The bar of an import, and above it the first few lines about what is left out."""
 
     def __init__(self, bar: tqdm) -> None:
-        self.bar, self.images, self.complaints = bar, 0, 0
+        self.bar, self.images, self.complain = bar, 0, Complaints(bar)
 
     def tick(self, done: int, images: int) -> None:
         self.images += images
@@ -82,13 +82,6 @@ class _Progress:
             rate = self.images / max(self.bar.format_dict["elapsed"], 1e-3)
             self.bar.set_postfix_str(f"{self.images} images, {rate:.0f} images/s", refresh=False)
         self.bar.update(done)
-
-    def complain(self, line: str) -> None:
-        self.complaints += 1
-        if self.complaints <= SHOWN:
-            self.bar.write(f"Left out: {line}", file=sys.stderr)
-        elif self.complaints == SHOWN + 1:
-            self.bar.write("Left out: more, which are counted below.", file=sys.stderr)
 
 
 def _summary(tally: Tally, output: Path, train_chairs: int) -> str:

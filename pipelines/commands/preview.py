@@ -22,7 +22,7 @@ from render.factors import SPLITS
     "--frontal", is_flag=True, help="Instead: one image as it is, of the test object seen best from in front."
 )
 def command(shards: Path, output: Path, rows: int, columns: int, frontal: bool) -> None:
-    """Draw a sheet of the folder SHARDS: one row a mini-batch, labelled with its factor and values in degrees.
+    """Draw a sheet of the folder SHARDS: one row a mini-batch, labelled with its factor and the values of all.
 
     With --frontal write the image of a test object that looks most nearly straight ahead in even light, to re-render.
 
@@ -49,8 +49,8 @@ def command(shards: Path, output: Path, rows: int, columns: int, frontal: bool) 
         for factor in data.factors:
             count = data.count(factor)
             places = sorted({i * count // rows for i in range(rows)})  # spread over the data set
-            chosen += [data.minibatch(factor, place) for place in places]
-    sheet = save_sheet([minibatch_row(batch, columns) for batch in chosen], output)
+            chosen += [minibatch_row(data, data.minibatch(factor, place), columns) for place in places]
+    sheet = save_sheet(chosen, output)
     shown = counted(len(chosen), "mini-batch", "es")
     click.echo(f"{output}: {shown} of {', '.join(splits)}, {sheet.width} x {sheet.height} pixels.")
 
@@ -61,12 +61,14 @@ def _write_frontal_image(shards: Path, path: Path) -> None:
     from PIL import Image
 
     from render.shards.data_set import open_data_set
+    from render.shards.labels import DEGREES
 
     form = picture_format(path)
     data = open_data_set(shards, "test")
     factor = "intrinsic" if "intrinsic" in data.factors else data.factors[0]
     batches = (data.minibatch(factor, i) for i in range(data.count(factor)))
-    chosen = min(batches, key=lambda batch: sum(abs((v[0] + 180) % 360 - 180) for v in batch.values.values()))
+    angles = [name for name, label in data.labels.items() if label.unit == DEGREES]
+    chosen = min(batches, key=lambda batch: sum(abs((batch.values[name][0] + 180) % 360 - 180) for name in angles))
     buffer = BytesIO()
     Image.fromarray(np.asarray(chosen.images[0])).save(buffer, form, quality=95)
     write_file(path, buffer.getvalue())

@@ -22,7 +22,7 @@ from render.errors import BadInput
 from render.factors import FACTORS
 from render.jobs.job import shading_for
 from render.scene import Scene, frame_camera
-from render.shards.data_set import MiniBatch
+from render.shards.data_set import DataSet, MiniBatch
 
 MARGIN = 190  # pixels at the left for the row's label
 LINE = 16
@@ -64,7 +64,7 @@ def draw_rows(rows: Sequence[Row]) -> Image.Image:
         top = y * height
         pen.text((8, top + 6), row.title, fill="black", font=bold)
         for line, text in enumerate(row.lines):
-            pen.text((8, top + 28 + LINE * line), text, fill="#555555", font=font)
+            pen.text((8, top + 28 + LINE * line), _fitting(text, MARGIN - 12, font), fill="#555555", font=font)
         for x, (image, caption) in enumerate(zip(row.images, row.captions, strict=True)):
             left = MARGIN + x * (size + 2)
             sheet.paste(Image.fromarray(np.asarray(image)), (left, top))
@@ -89,22 +89,27 @@ def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Ima
     return text
 
 
-def minibatch_row(batch: MiniBatch, columns: int) -> Row:
+def minibatch_row(data: DataSet, batch: MiniBatch, columns: int) -> Row:
     """Show the first `columns` images of a mini-batch: its factor's values below, those of the others at the left."""
+    imported = "labels" in data.manifest.settings
+    names = data.manifest.settings["assets"].get("identities", [])
+
+    def text(name: str, value: np.float32, sign: str) -> str:
+        return data.labels[name].text(float(value)) if imported else f"{value:{sign}.1f}{DEGREE}"
+
+    def who(identity: np.int64) -> str:
+        return names[identity] if identity < len(names) else f"identity ..{int(identity) % 10**6}"
+
     fixed = {name: values for name, values in batch.values.items() if name != batch.factor}
-    lines = [f"{name} {values[0]:.1f}{DEGREE}" for name, values in fixed.items()]
-    if not set(FACTORS[batch.factor].parts) - {"expression"}:
-        lines.append(f"identity {_short(batch.identity[0])}")
+    lines = [f"{name} {text(name, values[0], '')}" for name, values in fixed.items()]
+    if batch.factor not in FACTORS or not set(FACTORS[batch.factor].parts) - {"expression"}:
+        lines.append(who(batch.identity[0]))
     if batch.factor in batch.values:
-        captions = [f"{value:+.1f}{DEGREE}" for value in batch.values[batch.factor]]
+        captions = [text(batch.factor, value, "+") for value in batch.values[batch.factor]]
     else:
-        captions = [f"identity {_short(identity)}" for identity in batch.identity]
+        captions = [who(identity) for identity in batch.identity]
     title = f"{batch.factor} {batch.index} ({batch.split})"
     return Row(title, list(batch.images[:columns]), captions[:columns], lines)
-
-
-def _short(identity: np.int64) -> str:
-    return f"..{int(identity) % 10**6}"
 
 
 class Gallery:

@@ -6,10 +6,8 @@ gives one mini-batch of `intrinsic` for each view; the group is all that is kept
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,18 +17,17 @@ from numpy.typing import NDArray
 
 from render.errors import BadInput
 from render.factors import generator
-from render.imports.rendered_chairs import ChairSource, ChairViews, decode_chair
-from render.jobs.job import MINIBATCHES_PER_SHARD, Task, left_to_do
-from render.shards.manifest import NAME, Entry, Manifest, read_manifest
-from render.shards.shard_file import shard_name, write_shard
+from render.imports.read_ahead import read_ahead
+from render.imports.rendered_chairs import ChairSource, ChairViews, EncodedChair, decode_chair
+from render.imports.shard_writer import ShardWriter
+from render.jobs.job import Task, left_to_do
+from render.shards.manifest import NAME, Manifest, read_manifest
 from render.shards.store import Store
 
 FEWEST_VIEWS = 2  # of a chair: fewer cannot turn
 
 RANGES = {"azimuth": [0.0, 360.0], "elevation": [20.0, 30.0], "light": [0.0, 0.0]}
 GROUP = 2  # times as many chairs in a group as images in a mini-batch
-
-Key = tuple[str, str]  # factor, split
 
 
 @dataclass(frozen=True)
@@ -136,53 +133,12 @@ def import_chairs(
 
 
 def _decoded(job: ChairImport) -> Iterator[tuple[ChairViews, int]]:
-    """Yield every chair decoded, and its `done`, in the order of the source; threads decode a few chairs ahead."""
-    threads = len(os.sched_getaffinity(0))
-    waiting: deque[tuple[Future[ChairViews], int]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for chair in job.source.chairs():
-            waiting.append((pool.submit(decode_chair, chair, job.size, job.crop), chair.done))
-            if len(waiting) > threads:
-                future, done = waiting.popleft()
-                yield future.result(), done
-        for future, done in waiting:
-            yield future.result(), done
+    """Yield every chair decoded, and its `done`, in the order of the source."""
 
+    def decode(chair: EncodedChair) -> tuple[ChairViews, int]:
+        return decode_chair(chair, job.size, job.crop), chair.done
 
-class ShardWriter:
-    """Collects mini-batches and writes a shard whenever one is full; the manifest grows with each."""
-
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder, self.manifest = folder, manifest
-        self.counts: dict[Key, int] = {}
-        self._open: dict[Key, list[dict[str, NDArray[Any]]]] = {}
-
-    def next_index(self, factor: str, split: str) -> int:
-        """Return the index that the next mini-batch will have."""
-        return self.counts.get((factor, split), 0)
-
-    def add(self, factor: str, split: str, arrays: dict[str, NDArray[Any]]) -> None:
-        """Add one mini-batch: the members of a shard without their first axis."""
-        waiting = self._open.setdefault((factor, split), [])
-        waiting.append(arrays)
-        self.counts[factor, split] = self.next_index(factor, split) + 1
-        if len(waiting) == MINIBATCHES_PER_SHARD:
-            self._write(factor, split)
-
-    def finish(self) -> None:
-        """Write what is left as last, shorter shards."""
-        for factor, split in list(self._open):
-            self._write(factor, split)
-
-    def _write(self, factor: str, split: str) -> None:
-        waiting = self._open.pop((factor, split))
-        first = self.counts[factor, split] - len(waiting)
-        index = first // MINIBATCHES_PER_SHARD
-        name = shard_name(factor, split, index)
-        members = {member: np.stack([arrays[member] for arrays in waiting]) for member in waiting[0]}
-        written = write_shard(self.folder / name, members)
-        self.manifest.shards[name] = Entry(*written, factor, split, index, first, len(waiting))
-        self.manifest.write(self.folder)
+    return read_ahead(decode, job.source.chairs())
 
 
 class ChairMiniBatches:

@@ -6,7 +6,7 @@ What reads a collection fills it: a table of the user's own (`image_table`), or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from render.shards.labels import Label
 
 Rows: TypeAlias = NDArray[np.int64]  # places in a collection, ascending
+MiniBatchRows: TypeAlias = Mapping[tuple[str, str], NDArray[np.int64]]  # (factor, split) -> (n, N) places
 
 
 def no_remarks() -> list[str]:
@@ -40,6 +41,8 @@ class LabelledImages:
                  may be asked for again
     identities   names of the identities 0, 1, ...; none where the numbers are all that is known
     remarks      says what reading changed in the images that were read so far, a line each
+    minibatches  that the images form already; None if they are still to be dealt
+    source       file or folder that it was read from, for messages
     """
 
     name: str
@@ -53,3 +56,5 @@ class LabelledImages:
     read: Callable[[Rows], Iterator[NDArray[np.uint8]]]
     identities: Sequence[str] = ()
     remarks: Callable[[], list[str]] = no_remarks
+    minibatches: MiniBatchRows | None = None
+    source: str = ""

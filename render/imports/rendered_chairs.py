@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from assets.errors import AssetError
-from assets.mesh import GREY_WEIGHTS
+from render.imports.grey import reduced, to_grey
 
 LAYOUT = "rendered_chairs/<chair>/renders/image_000_p020_t011_r096.png"
 LARGEST_IMAGE = 4 * 2**20  # bytes; 600 x 600 RGBA pixels are 1.4 MB before compression
@@ -336,8 +336,7 @@ def decode_chair(chair: EncodedChair, size: int, crop: bool) -> ChairViews:
     images = np.empty((len(views), size, size), np.uint8)
     for row, view in enumerate(views):
         window = (margin, margin, side - margin, side - margin)
-        # An average over the area of each pixel: this filter has no negative lobes, hence no ringing.
-        images[row] = np.asarray(decoded[view].resize((size, size), Image.Resampling.HAMMING, window))
+        images[row] = np.asarray(reduced(decoded[view], size, window))
     angles = np.array(views, np.float32).reshape(-1, 2)
     return ChairViews(chair.id, images, angles[:, 0], angles[:, 1], digest.hexdigest(), faults)
 
@@ -354,10 +353,8 @@ def _decode_grey(data: bytes) -> Image.Image:
             raise AssetError(f"expected {limit}, found {width} x {height}")
         if image.mode.startswith("I"):
             raise AssetError("expected 8 bits a channel, found 16")
-        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image.convert("RGB").convert("L", (*GREY_WEIGHTS, 0.0))
+        image.load()
+        return to_grey(image, 1.0)
     except AssetError:
         raise
     except (Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError,

@@ -51,10 +51,7 @@ def _faults(arrays: dict[str, NDArray[Any]], entry: Entry, settings: dict[str, A
         if not np.isfinite(values).all():
             yield f"expected finite numbers as {name}, found NaN or infinity"
             continue
-        if (
-            name != entry.factor
-            and _spread(values, label) > label.tolerance * (1 + ROUNDING) + ROUNDING * abs(values).max()
-        ):
+        if name != entry.factor and differences(values, label).max() > passing(values, label):
             yield f"expected one {name} in each mini-batch of {entry.factor}, found several"
         slack = 1e-3 if "labels" not in settings else ROUNDING * max(abs(label.low), abs(label.high))
         if not (values.min() >= label.low - slack and values.max() <= label.high + slack):
@@ -91,13 +88,18 @@ def _coefficient_faults(
         start += count
 
 
-def _spread(values: NDArray[Any], label: Label) -> float:
-    """Return the largest difference of `values` (B, N) inside a mini-batch, the short way round a circle."""
+def differences(values: NDArray[Any], label: Label) -> NDArray[np.float64]:
+    """Return how far `values` (B, N) lie from the first of their mini-batch, (B, N), the short way round a circle."""
     difference = abs(values - values[:, :1]).astype(np.float64)
     if label.circular:
         turn = label.high - label.low
         difference = np.minimum(difference % turn, turn - difference % turn)
-    return float(difference.max())
+    return difference
+
+
+def passing(values: NDArray[Any], label: Label) -> float:
+    """Return the difference up to which `values` pass for the same: the tolerance, and what rounding takes."""
+    return label.tolerance * (1 + ROUNDING) + ROUNDING * float(abs(values).max())
 
 
 def _differ(values: NDArray[Any]) -> bool:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from dcign.errors import RunError
-from dcign.model.paper_network import PaperDCIGN, UpConv, channels_last, decoder_grid, encoder_grid, pooled_convolution
+from dcign.model.paper_network import PaperDCIGN, UpConv, channels_last, encoder_grid, pooled_convolution
+from dcign.model.paper_sizes import decoder_grid
 
 
 def test_the_paper_s_network_has_the_paper_s_shapes():

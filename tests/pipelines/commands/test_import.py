@@ -8,6 +8,7 @@ import pytest
 from chair_render_fixtures import chair_files, chair_name, image_name, write_folder, write_tar
 
 from pipelines.commands import import_ as import_shards
+from pipelines.commands.import_job import SHOWN
 from render.imports.rendered_chairs import LAYOUT
 from render.shards.data_set import open_data_set
 
@@ -103,7 +104,7 @@ def test_what_is_left_out_is_shown_but_not_without_end(dcign, work):
     write_tar(work / "damaged.tar", files)
     code, out, err = dcign("import", "rendered-chairs", "damaged.tar", *SMALL, "-o", "partial")
     assert code == 0
-    assert err.count("Left out: ") == import_shards.SHOWN + 1
+    assert err.count("Left out: ") == SHOWN + 1
     assert f"Left out: {chair_name(0)}/renders/image_000_p020_t000_r096.png: expected a whole PNG" in err
     assert "Left out: unusable images: 26, chairs with too few images: 1." in out
 

@@ -1,0 +1,303 @@
+"""Groups of images that agree in all but one factor, dealt into mini-batches.
+
+A group of a factor has at least two of its values; all else, the identity and the split included, is one in it, labels
+within their tolerance. The groups of `intrinsic` differ in nothing but the identity. The same images may stand in the
+groups of several factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.errors import BadInput
+from render.factors import FACTORS, SPLITS, generator
+from render.imports.labelled_images import LabelledImages, MiniBatchRows, Rows
+from render.shards.labels import INTRINSIC, Label
+
+Bins = NDArray[np.int32]  # numbers that are equal for what passes for the same
+SLACK = 1e-6  # of float32, as a share
+FEWEST_TO_COMPARE = 2  # identities of a split in which `intrinsic` can vary
+FEWEST_TO_SPLIT = 2 * FEWEST_TO_COMPARE
+
+
+class Dealing(Protocol):
+    """Mini-batches of images: dealt here, or given with the images.
+
+    factors  those that have mini-batches, in the order of the labels, then those of the object itself
+    used     places of all images that stand in a mini-batch, ascending
+    """
+
+    @property
+    def factors(self) -> list[str]: ...
+
+    @property
+    def used(self) -> Rows: ...
+
+    def count(self, factor: str, split: str) -> int:
+        """Count the mini-batches of a factor and split."""
+
+    def minibatches(self, factor: str, split: str) -> NDArray[np.int64]:
+        """Return the mini-batches of a factor and split: (n, N) places of images."""
+
+
+def images_for_testing(images: LabelledImages, share: float, seed: int) -> NDArray[np.bool_]:
+    """Tell which images are for testing, (M,): as they say themselves, else all of `share` of the identities.
+
+    These are drawn by `seed`: at least two where there are four identities or more, since one alone has no other to be
+    compared with, and never all.
+    """
+    if images.test is not None:
+        return images.test
+    identities, numbers = np.unique(images.identity, return_inverse=True)
+    count = round(share * len(identities))
+    if share > 0 and len(identities) >= FEWEST_TO_SPLIT:
+        count = min(max(count, FEWEST_TO_COMPARE), len(identities) - FEWEST_TO_COMPARE)
+    drawn = generator(seed, "test", "identity", 0, "split").permutation(len(identities))[
+        : min(count, len(identities) - 1)
+    ]
+    return np.isin(numbers, drawn)
+
+
+def bins_of(values: NDArray[np.float32], label: Label) -> Bins:
+    """Number values (M,) so that those of one number differ by no more than the label's tolerance.
+
+    From the lowest value up, each number takes in as much as it can; on a circle from behind the widest gap.
+    """
+    exact = values.astype(np.float64)
+    if label.circular:
+        exact = (exact - label.low) % (label.high - label.low)
+    found, inverse = np.unique(exact, return_inverse=True)
+    if not label.tolerance:
+        return inverse.astype(np.int32)
+    order = np.arange(len(found))
+    if label.circular:
+        turn = label.high - label.low
+        after = int(np.argmax(np.diff(found, append=found[0] + turn))) + 1
+        order = np.roll(order, -after)
+        found = np.where(np.arange(len(found)) < after, found + turn, found)[order]
+    reach = label.tolerance * (1 + SLACK) + SLACK * float(abs(values).max()) / 2
+    numbers, start, number = np.empty(len(found), np.int32), 0, 0
+    while start < len(found):
+        end = int(np.searchsorted(found, found[start] + reach, side="right"))
+        numbers[order[start:end]] = number
+        start, number = end, number + 1
+    return numbers[inverse]
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """The groups of one factor, one after another.
+
+    rows    (K,) places of images, in the order of `own` in each group
+    own     (K,) their bins of the factor
+    starts  (G,) where each group begins in both
+    alone   how many images are in no group because no other agrees with them in all else
+    alike   how many because all that agree with them have the same value of the factor too
+    """
+
+    rows: NDArray[np.int32]
+    own: Bins
+    starts: NDArray[np.int64]
+    alone: int
+    alike: int
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """The images of each group, (G,)."""
+        return np.diff(self.starts, append=len(self.rows))
+
+    @property
+    def most(self) -> NDArray[np.int64]:
+        """The images that share the commonest value of their group, (G,)."""
+        if not len(self.rows):
+            return np.empty(0, np.int64)
+        new = np.ones(len(self.rows), bool)
+        new[1:] = np.diff(self.own) != 0
+        new[self.starts] = True
+        runs = np.flatnonzero(new)
+        lengths = np.diff(runs, append=len(self.rows))
+        most: NDArray[np.int64] = np.maximum.reduceat(lengths, np.searchsorted(runs, self.starts))
+        return most
+
+    def are_lopsided(self, batch_size: int) -> NDArray[np.bool_]:
+        """Tell of each group whether so many images share a value that there are not others enough for mini-batches."""
+        most = self.most
+        return most > (batch_size - 1) * (self.sizes - most)
+
+    def counts(self, batch_size: int) -> NDArray[np.int64]:
+        """Return how many mini-batches each group gives, (G,)."""
+        lopsided = self.are_lopsided(batch_size)
+        return np.where(lopsided, -(-self.most // (batch_size - 1)), -(-self.sizes // batch_size))
+
+    def chosen(self, which: NDArray[np.bool_]) -> Groups:
+        """Return some of the groups, (G,) bool."""
+        sizes = self.sizes[which]
+        inside = np.repeat(which, self.sizes)
+        return Groups(self.rows[inside], self.own[inside], np.cumsum(sizes) - sizes, 0, 0)
+
+
+def find_groups(own: Bins, others: list[Bins], rows: Rows) -> Groups:
+    """Find the groups among the images `rows`, which agree in each of `others` and not in `own`, (M,) each."""
+    columns = [column[rows] for column in others]
+    order = np.lexsort((own[rows], *columns))
+    first = np.ones(len(rows), bool)
+    if len(rows):
+        first[1:] = np.any([column[order][1:] != column[order][:-1] for column in columns], axis=0)
+    starts = np.flatnonzero(first)
+    sizes = np.diff(starts, append=len(rows))
+    sorted_own = own[rows][order]
+    varies = sorted_own[starts] != sorted_own[starts + sizes - 1] if len(starts) else np.zeros(0, bool)
+    found = Groups(rows[order].astype(np.int32), sorted_own, starts, 0, 0).chosen(varies)
+    alone, alike = int((sizes == 1).sum()), int(sizes[~varies & (sizes > 1)].sum())
+    return Groups(found.rows, found.own, found.starts, alone, alike)
+
+
+def deal(groups: Groups, batch_size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Deal groups into mini-batches, (n, batch_size) places of images, in an order drawn by `rng`.
+
+    Every image is dealt, and the factor varies in every mini-batch. A group that is smaller than a mini-batch fills one
+    up by repetition; a larger one gives as few as will do, none of which has an image twice, and the values of a group
+    are spread evenly over them.
+    """
+    ordered = _evenly_ordered(groups, rng)
+    counts = groups.counts(batch_size)
+    group = np.repeat(np.arange(len(counts)), counts)
+    firsts = np.cumsum(counts) - counts  # mini-batch of each group
+    number = np.arange(len(group)) - firsts[group]
+    size = groups.sizes[group]
+    first = number * np.maximum(size - batch_size, 0) // np.maximum(counts[group] - 1, 1)
+    within = (first[:, None] + np.arange(batch_size)) % size[:, None]
+    places = ordered[groups.starts[group][:, None] + within]
+    for one in np.flatnonzero(groups.are_lopsided(batch_size)):
+        start, end = groups.starts[one], groups.starts[one] + groups.sizes[one]
+        places[firsts[one] : firsts[one] + counts[one]] = _lopsided(ordered[start:end], groups.own, batch_size)
+    bins = groups.own[places]
+    for alike in np.flatnonzero((bins == bins[:, :1]).all(axis=1)):
+        start = firsts[group[alike]]
+        _mix(places[start : start + counts[group[alike]]], alike - start, groups.own)
+    return groups.rows[places[rng.permutation(len(places))]].astype(np.int64)
+
+
+def _lopsided(members: NDArray[np.int64], own: Bins, batch_size: int) -> NDArray[np.int64]:
+    """Deal a group that has more images of one value than can each be beside another: one other in each mini-batch."""
+    values, counts = np.unique(own[members], return_counts=True)
+    usual = own[members] == values[counts.argmax()]
+    many, others = members[usual], members[~usual]
+    count = -(-len(many) // (batch_size - 1))
+    numbers = np.arange(count)
+    first = numbers * (len(many) - batch_size + 1) // max(count - 1, 1)
+    return np.column_stack([many[first[:, None] + np.arange(batch_size - 1)], others[numbers % len(others)]])
+
+
+def _mix(minibatches: NDArray[np.int64], alike: int, own: Bins) -> None:
+    """Exchange an image of mini-batch `alike` of a group, all of one value, with one of another that has two to spare.
+
+    There is one, since the group has at least as many images of other values as mini-batches.
+    """
+    others = own[minibatches] != own[minibatches[alike, 0]]
+    giver = int(others.sum(axis=1).argmax())
+    given = int(others[giver].argmax())
+    taken = int(np.isin(minibatches[alike], minibatches[giver], invert=True).argmax())
+    minibatches[giver, given], minibatches[alike, taken] = minibatches[alike, taken], minibatches[giver, given]
+
+
+def _evenly_ordered(groups: Groups, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Order the images of each group so that any stretch has the values of the factor in their shares, (K,) positions.
+
+    Of c images with one value the k-th stands at (k + u) / c of the group's way, with u drawn for each value.
+    """
+    count = len(groups.rows)
+    group = np.repeat(np.arange(len(groups.starts)), groups.sizes)
+    shuffled = np.lexsort((rng.random(count), groups.own, group))
+    new = np.ones(count, bool)
+    new[1:] = (np.diff(group[shuffled]) != 0) | (np.diff(groups.own[shuffled]) != 0)
+    runs = np.flatnonzero(new)
+    run = np.cumsum(new) - 1
+    lengths = np.diff(runs, append=count)
+    way = (np.arange(count) - runs[run] + rng.random(len(runs))[run]) / lengths[run]
+    return shuffled[np.lexsort((way, group[shuffled]))]
+
+
+class DealtImages:
+    """The mini-batches that images give by their labels.
+
+    groups  factor -> its groups, for all factors, in the order of the labels and then `intrinsic`
+    """
+
+    def __init__(
+        self, images: LabelledImages, test: NDArray[np.bool_], rows: Rows, batch_size: int, seed: int, limit: int | None
+    ) -> None:
+        """Find the groups among the images `rows`; with a `limit` take so many mini-batches of each factor and split.
+
+        Raises BadInput if there are none.
+        """
+        self.batch_size, self.seed, self.limit, self._test = batch_size, seed, limit, test
+        bins = {name: bins_of(images.values[name], label) for name, label in images.labels.items()}
+        bins[INTRINSIC] = np.unique(images.identity, return_inverse=True)[1].astype(np.int32)
+        split = test.astype(np.int32)
+        self.groups = {
+            name: find_groups(own, [split, *(bins[other] for other in bins if other != name)], rows)
+            for name, own in bins.items()
+        }
+        self.factors = [name for name, groups in self.groups.items() if len(groups.starts)]
+        if not self.factors:
+            raise BadInput(_no_groups(images, len(rows)))
+        self.used = np.unique(np.concatenate([groups.rows for groups in self.groups.values()])).astype(np.int64)
+
+    def count(self, factor: str, split: str) -> int:
+        found = int(self._of(factor, split).counts(self.batch_size).sum())
+        return found if self.limit is None else min(found, self.limit)
+
+    def minibatches(self, factor: str, split: str) -> NDArray[np.int64]:
+        rng = generator(self.seed, split, factor, 0, "deal")
+        return deal(self._of(factor, split), self.batch_size, rng)[: self.limit]
+
+    def _of(self, factor: str, split: str) -> Groups:
+        groups = self.groups[factor]
+        return groups.chosen(self._test[groups.rows[groups.starts]] == (split == "test"))
+
+
+def _no_groups(images: LabelledImages, count: int) -> str:
+    wanted = f"images that differ in one of {', '.join([*images.labels, 'identity'])} and agree in all others"
+    advice = "leave a column out with `ignore`, or give one a `tolerance`"
+    return f"{images.source or images.name}: expected {wanted}, found none among {count}; {advice}"
+
+
+def counts_of(dealing: Dealing) -> Iterator[tuple[str, str, int]]:
+    """Yield factor, split and number of mini-batches of all that a dealing has."""
+    for factor in dealing.factors:
+        for split in SPLITS:
+            if count := dealing.count(factor, split):
+                yield factor, split, count
+
+
+@dataclass(frozen=True, eq=False)
+class GivenMiniBatches:
+    """Mini-batches that come with the images: (factor, split) -> (n, N) places."""
+
+    given: MiniBatchRows
+    factors: list[str]
+    used: Rows
+
+    @classmethod
+    def of(cls, images: LabelledImages, good: NDArray[np.bool_]) -> GivenMiniBatches:
+        """Return those mini-batches of `images` whose images are all `good`, (M,). BadInput if there are none."""
+        given = {key: rows[good[rows].all(axis=1)] for key, rows in (images.minibatches or {}).items()}
+        given = {key: rows for key, rows in given.items() if len(rows)}
+        if not given:
+            raise BadInput(f"{images.source or images.name}: expected mini-batches of readable images, found none")
+        found = [factor for factor, _ in given]
+        factors = [name for name in (*images.labels, *FACTORS) if name in found]
+        used = np.unique(np.concatenate([rows.ravel() for rows in given.values()]))
+        return cls(given, list(dict.fromkeys(factors)), used)
+
+    def count(self, factor: str, split: str) -> int:
+        return len(self.minibatches(factor, split))
+
+    def minibatches(self, factor: str, split: str) -> NDArray[np.int64]:
+        return self.given.get((factor, split), np.empty((0, 0), np.int64))

@@ -1,0 +1,1 @@
+"""Tables of labelled images: CSV files, JSON lines, and folders whose file names hold the labels."""
