@@ -91,11 +91,10 @@ def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Ima
 
 def minibatch_row(data: DataSet, batch: MiniBatch, columns: int) -> Row:
     """Show the first `columns` images of a mini-batch: its factor's values below, those of the others at the left."""
-    imported = "labels" in data.manifest.settings
     names = data.manifest.settings["assets"].get("identities", [])
 
     def text(name: str, value: np.float32, sign: str) -> str:
-        return data.labels[name].text(float(value)) if imported else f"{value:{sign}.1f}{DEGREE}"
+        return data.labels[name].text(float(value)) if data.imported else f"{value:{sign}.1f}{DEGREE}"
 
     def who(identity: np.int64) -> str:
         return names[identity] if identity < len(names) else f"identity ..{int(identity) % 10**6}"

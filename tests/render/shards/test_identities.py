@@ -36,7 +36,7 @@ def chairs(models, *identities):
     assets = {"name": "chairs", "models": models}
     minibatches = [SimpleNamespace(identity=np.array([i, i])) for i in identities]
     manifest = SimpleNamespace(settings={"assets": assets})
-    return SimpleNamespace(object="chair", manifest=manifest, minibatches=lambda: minibatches)
+    return SimpleNamespace(object="chair", imported=False, manifest=manifest, minibatches=lambda: minibatches)
 
 
 def test_a_chair_is_known_by_its_content_wherever_it_lies():
