@@ -13,9 +13,10 @@ Each shows a spot on a wall:
 
 and the identity makes it a diamond, a disc, a square or something between. Every kind of mini-batch is there.
 
-A run of these images with its initial weights: `untrained_run.write_untrained(folder, object=OBJECT, labels=LABELS)`.
-One that learns all of it in ten seconds of a processor: `write_labelled(folder, size=32, counts=dict.fromkeys(FACTORS,
-40), batch_size=10)`, then `dcign train` with the options `LEARN`.
+A run of these images with its initial weights: `untrained_run.write_untrained(folder, object=OBJECT, labels=LABELS)`;
+with curves of all labels too: `untrained_run.write_calibrated_labelled(folder)`. One that learns all of it in ten
+seconds of a processor: `write_labelled(folder, size=32, counts=dict.fromkeys(FACTORS, 40), batch_size=10)`, then
+`dcign train` with the options `LEARN`.
 """
 
 from __future__ import annotations

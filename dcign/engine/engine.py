@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,12 +23,13 @@ from dcign.config import DEVICES
 from dcign.engine import calibration
 from dcign.engine.calibration import Calibration, is_calibrated, load_for
 from dcign.engine.codes import decode, encode_and_judge
-from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.curves import FactorCurve, as_numbers
 from dcign.engine.image_files import grey_square, load_grey
 from dcign.errors import BadInput, RunError
 from dcign.model.code import AngleLatents, CodeLayout
 from dcign.model.devices import resolve_device
 from dcign.runs.run import Run, load_run
+from render.shards.labels import DEGREES, Label
 
 Picture: TypeAlias = NDArray[np.uint8] | NDArray[np.floating] | Image.Image | str | os.PathLike[str]
 AT_ONCE = 32  # images; keeps memory level however many there are
@@ -52,9 +53,10 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Engine:
 class Engine:
     """A trained run, opened by `dcign.load`. Shapes: N images, H = W = `size`, Z latents.
 
-    Angles are degrees: azimuth turns the object, elevation raises the camera, light turns the light. They go through
-    the calibration that `dcign evaluate` stores in the run; without one `factors` is empty, and what needs degrees
-    raises RunError. All errors are of the tree in `assets.errors`: BadInput and its kinds for what was given.
+    Factors are set in the units that `labels` tells: of what the renderer drew, azimuth turns the object, elevation
+    raises the camera and light turns the light, all in degrees. Categories go by their names. Values go through the
+    calibration that `dcign evaluate` stores in the run; without one `factors` is empty, and what needs values raises
+    RunError. All errors are of the tree in `assets.errors`: BadInput and its kinds for what was given.
     """
 
     def __init__(self, run: Run) -> None:
@@ -80,7 +82,7 @@ class Engine:
 
     @property
     def object(self) -> str:
-        """'face' or 'chair'."""
+        """What the images show: 'face', 'chair', or another word."""
         return self._run.object
 
     @property
@@ -95,12 +97,17 @@ class Engine:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        """The angles that `rerender` can set: azimuth, elevation and light for faces by default, azimuth for chairs."""
+        """What `rerender` can set: azimuth, elevation and light for faces by default, azimuth for chairs."""
         return tuple(self._curves) if is_calibrated(self._run) else ()
 
     @property
+    def labels(self) -> dict[str, Label]:
+        """What is known of the factors that the training images were labelled with: unit, range, categories."""
+        return dict(self._run.labels)
+
+    @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """Lowest and highest angle of each of `factors`, degrees. Of a full circle any angle is as good."""
+        """Lowest and highest value of each of `factors`, in its unit. Of a full circle any value is as good."""
         return {name: self._curves[name].range for name in self.factors}
 
     @property
@@ -143,72 +150,81 @@ class Engine:
             raise BadInput(f"codes: expected numbers as `encode` gives them, found up to {np.abs(checked).max():g}")
         return images.reshape(*checked.shape[:-1], self.size, self.size)
 
-    def rerender(
-        self,
-        image: Picture | Iterable[Picture],
-        *,
-        azimuth: ArrayLike | None = None,
-        elevation: ArrayLike | None = None,
-        light: ArrayLike | None = None,
-        **others: ArrayLike,
-    ) -> NDArray[np.float32]:
-        """Show the object of an image at other angles, all else kept: images in [0, 1], float32.
+    def rerender(self, image: Picture | Iterable[Picture], **values: ArrayLike | None) -> NDArray[np.float32]:
+        """Show the object of an image with factors at other values, all else kept: images in [0, 1], float32.
 
-        Angles are degrees: a number, or several. They go together as numpy broadcasts them:
+        Values are numbers in the unit of the factor, or names of categories: one, or several. They go together as numpy
+        broadcasts them:
 
             azimuth=30                                                  (H, W)
             azimuth=30, light=[-60, 0, 60]                              (3, H, W): all three at 30
             azimuth=[-30, 0, 30], light=[-60, 0, 60]                    (3, H, W): pair by pair
             azimuth=np.reshape([-30, 0, 30], (3, 1)), light=[-60, 60]   (3, 2, H, W): each with each
+            distance=40, colour="red"                                   (H, W): of images that were labelled so
 
-        `image` is what `encode` takes; several images broadcast along with the angles. An angle not given stays as it
-        is in the image. `others` are factors of one's own, by name.
+        `image` is what `encode` takes; several images broadcast along with the values. A factor not given, or None,
+        stays as it is in the image.
 
-        BadInput for an angle outside `ranges` and for angles that do not broadcast, RunError for a factor that the run
+        BadInput for a value outside `ranges` and for values that do not broadcast, RunError for a factor that the run
         has no latents for or no calibration.
         """
-        angles = {"azimuth": azimuth, "elevation": elevation, "light": light, **others}
-        chosen = {name: degrees for name, degrees in angles.items() if degrees is not None}
-        return self.decode(self.set_degrees(self._encoded_with_warning(image), chosen))
+        chosen = {name: value for name, value in values.items() if value is not None}
+        return self.decode(self.set_factors(self._encoded_with_warning(image), chosen))
 
-    def set_degrees(
-        self, codes: ArrayLike, angles: Mapping[str, ArrayLike] | None = None, **more: ArrayLike
+    def set_factors(
+        self, codes: ArrayLike, values: Mapping[str, ArrayLike] | None = None, **more: ArrayLike
     ) -> NDArray[np.float32]:
-        """Set the latents of factors in `codes` (..., Z) to degrees, and keep all others.
+        """Set the latents of factors in `codes` (..., Z) to values, and keep all others.
 
-            engine.set_degrees(codes, azimuth=30, light=[-60, 0, 60])
-            engine.set_degrees(codes, {"azimuth": 30})
+            engine.set_factors(codes, azimuth=30, light=[-60, 0, 60])
+            engine.set_factors(codes, {"colour": "red"})
 
-        The leading axes of codes and angles broadcast as in `rerender`, which decodes what this gives; same errors, and
-        BadInput for a factor given twice and for `angles` that are no mapping.
+        The leading axes of codes and values broadcast as in `rerender`, which decodes what this gives; same errors, and
+        BadInput for a factor given twice and for `values` that are no mapping.
         """
         checked = self._codes(codes)
-        angles = _together(angles, more)
-        values = {name: self._curve(name).to_latent(_degrees(name, degrees)) for name, degrees in angles.items()}
-        shapes = {name: np.shape(degrees) for name, degrees in angles.items()}
+        numbers = {name: as_numbers(self._curve(name), given) for name, given in _together(values, more).items()}
+        latents = {name: self._curve(name).to_latent(value) for name, value in numbers.items()}
+        shapes = {name: value.shape for name, value in numbers.items()}
         try:
             shape = np.broadcast_shapes(checked.shape[:-1], *shapes.values())
         except ValueError:
             found = ", ".join(f"{name} {size}" for name, size in shapes.items())
             raise BadInput(
-                f"angles: expected shapes that broadcast with each other and with images {checked.shape[:-1]}, "
+                f"values: expected shapes that broadcast with each other and with images {checked.shape[:-1]}, "
                 f"found {found}; reshape one to (-1, 1) for each with each"
             ) from None
         posed = np.broadcast_to(checked, (*shape, checked.shape[-1])).copy()
-        for name, latents in values.items():
+        for name, value in latents.items():
             indices = self._angle_latents.latents(name)
-            posed[..., indices] = latents.reshape(*shapes[name], len(indices))
+            posed[..., indices] = value.reshape(*shapes[name], len(indices))
         return posed
 
-    def degrees(self, codes: ArrayLike) -> dict[str, NDArray[np.float64]]:
-        """Read the angles that codes (N, Z) stand for: factor -> degrees (N,); numbers for one code (Z,).
+    def read_factors(self, codes: ArrayLike) -> dict[str, NDArray[Any]]:
+        """Read what codes (N, Z) stand for: factor -> values (N,), () for one code (Z,); categories by their names.
 
         Only of the factors whose calibration can be read backwards: not of a full circle in one latent. Held at the
         ends of `ranges` beyond them. BadInput for codes of another width or not finite, RunError without calibration.
         """
         checked = self._codes(codes)
-        curves = {name: curve for name, curve in self._curves.items() if curve.invertible}
-        return {name: curve.to_value(self._angle_latents.own(checked, name)) for name, curve in curves.items()}
+        found: dict[str, NDArray[Any]] = {}
+        for name, curve in self._curves.items():
+            if curve.invertible:
+                values = curve.to_value(self._angle_latents.own(checked, name))
+                categories = np.array(curve.label.categories)
+                found[name] = categories[values.astype(np.int64)] if len(categories) else values
+        return found
+
+    def set_degrees(
+        self, codes: ArrayLike, angles: Mapping[str, ArrayLike] | None = None, **more: ArrayLike
+    ) -> NDArray[np.float32]:
+        """Set angles as `set_factors` does: its name when all factors were angles."""
+        return self.set_factors(codes, angles, **more)
+
+    def degrees(self, codes: ArrayLike) -> dict[str, NDArray[np.float64]]:
+        """Read the angles of codes as `read_factors` does, in degrees."""
+        found = self.read_factors(codes)
+        return {name: values for name, values in found.items() if self._curves[name].label.unit == DEGREES}
 
     def _encoded_with_warning(self, images: Picture | Iterable[Picture]) -> NDArray[np.float32]:
         """Encode images; one warning, to the caller of a method, of those unlike the training data."""
@@ -295,7 +311,7 @@ class Engine:
         return self._measured.angle_latents(self._run.layout)
 
     @cached_property
-    def _curves(self) -> dict[str, Curve | GroupCurve]:
+    def _curves(self) -> dict[str, FactorCurve]:
         """Curves of the factors that have latents. RunError where their numbers of latents differ."""
         curves = {name: curve for name, curve in self._measured.curves.items() if name in self._angle_latents.groups}
         for name, curve in curves.items():
@@ -307,7 +323,7 @@ class Engine:
                 )
         return curves
 
-    def _curve(self, factor: str) -> Curve | GroupCurve:
+    def _curve(self, factor: str) -> FactorCurve:
         if factor not in self._curves:
             self._angle_latents.latents(factor)  # before a calibration is missed that cannot be
             return self._measured.curve(factor)
@@ -319,13 +335,13 @@ def latent_names(layout: CodeLayout) -> tuple[str, ...]:
     return tuple(f"z_{name}" if width == 1 else f"z_{name}_{k}" for name, width in layout.parts for k in range(width))
 
 
-def _together(angles: Mapping[str, ArrayLike] | None, more: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
+def _together(values: Mapping[str, ArrayLike] | None, more: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
     """Return both in one. BadInput for what is in both, and for what is no mapping."""
-    if angles is not None and not isinstance(angles, Mapping):
-        raise BadInput(f"angles: expected factor -> degrees, such as azimuth=30, found {type(angles).__name__}")
-    given = {} if angles is None else angles
+    if values is not None and not isinstance(values, Mapping):
+        raise BadInput(f"values: expected factor -> value, such as azimuth=30, found {type(values).__name__}")
+    given = {} if values is None else values
     if twice := sorted(set(given) & set(more)):
-        raise BadInput(f"{twice[0]}: expected its degrees once, found them twice")
+        raise BadInput(f"{twice[0]}: expected its value once, found it twice")
     return {**given, **more}
 
 
@@ -334,13 +350,3 @@ def _upright(picture: Image.Image, number: str) -> Image.Image:
         return ImageOps.exif_transpose(picture)
     except Exception as error:  # PIL reads pixels late, and its decoders raise whatever a damaged file leads them to
         raise RunError(f"image{number}: damaged or truncated ({error})") from None
-
-
-def _degrees(factor: str, angles: ArrayLike) -> NDArray[np.float64]:
-    try:
-        found = np.asarray(angles, np.float64)
-    except (TypeError, ValueError):
-        raise BadInput(f"{factor}: expected degrees, one or several, found {angles!r}") from None
-    if not np.isfinite(found).all():
-        raise BadInput(f"{factor}: expected finite degrees, found {angles!r}")
-    return found

@@ -1,10 +1,12 @@
-"""Codes made from the code of one image: an angle turned, parts or all of another's taken over, identities drawn.
+"""Codes made from the code of one image: a factor set, parts or all of another's taken over, identities drawn.
 
 A `Slider` describes the same for a page that moves a code by itself: a range, and what it does to which latents.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,13 +16,17 @@ from numpy.typing import NDArray
 
 from dcign.engine.calibration import Calibration
 from dcign.engine.codes import set_latent
-from dcign.engine.drawing import degrees_text
+from dcign.engine.curves import FactorCurve
+from dcign.engine.drawing import value_text
 from dcign.errors import ArgumentError, RunError
 from dcign.model.code import AngleLatents, CodeLayout
 from dcign.runs.run import Run
+from render.shards.labels import DEGREES, Label
 
 LONGEST_NUMBER = 10  # digits of the number of a latent
-INTRINSIC = "intrinsic"  # all latents that are not an angle's
+INTRINSIC = "intrinsic"  # all latents that are no label's
+LONGEST_KEY = 40  # letters of a category in the name of a file
+SLIDER_STEPS = 100  # at least, from end to end
 REACH = 3.0  # standard deviations that a slider goes to either side along a direction
 
 
@@ -28,7 +34,7 @@ REACH = 3.0  # standard deviations that a slider goes to either side along a dir
 class Setting:
     """Values that some latents take one after another, all others kept.
 
-    name      what is set: azimuth, latent 17
+    name      what is set: azimuth, colour, latent 17
     latents   which latents, (W,) int64
     values    (S, W) float32
     relative  whether the values are added to what is there, not put in its place
@@ -64,27 +70,38 @@ class Variation:
     heading: str = ""
 
 
-def angle_setting(
-    curves: Calibration, angle_latents: AngleLatents, factor: str, degrees: NDArray[np.float64]
+def factor_setting(
+    curves: Calibration, angle_latents: AngleLatents, factor: str, values: NDArray[np.float64]
 ) -> Setting:
-    """Set an angle to each of `degrees` (S,), through its calibration.
+    """Set a factor to each of `values` (S,), numbers of categories where it has some, through its calibration.
 
-    RunError for a factor without latents of its own, BadInput for one without calibration and angles outside its range.
+    RunError for a factor without latents of its own, BadInput for one without calibration and values outside its range.
     """
     latents = angle_latents.latents(factor)  # before a calibration is missed that cannot be
-    values = np.asarray(curves.curve(factor).to_latent(degrees), np.float32)
-    width = values.shape[1] if values.ndim == 2 else 1
+    curve = curves.curve(factor)
+    rows = np.asarray(curve.to_latent(values), np.float32)
+    width = rows.shape[1] if rows.ndim == 2 else 1
     if width != len(latents):
         raise RunError(
             f"{factor}: expected values of {len(latents)} latents, as many as the code of this run has for it, found "
             f"values of {width} (the calibration of another run?); run `dcign evaluate RUN SHARDS` again"
         )
-    keys = tuple(f"{factor}={angle + 0.0:.6g}" for angle in degrees)
-    return Setting(factor, latents, values.reshape(-1, width), tuple(map(degrees_text, degrees)), keys)
+    captions = tuple(value_text(curve.label, float(value)) for value in values)
+    keys = tuple(f"{factor}={_key(curve.label, float(value))}" for value in values)
+    return Setting(factor, latents, rows.reshape(-1, width), captions, keys)
+
+
+def _key(label: Label, value: float) -> str:
+    """Write a value as a part of a file's name; a category that cannot stand there as it is has its number too."""
+    if not label.categories:
+        return f"{value + 0.0:.6g}"
+    name = label.text(value)
+    plain = re.sub(r"[^\w(). -]", "_", name)[:LONGEST_KEY].strip(". ")
+    return name if plain == name else f"{plain}-{value:.0f}"
 
 
 def latent_setting(layout: CodeLayout, angle_latents: AngleLatents, name: str, values: NDArray[np.float64]) -> Setting:
-    """Set one latent to each of `values` (S,); `name` is its number in the code, or an angle or group of one latent.
+    """Set one latent to each of `values` (S,); `name` is its number in the code, or a factor or group of one latent.
 
     BadInput for a name or number that the code has not, and for a name of several latents.
     """
@@ -167,9 +184,9 @@ def grid(code: NDArray[np.float32], settings: Sequence[Setting]) -> Variation:
 def transfer(
     code: NDArray[np.float32], other: NDArray[np.float32], angle_latents: AngleLatents, parts: Sequence[str]
 ) -> Variation:
-    """Put `parts` of `other` (Z,) into `code` (Z,): angles, or `intrinsic`, all that no angle has; one code.
+    """Put `parts` of `other` (Z,) into `code` (Z,): factors, or `intrinsic`, all that no label has; one code.
 
-    RunError for an angle without latents of its own.
+    RunError for a factor without latents of its own.
     """
     taken = np.asarray(code, np.float32).copy()
     for part in parts:
@@ -189,7 +206,7 @@ def interpolate(code: NDArray[np.float32], other: NDArray[np.float32], steps: in
 
 
 def random_identities(code: NDArray[np.float32], angle_latents: AngleLatents, count: int, seed: int) -> Variation:
-    """Give `code` (Z,) `count` other identities: the latents that no angle has are drawn, those of the angles kept.
+    """Give `code` (Z,) `count` other identities: the latents that no label has are drawn, those of the labels kept.
 
     They are drawn about those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of
     little use: it says nothing of where the codes of images lie.
@@ -209,12 +226,13 @@ class Slider:
     """A slider of a page: a range, and what it does to a code.
 
     name, label  azimuth; direction-1, which is labelled intrinsic 1
-    unit         ° or σ, standard deviations
+    unit         ° or another, σ for standard deviations; '' for numbers without one and for categories
     low, high    the ends of its range, in steps of `step`
     latents      positions in the code that it moves, W of them
     knots        ascending slider values, and for each the W `values` there; linear between them
     relative     whether these values are added to the code of the image, or take the place of what is there
     circular     whether low and high are the same
+    choices      names of what low, low + 1, ... stand for; empty where the values are a quantity
     """
 
     name: str
@@ -228,10 +246,11 @@ class Slider:
     values: tuple[tuple[float, ...], ...]
     relative: bool
     circular: bool
+    choices: tuple[str, ...] = ()
 
 
 def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
-    """Return a slider for each calibrated angle of the run, then one for each leading direction of identity."""
+    """Return a slider for each calibrated factor of the run, then one for each leading direction of identity."""
     angle_latents = curves.angle_latents(run.layout)
     found = []
     for name, latents in angle_latents.groups.items():
@@ -240,8 +259,8 @@ def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
             values = np.asarray(curve.latent, np.float64).reshape(len(curve.values), -1)
             found.append(
                 Slider(
-                    name, name, "°", *curve.range, 1.0, _numbers(latents), curve.values, _rows(values), False,
-                    curve.circular,
+                    name, name, curve.label.symbol.strip(), *curve.range, _step(curve.label), _numbers(latents),
+                    curve.values, _rows(values), False, curve.circular, _choices(curve),
                 )
             )  # fmt: skip
     for number, direction in enumerate(curves.directions_of(run.layout), 1):
@@ -254,6 +273,24 @@ def sliders_of(run: Run, curves: Calibration) -> tuple[Slider, ...]:
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _step(label: Label) -> float:
+    """Return the step of a slider: a degree, a category, or 1, 2 or 5 of a decimal place that the range has often."""
+    if label.unit == DEGREES or label.categories:
+        return 1.0
+    most = (label.high - label.low) / SLIDER_STEPS
+    place = math.floor(math.log10(most))
+    return max(step for digit in (1, 2, 5) if (step := float(f"{digit}e{place}")) <= most * (1 + 1e-9))
+
+
+def _choices(curve: FactorCurve) -> tuple[str, ...]:
+    """Name the categories from the first calibrated one to the last, and say which of them were not tested."""
+    if not curve.label.categories:
+        return ()
+    low, high = (int(end) for end in curve.range)
+    names = curve.label.categories[low : high + 1]
+    return tuple(name if number in curve.values else f"{name} (not tested)" for number, name in enumerate(names, low))
 
 
 def apply_sliders(

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.curves import FactorCurve
 from dcign.evaluation.metrics.angles import Table
 
 INK, POINTS, LINE = "#222222", "#3b6fb6", "#c8501e"
@@ -22,7 +22,7 @@ DPI = 110
 def scatter(
     degrees: Mapping[str, NDArray[np.floating]],
     latents: Mapping[str, NDArray[np.floating]],
-    curves: Mapping[str, Curve | GroupCurve],
+    curves: Mapping[str, FactorCurve],
     measures: Mapping[str, Any],
 ) -> bytes:
     """PNG: each single latent (M,) against its true angle (M,) in degrees, with the calibration curve.
@@ -51,7 +51,7 @@ def _single(
     name: str,
     true: NDArray[np.floating],
     own: NDArray[np.floating],
-    curve: Curve | GroupCurve | None,
+    curve: FactorCurve | None,
     value: float | None,
     axes: Axes,
 ) -> None:
@@ -69,7 +69,7 @@ def _plane(
     name: str,
     true: NDArray[np.floating],
     own: NDArray[np.floating],
-    curve: Curve | GroupCurve | None,
+    curve: FactorCurve | None,
     value: float | None,
     axes: Axes,
 ) -> None:
@@ -91,7 +91,7 @@ def _read_back(
     name: str,
     true: NDArray[np.floating],
     own: NDArray[np.floating],
-    curve: Curve | GroupCurve | None,
+    curve: FactorCurve | None,
     axes: Axes,
 ) -> None:
     """The angle read back from a group of latents (M, W) against the true one (M,)."""

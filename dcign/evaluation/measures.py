@@ -19,7 +19,9 @@ from scipy.stats import rankdata
 
 from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
-from dcign.engine.curves import Curve, GroupCurve, angle_error, curve_to_json, leading_directions
+from dcign.engine.curve_fitting import fit
+from dcign.engine.curves import FactorCurve, value_error
+from dcign.engine.directions import leading_directions
 from dcign.evaluation.encoding import Encoding, encode_data_set
 from dcign.evaluation.metrics import bootstrap
 from dcign.evaluation.metrics.angles import (
@@ -122,7 +124,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
             "latents": {name: angle_latents.groups[name].tolist() for name in angle_latents.groups},
         },
         "intervals": intervals(encoding, own, fitted, pixels["mean_image_mse"], inactive),
-        "calibration": {name: None if curve is None else curve_to_json(curve) for name, curve in curves.items()},
+        "calibration": {name: None if curve is None else curve.to_json() for name, curve in curves.items()},
         "warnings": [
             *_data_warnings(run, data, known, identities, missing),
             *_knob_warnings(run, angle_latents),
@@ -142,13 +144,12 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
     return Evaluation(measures, encoding, kept, angle_latents)
 
 
-def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> Curve | GroupCurve | None:
-    known = (encoding.values[name], own, encoding.minibatch, data.ranges[name])
-    return calibration.fit(name, *known) if own.ndim == 1 else calibration.fit_group(name, *known)
+def _fit(name: str, own: NDArray[np.floating], encoding: Encoding, data: DataSet) -> FactorCurve | None:
+    return fit(data.labels[name], encoding.values[name], own, encoding.minibatch)
 
 
 def _group(
-    own: NDArray[np.floating], degrees: NDArray[np.floating], curve: Curve | GroupCurve | None
+    own: NDArray[np.floating], degrees: NDArray[np.floating], curve: FactorCurve | None
 ) -> dict[str, float | int | None]:
     """Measure how well an angle can be read back from its latents `own` (M, W); None where nothing was fitted."""
     return {
@@ -236,7 +237,7 @@ def _course_warnings(courses: dict[str, Course], data: DataSet) -> list[str]:
     return [line for line in said if line is not None]
 
 
-def _curve_warnings(curves: dict[str, Curve | GroupCurve | None]) -> list[str]:
+def _curve_warnings(curves: dict[str, FactorCurve | None]) -> list[str]:
     lines = []
     for name, curve in curves.items():
         if curve is None:
@@ -265,7 +266,7 @@ def _curve_warnings(curves: dict[str, Curve | GroupCurve | None]) -> list[str]:
 def intervals(
     encoding: Encoding,
     own: Mapping[str, NDArray[np.floating]],
-    curves: Mapping[str, Curve | GroupCurve],
+    curves: Mapping[str, FactorCurve],
     mean_image_mse: float | None,
     inactive: Mapping[str, NDArray[np.int64]],
 ) -> dict[str, Any]:
@@ -318,15 +319,13 @@ def _circular_interval(
 
 
 def _read_back_interval(
-    curve: Curve | GroupCurve,
+    curve: FactorCurve,
     own: NDArray[np.floating],
     degrees: NDArray[np.floating],
     minibatch: NDArray[np.integer],
 ) -> Estimate:
     """Root mean square error, in degrees, of the angle read from its latents, over all images alike."""
-    squared = bootstrap.mean(
-        angle_error(curve.to_value(own), degrees.astype(np.float64), curve.circular) ** 2, minibatch
-    )
+    squared = bootstrap.mean(value_error(curve.to_value(own), degrees.astype(np.float64), curve.label) ** 2, minibatch)
     return bootstrap.root(squared)
 
 

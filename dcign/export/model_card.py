@@ -13,7 +13,7 @@ import numpy as np
 import dcign
 from dcign.config import setting_text
 from dcign.engine.calibration import Calibration
-from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.curves import Curve, FactorCurve
 from dcign.report.html import number
 from dcign.runs.report_file import reach
 from dcign.runs.run import Run
@@ -220,7 +220,7 @@ def _of_angles(curves: Calibration | None) -> Iterator[str]:
             yield _of_reading(name, curve)
 
 
-def _of_reading(name: str, curve: Curve | GroupCurve) -> str:
+def _of_reading(name: str, curve: FactorCurve) -> str:
     low, high = curve.range
     guess = (high - low) / np.sqrt(12)  # standard deviation of an even spread
     return (

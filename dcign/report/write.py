@@ -15,7 +15,7 @@ from PIL import Image
 
 from assets.files import write_file
 from dcign.engine.codes import decode, sweep
-from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.curves import FactorCurve
 from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
 from dcign.evaluation import charts
 from dcign.evaluation.encoding import Encoding
@@ -122,7 +122,7 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
     return draw_rows(rows, scale=readable_scale(data.size))
 
 
-def sweep_values(curve: Curve | GroupCurve | None, own: NDArray[np.floating]) -> tuple[NDArray[np.floating], list[str]]:
+def sweep_values(curve: FactorCurve | None, own: NDArray[np.floating]) -> tuple[NDArray[np.floating], list[str]]:
     """Return values of an angle's latents, (S,) or (S, W), and captions of a sweep over the calibrated range.
 
     Without a calibration, over 90 % of a single latent `own` (M,), and none of a group (M, W), which has no order.

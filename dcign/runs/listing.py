@@ -17,6 +17,7 @@ from dcign.runs.folder import CONFIG, STATS, parse_line
 from dcign.runs.report_file import REPORT, find_report
 from render.factors import EXTRINSIC
 from render.shards.documents import LARGEST_NUMBER, Record, read_json
+from render.shards.labels import is_name
 
 DEEPEST = 4  # levels below the folder asked for
 CHECKPOINT = "checkpoint-*.safetensors"
@@ -27,7 +28,7 @@ LARGEST = {CONFIG: 2**20, STATS: 2**26, REPORT: 2**24}  # bytes
 class RunSummary:
     """A run as `dcign runs` shows it; None where its files do not say.
 
-    `bound` (nats per image) and `spearman` (extrinsic factor -> |Spearman|) are from the line of stats.jsonl with the
+    `bound` (nats per image) and `spearman` (labelled factor -> |Spearman|) are from the line of stats.jsonl with the
     lowest bound on mini-batches held out; `mse` and `leak` are from report.json.
     """
 
@@ -87,7 +88,6 @@ def summarise_shipped(note: Callable[[str], None]) -> list[ShippedSummary]:
             note(str(error))
             continue
         ranks = _table(report, "spearman")
-        own = _table(ranks, "own")
         found.append(
             ShippedSummary(
                 name=name,
@@ -97,7 +97,7 @@ def summarise_shipped(note: Callable[[str], None]) -> list[ShippedSummary]:
                 procedure=header.config.procedure,
                 widths=network_of(header.config).describe(header.config),
                 step=header.step,
-                spearman={key: value for key in EXTRINSIC if (value := _number(own, key)) is not None},
+                spearman=_ranks(_table(ranks, "own")),
                 mse=_number(_table(report, "reconstruction"), "mse"),
                 leak=_number(_table(ranks, "largest_leak"), "value"),
             )
@@ -150,10 +150,16 @@ def summarise(folder: Path, note: Callable[[str], None]) -> RunSummary | None:
         steps=header.config.steps,
         images_per_second=_number(lines[-1], "images_per_second") if lines else None,
         bound=_number(best, "bound"),
-        spearman={name: value for name in EXTRINSIC if (value := _number(_table(best, "spearman"), name)) is not None},
+        spearman=_ranks(_table(best, "spearman")),
         mse=_number(pixels, "mse"),
         leak=_number(leak, "value"),
     )
+
+
+def _ranks(own: Mapping[str, Any]) -> dict[str, float]:
+    """Return |Spearman| of the factors that have one: those of the renderer, then all others."""
+    names = [*(name for name in EXTRINSIC if name in own), *(name for name in own if name not in EXTRINSIC)]
+    return {name: value for name in names if is_name(name) and (value := _number(own, name)) is not None}
 
 
 def _lines(path: Path, note: Callable[[str], None]) -> Iterator[dict[str, Any]]:

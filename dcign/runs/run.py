@@ -38,6 +38,11 @@ class Run:
         """What the images show: 'face', 'chair', or another word."""
         return str(self.data["object"])
 
+    @property
+    def imported(self) -> bool:
+        """True if it was trained on images that others took, not on what the renderer drew."""
+        return "labels" in self.data
+
     @cached_property
     def labels(self) -> dict[str, Label]:
         """What is known of the factors that the training images were labelled with, by name."""

@@ -13,7 +13,7 @@ from assets.files import make_output_folder, write_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
 from pipelines.console import CUT_OUT, counted, progress_bar
-from pipelines.rerender.request import MAX_STEPS, Request, parse_angles, parse_box, parse_direction, parse_latent
+from pipelines.rerender.request import MAX_STEPS, Request, parse_box, parse_direction, parse_factors, parse_latent
 from render.factors import EXTRINSIC
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ TURNS = {"azimuth": "Turn the object", "elevation": "Raise the camera", "light":
 
 
 def angle_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --NAME for each factor that has values."""
+    """Give a command --NAME for each factor of the renderer that has values."""
     for name in reversed(EXTRINSIC):
         text = f"{TURNS.get(name, f'Set {name}')}: degrees from A to B, or one angle."
         function = click.option(f"--{name}", metavar="A:B:STEPS", help=text)(function)
@@ -35,8 +35,13 @@ def angle_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.argument("images", metavar="IMAGE...", nargs=-1)
 @angle_options
 @click.option(
+    "--set", "settings", metavar="NAME=VALUES", multiple=True,
+    help="Set any factor of the run: NAME=A:B:STEPS, NAME=A or NAME=A,B,... in its unit, or names of categories, such "
+    "as colour=red,green. Repeatable.",
+)  # fmt: skip
+@click.option(
     "--latent", "latents", metavar="NAME=A:B:STEPS", multiple=True,
-    help="Set one latent, by its number or its angle, to raw values. Repeatable.",
+    help="Set one latent, by its number or its factor, to raw values. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--direction", "directions", metavar="K=A:B:STEPS", multiple=True,
@@ -45,8 +50,8 @@ def angle_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--grid", is_flag=True, help="Set all of the above at once: the first sweep across, the second down.")
 @click.option("--like", metavar="OTHER", help="First take from the image OTHER what --of names.")
 @click.option(
-    "--of", "parts", multiple=True, type=click.Choice([*EXTRINSIC, "intrinsic"]),
-    help="What to take: an angle, or intrinsic, all that no angle has. Repeatable.",
+    "--of", "parts", metavar="NAME", multiple=True,
+    help="What to take: a factor of the run, or intrinsic, all that no factor has. Repeatable.",
 )  # fmt: skip
 @click.option("--towards", metavar="OTHER", help="Go over into the image OTHER, all latents together.")
 @click.option("--steps", type=click.IntRange(2, MAX_STEPS), default=9, help="Images of --towards, both ends included.")
@@ -71,12 +76,13 @@ def command(
     run: Path, images: tuple[str, ...], assets: Path | None, objects: int, box: str | None, cut_out: bool, output: Path,
     device: str, **options: Any,
 ) -> None:  # fmt: skip
-    """Re-pose or re-light the objects of IMAGE files with a trained RUN.
+    """Re-pose or re-light the objects of IMAGE files with a trained RUN, or change any other factor that it knows.
 
     IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: a square of it is
-    taken, grey and resized. Each of --azimuth, --elevation, --light, --latent and --direction gives a row in which
-    these latents alone are set; --towards and --random give one each. Several images give a block of rows each. Degrees
-    need a calibration in RUN: `dcign evaluate` stores it. With --assets the true pictures stand below those of angles.
+    taken, grey and resized. Each of --azimuth, --elevation, --light, --set, --latent and --direction gives a row in
+    which these latents alone are set; --towards and --random give one each. Several images give a block of rows each.
+    Values of factors need a calibration in RUN: `dcign evaluate` stores it. With --assets the true pictures stand below
+    those of angles.
 
     \b
     Example:
@@ -84,6 +90,7 @@ def command(
       dcign rerender run/ a.png --azimuth -60:60:7 --light 0:60:3 --grid -o b.png
       dcign rerender run/ me.jpg --cut-out --light -70:70:24 -o me.gif
       dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
+      dcign rerender run/ car.png --set distance=20:60:5 --set colour=red,green -o car/
       dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
       dcign rerender faces --assets built-in --azimuth -60:60:7 -o truth.png
     """
@@ -95,10 +102,10 @@ def command(
     from pipelines.rerender.pictures import check_output, different_stems, draw, rerender, save_images
     from pipelines.rerender.plan import calibration_for, make_plan
 
-    angles = {name: parse_angles(text, f"--{name}") for name in EXTRINSIC if (text := options.pop(name)) is not None}
+    factors = parse_factors({name: options.pop(name) for name in EXTRINSIC}, options.pop("settings"))
     latents = [parse_latent(text) for text in options.pop("latents")]
     directions = [parse_direction(text) for text in options.pop("directions")]
-    request = Request(angles, latents, directions, **options)
+    request = Request(factors, latents, directions, **options)
     suffix = check_output(output)
     square = None if box is None else parse_box(box)
     if bool(images) == (assets is not None):

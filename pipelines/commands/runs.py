@@ -89,10 +89,11 @@ def shipped_table(ours: list[ShippedSummary]) -> list[str]:
 
 
 def ranked_factors(runs: Sequence[RunSummary | ShippedSummary]) -> list[str]:
-    """List the factors of which any run has a |Spearman|, in their order."""
+    """List the factors of which any run has a |Spearman|: those of the renderer in their order, then all others."""
     from render.factors import EXTRINSIC
 
-    return [name for name in EXTRINSIC if any(name in run.spearman for run in runs)]
+    found = dict.fromkeys(name for run in runs for name in run.spearman)
+    return sorted(found, key=lambda name: EXTRINSIC.index(name) if name in EXTRINSIC else len(EXTRINSIC))
 
 
 def measured(run: RunSummary | ShippedSummary, factors: list[str]) -> list[str]:

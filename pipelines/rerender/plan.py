@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,9 @@ from dcign.engine.variations import (
     INTRINSIC,
     Setting,
     Variation,
-    angle_setting,
     check_grid,
     direction_setting,
+    factor_setting,
     grid,
     interpolate,
     latent_setting,
@@ -23,18 +24,24 @@ from dcign.engine.variations import (
     sweep,
     transfer,
 )
+from dcign.errors import ArgumentError, BadInput
 from dcign.model.code import NAMING, AngleLatents, CodeLayout
 from dcign.runs.run import Run
 from pipelines.calibration import load_calibration
-from pipelines.rerender.request import Request
+from pipelines.rerender.request import Request, read_values
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A request in terms of the latents of one run."""
+    """A request in terms of the latents of one run.
+
+    values    of the factors that are set, numbers (S,) in their units
+    settings  of what is set: of these factors, then of raw latents, then of directions
+    """
 
     request: Request
     angle_latents: AngleLatents
+    values: Mapping[str, NDArray[np.float64]]
     settings: tuple[Setting, ...]
 
     @property
@@ -70,23 +77,38 @@ class Plan:
 def make_plan(request: Request, layout: CodeLayout, curves: Calibration) -> Plan:
     """Make the plan of a request for a run with this code and calibration. BadInput for what the run cannot do."""
     angle_latents = curves.angle_latents(layout)
-    angles = [angle_setting(curves, angle_latents, name, degrees) for name, degrees in request.angles.items()]
+    values = {name: _values(curves, angle_latents, name, given) for name, given in request.factors.items()}
+    factors = [factor_setting(curves, angle_latents, name, found) for name, found in values.items()]
     latents = [latent_setting(layout, angle_latents, name, values) for name, values in request.latents]
     for part in request.parts:
-        if part != INTRINSIC:
-            angle_latents.latents(part)
+        if part not in (*angle_latents.groups, INTRINSIC):
+            known = ", ".join((*angle_latents.groups, INTRINSIC))
+            raise ArgumentError("of", f"expected one of {known}, which this run has latents for", part)
     directions = [direction_setting(curves, layout, number, values) for number, values in request.directions]
-    settings = (*angles, *latents, *directions)
+    settings = (*factors, *latents, *directions)
     if request.grid:
         check_grid(settings)
-    return Plan(request, angle_latents, settings)
+    return Plan(request, angle_latents, values, settings)
+
+
+def _values(
+    curves: Calibration, angle_latents: AngleLatents, factor: str, given: NDArray[np.float64] | str
+) -> NDArray[np.float64]:
+    """Return the values (S,) that were asked for of a factor, which a run must have latents and a calibration for."""
+    angle_latents.latents(factor)
+    label = curves.curve(factor).label
+    if isinstance(given, str):
+        return read_values(given, label)
+    if label.categories:
+        raise BadInput(f"--{factor}: expected --set {factor}={label.categories[0]}, for the name of a category")
+    return given
 
 
 def calibration_for(run: Run, request: Request) -> Calibration:
     """Load the calibration of a run; an empty one if there is none and nothing in the request needs it.
 
-    RunError if it is missing and angles or directions are to be set, or latents named that training did not name.
+    RunError if it is missing and factors or directions are to be set, or latents named that training did not name.
     """
     named = bool(request.parts or request.latents or request.random) and run.config.procedure not in NAMING
-    needed = bool(request.angles or request.directions or named)
+    needed = bool(request.factors or request.directions or named)
     return load_calibration(run, needed) or Calibration({}, run.step, {})

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dcign.engine.curves import listed
 from dcign.errors import BadInput
 
 if TYPE_CHECKING:
     from dcign.engine.image_files import Box
+    from render.shards.labels import Label
 
 MAX_STEPS = 360
 MAX_LATENT = 1000.0  # beyond what any code holds; far beyond it float32 ends
@@ -23,7 +25,7 @@ MAX_DEVIATIONS = 10.0  # standard deviations
 class Request:
     """The changes to make to each image.
 
-    angles         angle -> degrees (S,)
+    factors        factor -> its values (S,), or how `--set` wrote them, which takes a run to read
     latents        (name or number of a raw latent, values (S,))
     directions     (number of a leading direction of identity, standard deviations (S,))
     grid           whether these are set all at once instead of one after another
@@ -32,7 +34,7 @@ class Request:
     random, seed   how many other identities to draw
     """
 
-    angles: Mapping[str, NDArray[np.float64]]
+    factors: Mapping[str, NDArray[np.float64] | str]
     latents: Sequence[tuple[str, NDArray[np.float64]]]
     directions: Sequence[tuple[int, NDArray[np.float64]]]
     grid: bool
@@ -49,14 +51,48 @@ class Request:
             raise BadInput("--like and --of: expected both, such as --like OTHER.png --of light")
         if len(set(self.parts)) < len(self.parts):
             raise BadInput(f"--of: expected each part once, found {', '.join(self.parts)}")
-        swept = self.angles or self.latents or self.directions
+        swept = self.factors or self.latents or self.directions
         if self.grid and not swept:
             raise BadInput("--grid: expected sweeps to combine, such as --azimuth -60:60:7 --elevation -20:20:5")
         if not (swept or self.like or self.towards or self.random):
             raise BadInput(
-                "expected at least one of --azimuth, --elevation, --light, --latent, --direction, --like, --towards "
-                "and --random, such as --azimuth -60:60:9"
+                "expected at least one of --azimuth, --elevation, --light, --set, --latent, --direction, --like, "
+                "--towards and --random, such as --azimuth -60:60:9"
             )
+
+
+def parse_factors(short: Mapping[str, str | None], settings: Sequence[str]) -> dict[str, NDArray[np.float64] | str]:
+    """Read the options --NAME, name -> text, and the texts of --set. BadInput names the option."""
+    found: dict[str, NDArray[np.float64] | str] = {
+        name: parse_angles(text, f"--{name}") for name, text in short.items() if text is not None
+    }
+    for setting in settings:
+        name, sign, values = (part.strip() for part in setting.partition("="))
+        if not (name and sign and values):
+            wanted = "NAME=A:B:STEPS or NAME=A,B,... (such as distance=20:60:9 or colour=red,green)"
+            raise BadInput(f"--set: expected {wanted}, found {setting!r}")
+        if name in found:
+            raise BadInput(f"--set: expected each factor once, found {name} twice")
+        found[name] = values
+    return found
+
+
+def read_values(text: str, label: Label) -> NDArray[np.float64]:
+    """Read the values of a factor in `--set`: A:B:STEPS, A, or A,B,...; of categories names, as numbers (S,)."""
+    option = f"--set {label.name}"
+    names = [text] if text in label.categories else [name.strip() for name in text.split(",")]
+    if len(names) > MAX_STEPS:
+        raise BadInput(f"{option}: expected at most {MAX_STEPS} values, found {len(names)}")
+    if label.categories:
+        for name in names:
+            if name not in label.categories:
+                raise BadInput(f"{option}: expected one of {listed(label.categories)}, or several, found {name!r}")
+        return np.array([label.number(name) for name in names])
+    unit = f" in {label.unit}" if label.unit else ""
+    problem = f"{option}: expected A:B:STEPS{unit} (such as {label.low:g}:{label.high:g}:9) or A,B,..., found {text!r}"
+    if len(names) > 1 and ":" in text:
+        raise BadInput(problem)
+    return np.concatenate([_values(name, problem, option) for name in names])
 
 
 def parse_angles(text: str, option: str) -> NDArray[np.float64]:

@@ -41,7 +41,14 @@ class TrueObject:
 
 
 def true_objects(run: Run, path: Path, first: int, count: int) -> list[TrueObject]:
-    """Draw `count` unseen objects of the models at `path`, from number `first`. BadInput for another kind of object."""
+    """Draw `count` unseen objects of the models at `path`, from number `first`.
+
+    BadInput for another kind of object, and for a run on images that were not drawn so.
+    """
+    if run.imported:
+        raise BadInput(
+            f"--assets {path}: expected a run on rendered images, found {run.folder}, on images taken elsewhere"
+        )
     found = run.object if model_path(path) is None else kind_at(path)
     if found != run.object:
         raise BadInput(f"--assets {path}: expected {run.object}s as {run.folder} was trained on, found {found}s")
@@ -60,15 +67,11 @@ def _poses(plan: Plan, front: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     A pose is varied as a code is, so that all come in the same order.
     """
     request = plan.request
-    if (
-        not set(request.angles) <= set(POSE)
-        or request.like
-        or (request.grid and (request.latents or request.directions))
-    ):
+    if not set(plan.values) <= set(POSE) or request.like or (request.grid and (request.latents or request.directions)):
         return []
     settings = [
         replace(known, latents=np.array([POSE.index(name)]), values=degrees[:, None].astype(np.float32))
-        for (name, degrees), known in zip(request.angles.items(), plan.settings, strict=False)  # which come first
+        for (name, degrees), known in zip(plan.values.items(), plan.settings, strict=False)  # which come first
     ]
     if not settings:
         return []

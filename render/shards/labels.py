@@ -76,6 +76,11 @@ class Label:
         return self.high > self.low
 
     @property
+    def period(self) -> float:
+        """How far it is once round a circle: its range, or a full turn where the renderer drew more than one."""
+        return min(self.high - self.low, FULL_TURN) if self.unit == DEGREES else self.high - self.low
+
+    @property
     def symbol(self) -> str:
         """The unit as it is written after a number: '°', ' cm', or ''."""
         return "°" if self.unit == DEGREES else f" {self.unit}" if self.unit else ""
@@ -85,6 +90,10 @@ class Label:
         if self.categories:
             return self.categories[min(max(round(value), 0), len(self.categories) - 1)]
         return f"{value:.4g}{self.symbol}"
+
+    def number(self, text: str) -> float:
+        """Read a value: a category by its name, or else a number. ValueError for anything else."""
+        return float(self.categories.index(text)) if self.categories else float(text)
 
 
 def is_name(text: str) -> bool:
@@ -143,11 +152,17 @@ def check_labels(settings: Mapping[str, Any], place: str = "") -> None:
     `settings` hold `object`, `ranges` and perhaps `labels`, each of its shape. Without `labels` the names are the
     renderer's.
     """
-    above = f"{place}." if place else ""
-    more, rendered = settings.get("labels", {}), "labels" not in settings
+    above, rendered = f"{place}." if place else "", "labels" not in settings
     if not is_object(settings["object"]) or (rendered and settings["object"] not in DEFAULT_RANGES):
         wanted = f"one of {', '.join(DEFAULT_RANGES)}" if rendered else "a word or some"
         raise Unexpected(f"{above}object", wanted, ascii(settings["object"])[:60])
+    check_ranges(settings, place)
+
+
+def check_ranges(settings: Mapping[str, Any], place: str = "") -> None:
+    """Raise Unexpected as `check_labels` does, of `ranges` and `labels` alone."""
+    above = f"{place}." if place else ""
+    more, rendered = settings.get("labels", {}), "labels" not in settings
     if set(more) - set(settings["ranges"]):
         raise Unexpected(f"{above}labels", "labels of factors in `ranges`", ascii(min(more))[:60])
     for name, (low, high) in settings["ranges"].items():

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
 from dcign.engine.codes import decode
-from dcign.engine.curves import Curve, GroupCurve, angle_error
+from dcign.engine.curves import FactorCurve, value_error
 from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale, to_uint8
 from dcign.errors import RunError
 from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
@@ -106,7 +106,7 @@ def compare(
     run: Run,
     inputs: Coded,
     sweeps: Mapping[str, Sweep],
-    curves: Mapping[str, Curve | GroupCurve],
+    curves: Mapping[str, FactorCurve],
     angle_latents: AngleLatents,
 ) -> NovelViews:
     """Decode each of the `inputs` (O) with the latents of a factor set to each angle of its sweep, and compare.
@@ -134,7 +134,7 @@ def _factor_views(
     inputs: Coded,
     sweep: Sweep,
     name: str,
-    curve: Curve | GroupCurve,
+    curve: FactorCurve,
     own: NDArray[np.int64],
     reconstructions: NDArray[np.float32],
     distance: image_quality.Distance | None,
@@ -152,7 +152,7 @@ def _factor_views(
     return FactorViews(
         sweep.angles,
         start,
-        np.abs(angle_error(sweep.angles[None], start[:, None], curve.circular)),
+        np.abs(value_error(sweep.angles[None], start[:, None], curve.label)),
         scores,
         _scores(copies, truths, distance),
         _each(image_quality.mse, mean_image, truths),
@@ -163,7 +163,7 @@ def _factor_views(
 
 
 def _turned(
-    code: NDArray[np.float32], own: NDArray[np.int64], curve: Curve | GroupCurve, angles: NDArray[np.float64]
+    code: NDArray[np.float32], own: NDArray[np.int64], curve: FactorCurve, angles: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return `code` (Z,) with its latents `own` (W,) set to each of `angles` (S,): (S, Z)."""
     within = angles if curve.circular else np.clip(angles, *curve.range)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcign.engine.codes import decode, set_latent
-from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.curves import FactorCurve
 from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
 from dcign.model.code import AngleLatents
@@ -22,7 +22,7 @@ def section(
     run: Run,
     inputs: Coded,
     angle_latents: AngleLatents,
-    curves: Mapping[str, Curve | GroupCurve],
+    curves: Mapping[str, FactorCurve],
     probes: Coded,
 ) -> Section:
     """The part of the report: sweeps of each angle's latents for a few `inputs` (O), and their values over `probes`."""
@@ -80,7 +80,7 @@ def _table(
     angle_latents: AngleLatents,
     latents: list[tuple[str, int]],
     ends: Mapping[int, NDArray[np.floating]],
-    curves: Mapping[str, Curve | GroupCurve],
+    curves: Mapping[str, FactorCurve],
 ) -> Table:
     rows: list[list[Cell]] = []
     for name, latent in latents:

@@ -1,114 +1,24 @@
+"""The file of a run's calibration."""
+
 import json
 
 import numpy as np
 import pytest
+from labelled_shards import LABELS
+from untrained_run import write_calibrated_labelled
 
 from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
+from dcign.engine.curve_fitting import fit
 from dcign.errors import BadInput, RunError
+from render.shards.labels import Label
 
-RANGE = (-90.0, 90.0)
-EACH = np.arange(5000)  # every image a mini-batch of its own
-
-
-def noisy(function, count=900, noise=0.02, seed=0):
-    rng = np.random.default_rng(seed)
-    angle = rng.uniform(*RANGE, count)
-    return angle, function(angle) + rng.normal(0, noise, count)
-
-
-@pytest.mark.parametrize(
-    "function",
-    [lambda a: a / 30, lambda a: -a / 30 + 5, lambda a: np.tanh(a / 50), lambda a: -np.exp(a / 60), lambda a: a * 1e6],
-    ids=["rising", "falling", "saturating", "convex", "large"],
-)
-def test_degrees_survive_the_way_to_the_latent_and_back(function):
-    scale = np.ptp(function(np.array(RANGE)))
-    angle, latent = noisy(function, noise=0.01 * scale)
-    curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
-    asked = np.linspace(*RANGE, 37)
-    np.testing.assert_allclose(curve.to_value(curve.to_latent(asked)), asked, atol=1e-6)
-    np.testing.assert_allclose(curve.to_latent(asked), function(asked), atol=0.04 * scale)
-    assert curve.residual < 12
-    assert curve.explained > 0.95
-    assert curve.range == RANGE
-
-
-def test_the_curve_is_strictly_monotone_even_through_a_flat_stretch_and_a_jump():
-    angle, latent = noisy(lambda a: np.where(a > 0, 1.0, -1.0))
-    curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
-    assert np.all(np.diff(curve.latent) > 0)
-    assert curve.to_latent(60) == pytest.approx(1.0, abs=0.05)
-    assert curve.to_latent(-60) == pytest.approx(-1.0, abs=0.05)
-
-
-def test_residual_is_the_error_of_the_angle_read_back():
-    angle, latent = noisy(lambda a: a / 10, count=4000, noise=0.5)  # 0.5 latent = 5 degrees
-    curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
-    assert curve.residual == pytest.approx(5.0, rel=0.05)
-
-
-def test_twenty_images_that_share_an_angle_weigh_as_one():
-    angle, latent = noisy(lambda a: a / 30, count=300)
-    crowd = np.full(6000, 20.0)  # one mini-batch at 20 degrees, of an object that is read wrongly
-    angles, latents = np.append(angle, crowd), np.append(latent, crowd * 0 - 3)
-    minibatch = np.append(np.arange(300), np.full(6000, 300))
-    curve = calibration.fit("azimuth", angles, latents, minibatch, RANGE)
-    assert curve.draws == 301
-    assert curve.images == 6300
-    assert curve.to_latent(20) == pytest.approx(20 / 30, abs=0.25)
-
-
-def test_latents_beyond_the_range_are_held_at_its_ends():
-    angle, latent = noisy(lambda a: -a)
-    curve = calibration.fit("azimuth", angle, latent, EACH[: len(angle)], RANGE)
-    assert curve.to_value([-1000.0, 1000.0]).tolist() == [90.0, -90.0]
-
-
-@pytest.mark.parametrize("angle", [-90.5, 91, np.nan, np.inf])
-def test_an_angle_outside_the_range_is_refused_with_the_range(angle):
-    curve = calibration.fit("azimuth", *noisy(lambda a: a), EACH[:900], RANGE)
-    with pytest.raises(BadInput, match=r"azimuth.*-90 to 90"):
-        curve.to_latent([0.0, angle])
-
-
-def test_nothing_is_fitted_to_a_latent_an_angle_or_a_range_that_does_not_move_or_to_too_few():
-    angle, latent = noisy(lambda a: a)
-    assert calibration.fit("light", angle, np.ones(900), EACH[:900], RANGE) is None
-    assert calibration.fit("light", np.ones(900), latent, EACH[:900], RANGE) is None
-    assert calibration.fit("light", angle, latent, EACH[:900], (0.0, 0.0)) is None
-    assert calibration.fit("light", angle[:6], latent[:6], EACH[:6], RANGE) is None
-
-
-def test_noise_is_fitted_by_a_curve_that_explains_next_to_nothing():
-    angle, latent = noisy(lambda a: 0 * a, noise=1.0)
-    assert calibration.fit("light", angle, latent, EACH[:900], RANGE).explained < 0.05
-
-
-def test_a_full_circle_gets_a_periodic_curve_without_a_way_back():
-    rng = np.random.default_rng(1)
-    angle = rng.uniform(0, 360, 1200)
-    latent = np.sin(np.deg2rad(angle)) + rng.normal(0, 0.05, 1200)
-    curve = calibration.fit("azimuth", angle, latent, EACH[:1200], (0.0, 360.0))
-    asked = np.linspace(0, 360, 25)
-    np.testing.assert_allclose(curve.to_latent(asked), np.sin(np.deg2rad(asked)), atol=0.05)
-    np.testing.assert_allclose(curve.to_latent([-30, 725]), curve.to_latent([330, 5]))
-    assert curve.circular
-    assert curve.residual is None
-    with pytest.raises(ValueError, match="circle"):
-        curve.to_value(0.5)
-
-
-def test_a_sector_of_the_circle_without_data_takes_the_mean_latent():
-    angle = np.random.default_rng(2).uniform(0, 180, 600)
-    curve = calibration.fit("azimuth", angle, np.cos(np.deg2rad(angle)) + 4, EACH[:600], (0.0, 360.0))
-    assert np.isfinite(curve.latent).all()
-    assert curve.to_latent(270) == pytest.approx(4, abs=0.2)
+ANGLES = np.random.default_rng(0).uniform(-90, 90, 900)
 
 
 @pytest.fixture
 def stored(tmp_path):
-    curve = calibration.fit("azimuth", *noisy(lambda a: -a), EACH[:900], RANGE)
+    curve = fit(Label("azimuth", -90.0, 90.0), ANGLES, -ANGLES, np.arange(900))
     source = {"folder": "shards", "split": "test", "fingerprint": "abc"}
     errors = tuple(np.linspace(0.001, 0.02, 101).tolist())
     saved = Calibration({"azimuth": curve}, 1200, source, {"azimuth": (4,)}, errors, ((0.0, 7.5), (0.25, 1.0)))
@@ -176,3 +86,58 @@ def test_the_file_is_strict_json(stored):
 
     content = json.loads((stored[0] / "calibration.json").read_text(), parse_constant=refuse)
     assert content["curves"]["azimuth"]["draws"] == 900
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    return write_calibrated_labelled(tmp_path / "run")
+
+
+def test_labels_are_stored_with_their_curves_under_a_format_of_their_own(labelled):
+    known = calibration.load(labelled)
+    assert {name: curve.label for name, curve in known.curves.items()} == LABELS
+    assert known.curve("colour").to_latent(2).tolist() == [5, 5]
+    content = json.loads((labelled / "calibration.json").read_text())
+    assert content["format"] == 3
+    assert content["labels"]["distance"] == {"unit": "cm", "circular": False, "values": [20, 40, 60]}
+    calibration.save(labelled, known)
+    assert calibration.load(labelled) == known
+
+
+def test_a_name_that_the_renderer_has_not_needs_a_label(labelled):
+    path = labelled / "calibration.json"
+    content = json.loads(path.read_text())
+    del content["labels"], content["ranges"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(RunError, match=r"calibration\.json: curves: expected keys of azimuth, .*, found 'distance'"):
+        calibration.load(labelled)
+
+
+def test_latents_may_be_found_of_a_factor_without_a_curve(tmp_path):
+    calibration.save(tmp_path, Calibration({}, 7, {}, {"colour": (3, 5)}))
+    assert calibration.load(tmp_path).found == {"colour": (3, 5)}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content["curves"]["colour"].update(degrees=[0, 1, 3]),
+        lambda content: content["curves"]["colour"].update(degrees=[0, 0.5, 2]),
+        lambda content: content["curves"]["colour"].update(circular=True),
+        lambda content: content["curves"]["colour"].update(residual_degrees=None),
+        lambda content: content["labels"]["colour"].update(categories=["red", "red", "blue"]),
+        lambda content: content["labels"]["colour"].update(categories=["red"]),
+        lambda content: content["labels"]["distance"].update(values=[20, 90]),
+        lambda content: content["labels"].pop("colour"),
+        lambda content: content["ranges"].pop("tilt"),
+        lambda content: content.update(found={"no name": [1]}),
+    ],
+    ids=["unknown", "between", "circle", "residual", "twice", "few", "grid", "label", "range", "found"],
+)
+def test_labels_that_contradict_their_curves_are_refused(labelled, damage):
+    path = labelled / "calibration.json"
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(RunError, match=r"calibration\.json"):
+        calibration.load(labelled)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcign.engine.curves import MOST_DIRECTIONS, leading_directions
+from dcign.engine.directions import MOST_DIRECTIONS, leading_directions
 
 REST = np.arange(1, 9)
 

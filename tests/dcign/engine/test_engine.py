@@ -5,8 +5,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from labelled_shards import LABELS, OBJECT
 from PIL import Image
-from untrained_run import write_calibrated, write_untrained
+from untrained_run import write_calibrated, write_calibrated_labelled, write_untrained
 
 import dcign
 from dcign.engine import calibration
@@ -162,9 +163,9 @@ def test_angles_are_set_by_name_or_as_a_mapping(engine, face):
     np.testing.assert_array_equal(engine.set_degrees(code, azimuth=30, light=[-60, 0]), expected)
     np.testing.assert_array_equal(engine.set_degrees(code, {"azimuth": 30}, light=[-60, 0]), expected)
     np.testing.assert_array_equal(engine.set_degrees(code), code)
-    with pytest.raises(BadInput, match="azimuth: expected its degrees once"):
+    with pytest.raises(BadInput, match="azimuth: expected its value once"):
         engine.set_degrees(code, {"azimuth": 30}, azimuth=20)
-    with pytest.raises(BadInput, match="angles: expected factor -> degrees, such as azimuth=30, found int"):
+    with pytest.raises(BadInput, match="values: expected factor -> value, such as azimuth=30, found int"):
         engine.set_degrees(code, 30)
 
 
@@ -315,3 +316,64 @@ def test_what_is_no_run_is_refused(work):
         dcign.load(work / "nowhere", "cpu")
     with pytest.raises(BadInput, match="device: expected one of auto, cpu, cuda, found 'gpu'"):
         dcign.load(work / "run", "gpu")
+
+
+@pytest.fixture(scope="module")
+def spots(tmp_path_factory):
+    """An engine of images that no renderer drew."""
+    return dcign.load(write_calibrated_labelled(tmp_path_factory.mktemp("spots") / "run"), "cpu")
+
+
+def test_a_run_tells_the_units_of_its_factors(spots):
+    assert (spots.object, spots.factors, spots.labels) == (OBJECT, tuple(LABELS), LABELS)
+    assert spots.ranges == {"azimuth": (0, 360), "distance": (20, 60), "colour": (0, 2), "tilt": (-1, 1)}
+    assert spots.latents[:7] == (
+        *("z_azimuth_0", "z_azimuth_1", "z_distance", "z_colour_0", "z_colour_1", "z_tilt", "z_intrinsic_0"),
+    )
+
+
+def test_values_of_any_unit_and_names_of_categories_are_set_and_read_back(spots):
+    posed = spots.set_factors(np.zeros(12), {"colour": ["red", "blue", "green"]}, distance=50, azimuth=-60, tilt=0.5)
+    np.testing.assert_allclose(posed[:, 2:6], [[-4.5, 9, 0, 10], [-4.5, 5, 5, 10], [-4.5, 0, 9, 10]], atol=1e-5)
+    read = spots.read_factors(posed)
+    assert list(read) == list(LABELS)
+    assert read["colour"].tolist() == ["red", "blue", "green"]
+    np.testing.assert_allclose(read["distance"], [50] * 3, atol=1e-4)
+    np.testing.assert_allclose(read["azimuth"], [300] * 3, atol=1e-4)
+    np.testing.assert_allclose(spots.set_factors(np.zeros(12), read), posed, atol=1e-4)
+    assert spots.read_factors(posed[0])["colour"] == "red"
+    assert set(spots.degrees(posed)) == {"azimuth"}
+
+
+def test_names_and_values_broadcast(spots, face):
+    grid = spots.rerender(face, colour=np.reshape(["red", "blue"], (2, 1)), distance=[20, 40, 60])
+    assert grid.shape == (2, 3, 54, 54)
+    np.testing.assert_allclose(grid[1, 0], spots.rerender(face, colour="blue", distance=20.0), atol=1e-5)
+    np.testing.assert_array_equal(spots.rerender(face, colour=2, tilt=None), spots.rerender(face, colour="blue"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"colour": "purple"}, "^colour: expected one of red, green, blue, found 'purple'$"),
+        ({"colour": ["red", "Red"]}, "^colour: expected one of red, green, blue, found 'Red'$"),
+        ({"colour": 3}, "^colour: expected one of red, green, blue, which the model was tested on, found 3$"),
+        ({"distance": 70}, "^distance: 70 cm is outside the calibrated range 20 to 60"),
+        ({"distance": "far"}, "^distance: expected cm, one or several, found 'far'$"),
+        ({"tilt": -1.5}, "^tilt: -1.5 is outside the calibrated range -1 to 1"),
+        ({"tilt": [0, np.inf]}, "^tilt: expected finite numbers"),
+        ({"light": 5}, "^light: this run has no latents for it; it has them for azimuth, distance, colour, tilt$"),
+    ],
+)
+def test_values_that_a_label_has_not_are_refused_in_its_terms(spots, values, message):
+    with pytest.raises(BadInput, match=message):
+        spots.set_factors(np.zeros(12), values)
+
+
+def test_transparent_pixels_get_the_background_of_the_training_images(tmp_path):
+    path = write_untrained(tmp_path, object=OBJECT, labels=LABELS, background=0.5, gain=300.0)
+    engine, solid = dcign.load(path, "cpu"), np.random.default_rng(0).random((54, 54)) < 0.5
+    picture = Image.fromarray(np.stack([np.full((54, 54), 255), solid * 255], -1).astype(np.uint8), "LA")
+    expected = engine.encode(np.where(solid, 1.0, 0.5))
+    np.testing.assert_allclose(engine.encode(picture), expected, atol=1e-4)
+    assert np.abs(engine.encode(np.where(solid, 1.0, 0.0)) - expected).max() > 0.1

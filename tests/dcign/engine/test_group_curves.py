@@ -1,6 +1,5 @@
 """Curves of two latents and more: circles, ellipses and arcs whose angles are known."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -8,7 +7,9 @@ import pytest
 
 from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
+from dcign.engine.curve_fitting import fit
 from dcign.errors import BadInput, RunError
+from render.shards.labels import Label
 
 TURN = (0.0, 360.0)
 EACH = np.arange(5000)  # every image a mini-batch of its own
@@ -21,11 +22,18 @@ def circle(angle, start=0.0, squash=1.0, turned=0.0):
     return flat @ np.array([[np.cos(r), np.sin(r)], [-np.sin(r), np.cos(r)]])
 
 
-def fitted(function, count=3000, noise=0.0, ends=TURN, seed=0):
+def angle_label(name, ends):
+    return Label(name, *ends, circular=ends[1] - ends[0] >= 360)
+
+
+AZIMUTH = angle_label("azimuth", TURN)
+
+
+def fitted(function, count=3000, noise=0.0, ends=TURN, seed=0, name="azimuth"):
     rng = np.random.default_rng(seed)
     angle = rng.uniform(*ends, count)
     latents = function(angle)
-    return calibration.fit_group("azimuth", angle, latents + rng.normal(0, noise, latents.shape), EACH[:count], ends)
+    return fit(angle_label(name, ends), angle, latents + rng.normal(0, noise, latents.shape), EACH[:count])
 
 
 def apart(a, b):
@@ -102,7 +110,7 @@ def test_twenty_images_that_share_an_angle_weigh_as_one():
     angle = rng.uniform(*TURN, 300)
     latents = np.concatenate([circle(angle), np.tile([[-1.0, 0.0]], (6000, 1))])  # at 20 degrees, read wrongly
     angles, minibatch = np.append(angle, np.full(6000, 20.0)), np.append(np.arange(300), np.full(6000, 300))
-    curve = calibration.fit_group("azimuth", angles, latents, minibatch, TURN)
+    curve = fit(AZIMUTH, angles, latents, minibatch)
     assert curve.draws == 301
     np.testing.assert_allclose(curve.to_latent(20), circle(20), atol=0.25)
 
@@ -110,15 +118,15 @@ def test_twenty_images_that_share_an_angle_weigh_as_one():
 def test_nothing_is_fitted_to_latents_an_angle_or_a_range_that_does_not_move_or_to_too_few():
     angle = np.linspace(0, 359, 900)
     codes = circle(angle)
-    assert calibration.fit_group("azimuth", angle, np.ones((900, 2)), EACH[:900], TURN) is None
-    assert calibration.fit_group("azimuth", np.ones(900), codes, EACH[:900], TURN) is None
-    assert calibration.fit_group("azimuth", angle, codes, EACH[:900], (5.0, 5.0)) is None
-    assert calibration.fit_group("azimuth", angle[:6], codes[:6], EACH[:6], TURN) is None
+    assert fit(AZIMUTH, angle, np.ones((900, 2)), EACH[:900]) is None
+    assert fit(AZIMUTH, np.ones(900), codes, EACH[:900]) is None
+    assert fit(angle_label("azimuth", (5.0, 5.0)), angle, codes, EACH[:900]) is None
+    assert fit(AZIMUTH, angle[:6], codes[:6], EACH[:6]) is None
 
 
 @pytest.fixture
 def stored(tmp_path):
-    part = dataclasses.replace(fitted(circle, ends=(0.0, 30.0)), factor="elevation")
+    part = fitted(circle, ends=(0.0, 30.0), name="elevation")
     curves = {"azimuth": fitted(circle, count=400), "elevation": part}
     saved = Calibration(curves, 1200, {"folder": "shards", "split": "test", "fingerprint": "abc"})
     calibration.save(tmp_path, saved)

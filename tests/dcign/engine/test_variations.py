@@ -3,10 +3,11 @@ import pytest
 
 from dcign.engine import variations
 from dcign.engine.calibration import Calibration
-from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.curves import Centroids, Curve, GroupCurve
 from dcign.engine.variations import Setting
 from dcign.errors import BadInput, RunError
 from dcign.model.code import CodeLayout, named_latents
+from render.shards.labels import Label
 
 LAYOUT = CodeLayout.parse("azimuth:1,elevation:1,light:2,intrinsic:4")
 KNOBS = named_latents(LAYOUT)
@@ -23,7 +24,7 @@ CURVES = Calibration(
 
 
 def angle(name, *degrees):
-    return variations.angle_setting(CURVES, KNOBS, name, np.array(degrees, float))
+    return variations.factor_setting(CURVES, KNOBS, name, np.array(degrees, float))
 
 
 def test_an_angle_sets_its_latents_by_the_calibration_and_no_other():
@@ -142,3 +143,20 @@ def test_a_latent_and_a_direction_that_moves_it_are_refused_together():
         variations.check_grid([latent, along(1, 1)])
     with pytest.raises(BadInput, match="each latent once"):
         variations.check_grid([along(1, 1), along(1, 2)])
+
+
+def test_captions_and_keys_are_in_the_terms_of_the_label():
+    names = ("red", "a/b", "..", "light blue")
+    layout = CodeLayout.parse("kind:1,far:1,rest:2", ("kind", "far"))
+    kind = Centroids(
+        "kind", (0.0, 1.0, 2.0, 3.0), (0.0, 1.0, 2.0, 3.0), False, 0.0, 0.9, 9, 9,
+        label=Label("kind", 0, 3, "", categories=names),
+    )  # fmt: skip
+    far = Curve("far", (-2.0, 2.0), (0.0, 1.0), False, 1.0, 0.9, 9, 9, label=Label("far", -2, 2, "cm"))
+    curves, latents = Calibration({"kind": kind, "far": far}, 7, {}), named_latents(layout)
+    setting = variations.factor_setting(curves, latents, "kind", np.arange(4.0))
+    assert setting.captions == names
+    assert setting.keys == ("kind=red", "kind=a_b-1", "kind=-2", "kind=light blue")
+    setting = variations.factor_setting(curves, latents, "far", np.array([-1.25, -0.0]))
+    assert setting.captions == ("−1.25 cm", "0 cm")
+    assert setting.keys == ("far=-1.25", "far=0")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from report_fixtures import estimate, report
 
-from dcign.engine.calibration import fit
+from dcign.engine.curve_fitting import fit
 from dcign.evaluation.encoding import Encoding
 from dcign.evaluation.evidence import (
     clamped_views,
@@ -25,6 +25,7 @@ from dcign.model.code import AngleLatents
 from dcign.report.comparison import MEASURES, best, compare, estimate_of
 from dcign.report.saved import SavedReport
 from dcign.runs.report_file import reach
+from render.shards.labels import labels_of
 
 
 def saved(tmp_path, **documents):
@@ -157,7 +158,8 @@ def measured_on_shards(probes):
     )
     own = {name: KNOBS.own(probes.codes, name) for name in RANGES}
     curves = {
-        name: fit(name, probes.values[name], own[name], np.arange(len(kinds)), ends) for name, ends in RANGES.items()
+        name: fit(label, probes.values[name], own[name], np.arange(len(kinds)))
+        for name, label in labels_of({"ranges": RANGES}).items()
     }
     return intervals(encoding, own, curves, 0.1, dict.fromkeys((*RANGES, "intrinsic"), KNOBS.rest))
 

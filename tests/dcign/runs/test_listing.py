@@ -166,3 +166,9 @@ def test_a_folder_below_that_cannot_be_read_is_passed_over_and_one_asked_for_is_
     for missing in ("locked", "nowhere", "run/config.json"):
         with pytest.raises(RunError, match=missing):
             list(find_runs(tmp_path / missing))
+
+
+def test_factors_of_any_name_are_ranked_after_those_of_the_renderer(tmp_path):
+    found = {"bound": 1.0, "spearman": {"tilt": 0.5, "light": 0.25, "no name": 0.5, "size": None, "azimuth": 1}}
+    run, _ = read(write_run(tmp_path / "run", line(100, held_out=found)))
+    assert list(run.spearman.items()) == [("azimuth", 1.0), ("light", 0.25), ("tilt", 0.5)]

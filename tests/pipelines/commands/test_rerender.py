@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from shard_fixtures import write_synthetic
-from untrained_run import write_untrained
+from untrained_run import write_calibrated_labelled, write_untrained
 
 from dcign.engine import calibration
 from dcign.engine import codes as manipulate
@@ -374,7 +374,10 @@ def test_a_movie_has_a_frame_for_each_setting_with_all_images_in_it(dcign, work,
         (["pair", "face.png", "--latent", "azimuth=0", "-o", "x.png"], "it has 2 latents"),
         (["run", "face.png", "--like", "large.jpg", "-o", "x.png"], "--like and --of"),
         (["run", "face.png", "--of", "light", "--azimuth", "0", "-o", "x.png"], "--like and --of"),
-        (["pair", "face.png", "--like", "large.jpg", "--of", "light", "-o", "x.png"], "light: this run has no latents"),
+        (
+            ["pair", "face.png", "--like", "large.jpg", "--of", "light", "-o", "x.png"],
+            "--of light: expected one of azimuth, intrinsic",
+        ),
         (["run", "face.png", "--like", "cut.png", "--of", "light", "-o", "x.png"], "cut.png: damaged or truncated"),
         (["run", "face.png", "--grid", "--random", "3", "-o", "x.png"], "--grid: expected sweeps to combine"),
         (["run", "face.png", "--grid", "--azimuth", "0", "--latent", "0=1", "-o", "x.png"], "each latent once"),
@@ -411,3 +414,54 @@ def test_help_ends_in_an_example(dcign):
     code, out, _ = dcign("rerender", "--help")
     assert code == 0
     assert "--azimuth -60:60:9" in out
+
+
+@pytest.fixture(scope="module")
+def spots(work):
+    write_calibrated_labelled(work / "spots")
+    return load_run(work / "spots")
+
+
+def test_any_factor_is_set_by_its_name_and_unit(dcign, work, spots):
+    words = ("--set", "colour=blue,red", "--set", "distance=20:60:2", "--azimuth", "90")
+    assert dcign("rerender", "spots", "face.png", *words, "-o", "set")[0] == 0
+    names = ["azimuth=90", "colour=blue", "colour=red", "distance=20", "distance=60"]
+    assert sorted(path.name for path in (work / "set").iterdir()) == [f"face-{name}.png" for name in names]
+    code = code_of(spots, work / "face.png")
+    code[3:5] = 5
+    np.testing.assert_array_equal(grey(work / "set" / "face-colour=blue.png"), frames_of(spots, [code])[0])
+
+
+def test_any_factor_is_taken_from_another_image(dcign, work, spots):
+    words = ("--like", "face.png", "--of", "colour", "--of", "intrinsic", "--set", "tilt=0", "-o", "taken.png")
+    assert dcign("rerender", "spots", "face.png", *words)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--set", "colour=purple"), "--set colour: expected one of red, green, blue, or several, found 'purple'"),
+        (("--set", "distance=10:60:3"), "distance: 10 cm is outside the calibrated range 20 to 60"),
+        (("--set", "hue=3"), "hue: this run has no latents for it; it has them for azimuth, distance, colour, tilt"),
+        (("--light", "3"), "light: this run has no latents for it; it has them for azimuth, distance, colour, tilt"),
+        (
+            ("--like", "face.png", "--of", "nose"),
+            "--of nose: expected one of azimuth, distance, colour, tilt, intrinsic",
+        ),
+        (("--set", "tilt"), "--set: expected NAME="),
+        (("--set", "tilt=0", "--set", "tilt=1"), "--set: expected each factor once, found tilt twice"),
+        (("--latent", "colour=1"), "--latent colour: it has 2 latents; name one by its number: 3"),
+    ],
+)
+def test_what_a_run_of_other_factors_cannot_do_is_one_line(dcign, work, spots, words, found):
+    code, _, err = dcign("rerender", "spots", "face.png", *words, "-o", "never.png")
+    assert code == 2
+    assert found in err
+    assert err.count("\n") == 1
+    assert not (work / "never.png").exists()
+
+
+def test_no_true_pictures_are_drawn_beside_images_taken_elsewhere(dcign, spots):
+    code, _, err = dcign("rerender", "spots", "--assets", "built-in", "--set", "tilt=0", "-o", "never.png")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--assets built-in: expected a run on rendered images, found spots, on images taken elsewhere" in err

@@ -100,3 +100,11 @@ def test_damaged_weights_are_left_out_with_a_note(call, tmp_path, monkeypatch):
     result = call("below")
     assert "Shipped" not in result.stdout
     assert "hashes.json" in result.stderr
+
+
+def test_there_is_a_column_for_each_factor_of_any_run(call, tmp_path):
+    held_out = {"bound": 1.0, "spearman": {"tilt": 0.5, "light": 0.25}}
+    write_run(tmp_path / "spots", 1, {"step": 5, "images_per_second": 290.4, "held_out": held_out})
+    heading, spots, *_ = call(".").stdout.splitlines()
+    assert heading.split()[-5:] == ["|azimuth|", "|light|", "|tilt|", "MSE", "leak"]
+    assert spots.split()[-5:] == ["-", "0.250", "0.500", "-", "-"]
