@@ -90,7 +90,7 @@ def command(
       dcign rerender run/ a.png --azimuth -60:60:7 --light 0:60:3 --grid -o b.png
       dcign rerender run/ me.jpg --cut-out --light -70:70:24 -o me.gif
       dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
-      dcign rerender run/ car.png --set distance=20:60:5 --set colour=red,green -o car/
+      dcign rerender run/ car.png --set distance=20:60:5 --set colour=red -o car/
       dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
       dcign rerender faces --assets built-in --azimuth -60:60:7 -o truth.png
     """

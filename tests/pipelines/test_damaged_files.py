@@ -389,7 +389,7 @@ TRAIN += " --precision fp32 --checkpoint-every 1 --held-out 1 --keep 1"
             "shards/manifest.json",
             '"face"',
             "null",
-            "settings.object: expected one of face, chair, found null",
+            "settings.object: expected a text, found null",
         ),
         ("preview shards", "shards/manifest.json", '"camera": {}', f'"camera": {"[" * DEEP}', "levels of brackets"),
         (
