@@ -24,6 +24,7 @@ COMMANDS = {
     "decode": ("pipelines.commands.decode", "Turn graphics codes back into images."),
     "explore": ("pipelines.commands.explore", "Move the sliders of a run on a local web page."),
     "export": ("pipelines.commands.export", "Write ONNX files, a page that runs them, and a model card."),
+    "export-images": ("pipelines.commands.export_images", "Write the images of shards as PNG files with a table."),
     "bench": ("pipelines.commands.bench", "Measure time and memory on this machine."),
     "run": ("pipelines.commands.run", "Render, train and measure by a recipe, start to end."),
     "runs": ("pipelines.commands.runs", "List training runs with their best figures."),

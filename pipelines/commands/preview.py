@@ -9,8 +9,6 @@ import click
 
 from assets.files import check_parent, write_file
 from pipelines.console import counted, picture_format
-from render.errors import ShardError
-from render.factors import SPLITS
 
 
 @click.command(context_settings={"show_default": True})
@@ -36,23 +34,20 @@ def command(shards: Path, output: Path, rows: int, columns: int, frontal: bool) 
         _write_frontal_image(shards, output)
         return
     from pipelines.drawing.sheet import minibatch_row, save_sheet
-    from render.shards.data_set import open_data_set
-    from render.shards.manifest import read_manifest
+    from render.shards.data_set import open_splits
 
-    manifest = read_manifest(shards)
-    splits = [split for split in SPLITS if any(entry.split == split for entry in manifest.shards.values())]
-    if not splits:
-        raise ShardError(f"{shards}: expected finished shards, found none; run `dcign render` again")
+    splits = open_splits(shards)
     chosen = []
-    for split in splits:
-        data = open_data_set(shards, split)
+    for data in splits:
         for factor in data.factors:
             count = data.count(factor)
             places = sorted({i * count // rows for i in range(rows)})  # spread over the data set
             chosen += [minibatch_row(data, data.minibatch(factor, place), columns) for place in places]
     sheet = save_sheet(chosen, output)
     shown = counted(len(chosen), "mini-batch", "es")
-    click.echo(f"{output}: {shown} of {', '.join(splits)}, {sheet.width} x {sheet.height} pixels.")
+    click.echo(
+        f"{output}: {shown} of {', '.join(data.split for data in splits)}, {sheet.width} x {sheet.height} pixels."
+    )
 
 
 def _write_frontal_image(shards: Path, path: Path) -> None:

@@ -285,9 +285,12 @@ class GivenMiniBatches:
     used: Rows
 
     @classmethod
-    def of(cls, images: LabelledImages, good: NDArray[np.bool_]) -> GivenMiniBatches:
-        """Return those mini-batches of `images` whose images are all `good`, (M,). BadInput if there are none."""
-        given = {key: rows[good[rows].all(axis=1)] for key, rows in (images.minibatches or {}).items()}
+    def of(cls, images: LabelledImages, good: NDArray[np.bool_], limit: int | None) -> GivenMiniBatches:
+        """Return those mini-batches of `images` whose images are all `good`, (M,), up to a `limit` the first.
+
+        BadInput if there are none.
+        """
+        given = {key: rows[good[rows].all(axis=1)][:limit] for key, rows in (images.minibatches or {}).items()}
         given = {key: rows for key, rows in given.items() if len(rows)}
         if not given:
             raise BadInput(f"{images.source or images.name}: expected mini-batches of readable images, found none")

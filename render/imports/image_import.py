@@ -24,7 +24,7 @@ from render.imports.image_stage import ImageStage
 from render.imports.labelled_images import LabelledImages, Rows
 from render.imports.shard_writer import add_shard
 from render.jobs.job import Task, left_to_do, tasks_of
-from render.shards.labels import labels_to_json
+from render.shards.labels import labels_of, labels_to_json
 from render.shards.manifest import NAME, read_manifest
 from render.shards.store import Store
 
@@ -104,7 +104,7 @@ class ImageImport:
         good = np.ones(len(self.images.identity), bool)
         good[list(self.unreadable)] = False
         if self.images.minibatches is not None:
-            return GivenMiniBatches.of(self.images, good)
+            return GivenMiniBatches.of(self.images, good, self.limit)
         rows = np.flatnonzero(good)
         return DealtImages(self.images, self.test, rows, self.batch_size, self.seed, self.limit)
 
@@ -212,7 +212,7 @@ def write_shards(folder: Path, job: ImageImport, stage: ImageStage, tick: Callab
         for task in left:
             places = rows[task.first : task.first + task.count]
             members: dict[str, NDArray[Any]] = {"images": stage.read(places)}
-            members |= {name: values[places] for name, values in images.values.items()}
+            members |= {name: images.values[name][places] for name in labels_of(job.settings)}
             members["identity"] = images.identity[places]
             add_shard(folder, manifest, task, members)
             tick(task.count)

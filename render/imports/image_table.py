@@ -35,7 +35,7 @@ from render.shards.labels import MOST_VALUES, is_name
 
 IDENTITY, SPLIT = "identity", "split"
 BACKGROUND = 1.0
-_IDENTITY = re.compile(r"0|[1-9][0-9]{0,18}")  # that is a number itself
+_IDENTITY = re.compile(r"0|-?[1-9][0-9]{0,18}")  # that is a number itself
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class _Columns:
         column = self.texts[IDENTITY]
         column.check_spellings()
         texts = column.texts
-        if not given and all(_IDENTITY.fullmatch(text) and int(text) <= LARGEST_WHOLE for text in texts):
+        if not given and all(_IDENTITY.fullmatch(text) and abs(int(text)) <= LARGEST_WHOLE for text in texts):
             return np.array(list(map(int, texts)), np.int64)[column.numbers()], ()
         names = list(dict.fromkeys([*given, *sorted(texts)]))
         places = {name: place for place, name in enumerate(names)}

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import ShardError
-from render.factors import FACTORS
+from render.factors import FACTORS, SPLITS
 from render.shards.labels import Label, labels_of
 from render.shards.manifest import Entry, Manifest, read_manifest
 from render.shards.shard_file import ShardFile, Stamp
@@ -196,6 +196,15 @@ def open_data_set(folder: Path, split: str = "train") -> DataSet:
         )
     data.check()
     return data
+
+
+def open_splits(folder: Path) -> list[DataSet]:
+    """Open the mini-batches of every split that a shard folder has. ShardError if it has none, or a shard is bad."""
+    manifest = read_manifest(folder)
+    splits = [split for split in SPLITS if any(entry.split == split for entry in manifest.shards.values())]
+    if not splits:
+        raise ShardError(f"{folder}: expected finished shards, found none; run `dcign render` again")
+    return [open_data_set(folder, split) for split in splits]
 
 
 def identity_keys(data: DataSet) -> dict[int, int]:

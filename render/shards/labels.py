@@ -164,10 +164,10 @@ def check_ranges(settings: Mapping[str, Any], place: str = "") -> None:
     above = f"{place}." if place else ""
     more, rendered = settings.get("labels", {}), "labels" not in settings
     if set(more) - set(settings["ranges"]):
-        raise Unexpected(f"{above}labels", "labels of factors in `ranges`", ascii(min(more))[:60])
+        raise Unexpected(f"{above}labels", "labels of factors in ranges", ascii(min(more))[:60])
     for name, (low, high) in settings["ranges"].items():
         if name not in (EXTRINSIC if rendered else more):
-            wanted = f"keys of {', '.join(EXTRINSIC)}" if rendered else "factors that `labels` has"
+            wanted = f"keys of {', '.join(EXTRINSIC)}" if rendered else "factors that labels has"
             raise Unexpected(f"{above}ranges", wanted, ascii(name)[:60])
         if rendered:
             continue

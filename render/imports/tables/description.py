@@ -15,12 +15,10 @@ All but `format` and `version` may be left out. A file of that name from another
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assets.files import write_file
 from render.errors import BadInput
 from render.shards.documents import Line, ListOf, Number, Record, Unexpected, check_shape, read_json
 from render.shards.labels import Label, check_labels, labels_of, labels_to_json
@@ -78,10 +76,10 @@ def read_description(folder: Path) -> Description | None:
     )  # fmt: skip
 
 
-def write_description(folder: Path, settings: dict[str, Any], labels: dict[str, Label]) -> None:
-    """Write `images.json` of a folder, for images of a data set with these `settings` and `labels`."""
+def description_of(settings: dict[str, Any], labels: dict[str, Label]) -> dict[str, Any]:
+    """Return `images.json` for the images of a data set with these `settings` of its manifest and these labels."""
     identities = settings["assets"].get("identities")
-    document = {
+    return {
         "format": FORMAT,
         "version": VERSION,
         "object": settings["object"],
@@ -91,4 +89,3 @@ def write_description(folder: Path, settings: dict[str, Any], labels: dict[str, 
         "seed": settings["seed"],
         "shading": {"background": settings["shading"].get("background", 0.0)},
     }
-    write_file(folder / NAME, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())

@@ -13,6 +13,7 @@ from render.errors import BadInput
 from render.imports.tables.columns import LabelColumn, normal_form, number_in
 from render.shards.documents import Line, Unexpected
 from render.shards.labels import DEGREES, FULL_TURN, Label
+from render.shards.verification import ROUNDING
 
 ANGLES = ("azimuth", "elevation", "light")  # in degrees, unless a unit is given
 GRID = 360  # values of a grid at most: more, or values that hardly come twice, are any values of a range
@@ -96,31 +97,45 @@ def read_label(
 
 def _categories(column: LabelColumn, given: Label | None) -> tuple[Label, NDArray[np.float32]]:
     """Number the names: as they are given, else numbers by their size before texts by the alphabet."""
+    if given is not None and given.categories:
+        names, places = list(given.categories), _given_places(column, given.categories)
+    else:
+        names, places = _new_places(column)
+    label = Label(column.name, 0.0, len(names) - 1.0, unit="", categories=tuple(names))
+    return label, np.array(places, np.float32)[column.numbers()]
 
-    def form_of(text: str) -> str | float:
-        number = number_in(text, column.decimal_comma)
-        return normal_form(text) if number is None else number
 
-    forms = [form_of(text) for text in column.texts]
+def _given_places(column: LabelColumn, categories: tuple[str, ...]) -> list[int]:
+    """Return the place of each text among the categories: in their spelling, else in another one of it."""
+    exact = {name: place for place, name in enumerate(categories)}
+    other = {_form(name, column.decimal_comma): place for place, name in enumerate(categories)}
+    places = []
+    for line, text in zip(column.lines, column.texts, strict=True):
+        place = exact.get(text, other.get(_form(text, column.decimal_comma)))
+        if place is None:
+            raise column.fault(line, f"one of {', '.join(categories[:10])}", repr(text))
+        places.append(place)
+    return places
+
+
+def _new_places(column: LabelColumn) -> tuple[list[str], list[int]]:
+    """Return the categories in their order, and the place of each text. BadInput for one in two spellings."""
+    forms = [_form(text, column.decimal_comma) for text in column.texts]
     names: dict[str | float, str] = {}
-    for code, (form, text) in enumerate(zip(forms, column.texts, strict=True)):
+    for line, form, text in zip(column.lines, forms, column.texts, strict=True):
         first = names.setdefault(form, text)
         if first != text and isinstance(form, str):
             other = f"{first!r} (line {column.lines[column.texts.index(first)]})"
-            raise column.fault(column.lines[code], "one spelling of each category", f"{text!r} and {other}")
-    if given is not None and given.categories:
-        known = {form_of(name): name for name in given.categories}
-        for code, form in enumerate(forms):
-            if form not in known:
-                wanted = f"one of {', '.join(given.categories[:10])}"
-                raise column.fault(column.lines[code], wanted, repr(column.texts[code]))
-        names = known
-    else:
-        names = {form: names[form] for form in sorted(names, key=lambda form: (isinstance(form, str), form))}
-    places = {form: place for place, form in enumerate(names)}
-    table = np.array([places[form] for form in forms], np.float32)
-    label = Label(column.name, 0.0, len(names) - 1.0, unit="", categories=tuple(names.values()))
-    return label, table[column.numbers()]
+            raise column.fault(line, "one spelling of each category", f"{text!r} and {other}")
+    ordered = sorted(names, key=lambda form: (isinstance(form, str), form))
+    places = {form: place for place, form in enumerate(ordered)}
+    return [names[form] for form in ordered], [places[form] for form in forms]
+
+
+def _form(text: str, decimal_comma: bool) -> str | float:
+    """Return what is equal for two spellings of a category."""
+    number = number_in(text, decimal_comma)
+    return normal_form(text) if number is None else number
 
 
 def _quantity(
@@ -146,7 +161,9 @@ def _quantity(
     if turn is not None:
         found, exact = _on_circle(found, exact, turn, given)
     elif given is not None and not given.categories:
-        found = replace(found, low=min(found.low, given.low), high=max(found.high, given.high))
+        slack = ROUNDING * max(abs(given.low), abs(given.high))  # which a value was rounded by
+        low = found.low if found.low < given.low - slack else given.low
+        found = replace(found, low=low, high=found.high if found.high > given.high + slack else given.high)
     values = exact.astype(np.float32)
     return _on_grid(found, exact, values, given), values
 

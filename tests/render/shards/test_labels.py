@@ -40,8 +40,8 @@ def test_names_that_mean_something_else_or_cannot_be_typed_are_none(name):
     [
         ({"object": "boat"}, "object: expected one of face, chair"),
         ({"ranges": {"zoom": [0, 1]}}, "ranges: expected keys of azimuth, elevation, light, found 'zoom'"),
-        ({"labels": {}}, "ranges: expected factors that `labels` has, found 'light'"),
-        ({"ranges": {}, "labels": {"zoom": {}}}, "labels: expected labels of factors in `ranges`, found 'zoom'"),
+        ({"labels": {}}, "ranges: expected factors that labels has, found 'light'"),
+        ({"ranges": {}, "labels": {"zoom": {}}}, "labels: expected labels of factors in ranges, found 'zoom'"),
         ({"ranges": {"rest": [0, 1]}, "labels": {"rest": {}}}, "labels: expected names of factors, .*found 'rest'"),
         ({"ranges": {"a": [1, 0]}, "labels": {"a": {}}}, "ranges.a: expected the lower end first, found 1 and 0"),
         ({"ranges": {"a": [0, 1]}, "labels": {"a": {"categories": ["x"]}}}, "labels.a: expected different categories"),
