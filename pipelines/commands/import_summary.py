@@ -27,9 +27,11 @@ def summary(job: ImageImport, output: Path) -> Iterator[str]:
     meanings = {name: _meaning(label) for name, label in images.labels.items()}
     meanings[INTRINSIC] = counted(len(every), "object")
     yield from aligned(list(_rows(dealing, meanings)))
-    never = [name for name in images.labels if name not in dealing.factors]
-    if never:
+    missing = {name: label for name, label in images.labels.items() if name not in dealing.factors}
+    if never := [name for name, label in missing.items() if label.varies]:
         yield f"Never varying alone, so that no mini-batches show what it does: {', '.join(never)}."
+    if fixed := [name for name, label in missing.items() if not label.varies]:
+        yield f"The same in all images: {', '.join(fixed)}."
     if INTRINSIC not in dealing.factors:
         yield "No two identities agree in all factors, so that no mini-batches show what an identity is."
     if both := len(np.intersect1d(test, train)):
@@ -73,5 +75,7 @@ def _meaning(label: Label) -> str:
     if label.categories:
         more = len(label.categories) - MOST_NAMES
         return ", ".join(label.categories[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    if not label.varies:
+        return label.text(label.low)
     grid = f", {len(label.values)} values" if label.values else ""
     return f"{label.text(label.low)} to {label.text(label.high)}{grid}{', a circle' if label.circular else ''}"

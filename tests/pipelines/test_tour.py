@@ -1,15 +1,11 @@
 """docs/tour.md: every command in it is run as it stands, in its order, in one folder."""
 
-import re
 import shlex
-import signal
-import subprocess
-import sys
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
+from explorer_process import explored
 from PIL import Image
 
 TOUR = Path(__file__).parents[2] / "docs" / "tour.md"
@@ -34,25 +30,6 @@ def blocks():
         elif line.startswith("    ") and not line.strip().startswith(SET_UP):
             found.append(line.split(" # ")[0].strip())
     return found
-
-
-def explored(words, folder):
-    """What the explorer's page is, once it runs; it ends by Ctrl-C. It does without true heads.
-
-    These would be reduced by comparing hundreds of images, which is tested elsewhere.
-    """
-    code = "import render.level_of_detail as detail; detail.LADDER = (); from pipelines.cli import main; main()"
-    start = [sys.executable, "-c", code, *words[1:], "--port", "0"]
-    with subprocess.Popen(start, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            lines = iter(process.stdout.readline, "")
-            address = next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-            with urllib.request.urlopen(address, timeout=30) as answer:
-                page = answer.read().decode()
-        finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
-    return page
 
 
 def test_every_command_of_the_tour_works_as_it_stands_and_its_head_is_turned(dcign, work):
