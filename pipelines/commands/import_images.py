@@ -18,7 +18,7 @@ FULL = f"{FULL_TURN:g}"
 
 @click.command("images", context_settings={"show_default": True})
 @click.argument("table", type=click.Path(path_type=Path))
-@import_options
+@import_options()
 @click.option(
     "--pattern", metavar="NAMES", help="How file names hold the labels, if TABLE is a folder: "
     "'{identity}_P{azimuth}_L{light}.png', or '{identity}/{azimuth}.png'; {_} is anything.",

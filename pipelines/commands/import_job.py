@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 
     from render.imports.labelled_images import LabelledImages
 
+Command = Callable[..., None]
+
 SHOWN = 10  # lines about images left out; more are only counted
 
 
-def import_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `import_labelled_images`, the images apart."""
+def import_options(limit: int | None = None) -> Callable[[Command], Command]:
+    """Make a decorator that gives a command the options of `import_labelled_images`, the images apart.
+
+    limit  what --n is by default; None for all that the images give
+    """
     options = [
         click.option("-o", "--output", type=click.Path(path_type=Path), default="shards", help="Folder of shards."),
         click.option(
-            "--n", "limit", type=click.IntRange(min=1), show_default="all that the images give",
+            "--n", "limit", type=click.IntRange(min=1), default=limit,
+            show_default=True if limit else "all that the images give",
             help="Mini-batches of each factor and split at most, drawn by --seed.",
         ),
         click.option(
@@ -44,9 +50,13 @@ def import_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--seed", type=click.IntRange(min=0), show_default="0", help="Same seed, same bytes."),
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def with_options(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 def import_labelled_images(

@@ -239,23 +239,31 @@ class DealtImages:
         self.batch_size, self.seed, self.limit, self._test = batch_size, seed, limit, test
         bins = {name: bins_of(images.values[name], label) for name, label in images.labels.items()}
         bins[INTRINSIC] = np.unique(images.identity, return_inverse=True)[1].astype(np.int32)
-        split = test.astype(np.int32)
+        part = test.astype(np.int32)
         self.groups = {
-            name: find_groups(own, [split, *(bins[other] for other in bins if other != name)], rows)
+            name: find_groups(own, [part, *(bins[other] for other in bins if other != name)], rows)
             for name, own in bins.items()
         }
         self.factors = [name for name, groups in self.groups.items() if len(groups.starts)]
         if not self.factors:
             raise BadInput(_no_groups(images, len(rows)))
-        self.used = np.unique(np.concatenate([groups.rows for groups in self.groups.values()])).astype(np.int64)
+        self._taken: dict[tuple[str, str], NDArray[np.int64]] = {}
+        if limit is not None:
+            self._taken = {(name, split): self._deal(name, split)[:limit] for name in self.factors for split in SPLITS}
+        in_groups = [groups.rows for groups in self.groups.values()]
+        in_minibatches = [rows.ravel() for rows in self._taken.values()]
+        self.used = np.unique(np.concatenate(in_minibatches or in_groups)).astype(np.int64)
 
     def count(self, factor: str, split: str) -> int:
         found = int(self._of(factor, split).counts(self.batch_size).sum())
         return found if self.limit is None else min(found, self.limit)
 
     def minibatches(self, factor: str, split: str) -> NDArray[np.int64]:
+        return self._deal(factor, split) if self.limit is None else self._taken[factor, split]
+
+    def _deal(self, factor: str, split: str) -> NDArray[np.int64]:
         rng = generator(self.seed, split, factor, 0, "deal")
-        return deal(self._of(factor, split), self.batch_size, rng)[: self.limit]
+        return deal(self._of(factor, split), self.batch_size, rng)
 
     def _of(self, factor: str, split: str) -> Groups:
         groups = self.groups[factor]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from assets.mesh import GREY_WEIGHTS
@@ -35,6 +36,11 @@ def to_grey(image: Image.Image, background: float) -> Image.Image:
         level = round(255 * background)
         image = Image.alpha_composite(Image.new("RGBA", image.size, (level, level, level, 255)), image)
     return image.convert("RGB").convert("L", (*GREY_WEIGHTS, 0.0))
+
+
+def array_to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image of three colours, (H, W, 3), as grey, (H, W)."""
+    return np.asarray(to_grey(Image.fromarray(image), 0.0))
 
 
 def _in_eight_bits(image: Image.Image, background: float) -> Image.Image:

@@ -163,16 +163,20 @@ def stage_images(
 ) -> ImageImport:
     """Read every image that stands in a mini-batch, and return the import of those that could be read.
 
-    Calls `tick(n)` as n more are done, and `complain` with a line for each that is skipped.
+    Where images are skipped, others may take their places, and are read too. Calls `tick(n)` as n more are done, and
+    `complain` with a line for each that is skipped.
     """
     images = job.images
-    lost: set[int] = set()
-    for place, image in _readable(images, job.dealing.used, job.skip, lost, complain):
-        if image is not None:
-            square = grey_square(Image.fromarray(image), job.size, job.crop, images.background)
-            stage.add(place, np.asarray(square))
-        tick(1)
-    return replace(job, unreadable=frozenset(lost)) if lost else job
+    while len(wanted := stage.lacks(job.dealing.used)):
+        lost: set[int] = set()
+        for place, image in _readable(images, wanted, job.skip, lost, complain):
+            if image is not None:
+                square = grey_square(Image.fromarray(image), job.size, job.crop, images.background)
+                stage.add(place, np.asarray(square))
+            tick(1)
+        if lost:
+            job = replace(job, unreadable=job.unreadable | lost)
+    return job
 
 
 def _readable(

@@ -37,6 +37,10 @@ class ImageStage:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def lacks(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of some places whose images have not been added."""
+        return places[self._rows[places] < 0]
+
     def add(self, place: int, image: NDArray[np.uint8]) -> None:
         """Add the image, (size, size), of one place. Failure if the disk is full."""
         try:

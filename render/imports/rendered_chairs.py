@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from assets.errors import AssetError
+from render.imports import fingerprints
 from render.imports.grey import reduced, to_grey
 
 LAYOUT = "rendered_chairs/<chair>/renders/image_000_p020_t011_r096.png"
@@ -130,12 +131,11 @@ class ListedChairs:
                 self._files.setdefault(place[0], {})[place[1]] = handle, size
         if not self._files:
             raise _nothing(path, others)
-        digest = hashlib.sha256()
-        for chair in sorted(self._files):
-            for name in sorted(self._files[chair]):
-                digest.update(f"{chair}/{name} {self._files[chair][name][1]}\n".encode())
         self.total = sum(map(len, self._files.values()))
-        self.fingerprint = digest.hexdigest()
+        chairs = sorted(self._files.items())
+        self.fingerprint = fingerprints.of_names(
+            (f"{chair}/{name}", size) for chair, files in chairs for name, (_, size) in sorted(files.items())
+        )
 
     def chairs(self) -> Iterator[EncodedChair]:
         for id in sorted(self._files):
@@ -203,12 +203,7 @@ class ChairTar:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.total = path.stat().st_size
-        digest = hashlib.sha256(str(self.total).encode())
-        with open(path, "rb") as file:
-            digest.update(file.read(2**20))
-            file.seek(max(0, self.total - 2**20))
-            digest.update(file.read(2**20))
-        self.fingerprint = digest.hexdigest()
+        self.fingerprint = fingerprints.of_ends([path])
         with closing(self._images()) as images:  # the first image, or an error now rather than later
             next(images)
 

@@ -7,27 +7,23 @@ are asked for ascend.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from assets.mesh import GREY_WEIGHTS
 from render.errors import BadInput
 
 MOST_ROWS = 2**22  # the largest of the collections has 1,036,800
 LARGEST_ROW = 2**22  # bytes; the largest of the collections has 49,152
 LARGEST_WHOLE = 2**28  # bytes of an array that is read whole
 BLOCK = 2**20  # bytes passed over at a time
-FILE_ENDS = 2**20  # bytes at either end of a file that tell it from others
 
 # What a damaged stream raises, plain or compressed.
 STREAM_ERRORS = (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
@@ -114,26 +110,6 @@ def _read(stream: BinaryIO, size: int) -> bytes:
     if len(data) < size:
         raise EOFError("the file ends before it")
     return data
-
-
-def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Turn an image (H, W, 3) into grey, (H, W), by the renderer's weights."""
-    return np.asarray(Image.fromarray(image).convert("L", (*GREY_WEIGHTS, 0.0)))
-
-
-def fingerprint(paths: Iterable[Path], *words: str) -> str:
-    """Hash the sizes and ends of large files, and words that say how they are read: hexadecimal."""
-    digest = hashlib.sha256()
-    for path in paths:
-        size = path.stat().st_size
-        digest.update(str(size).encode())
-        with open(path, "rb") as file:
-            digest.update(file.read(FILE_ENDS))
-            file.seek(max(0, size - FILE_ENDS))
-            digest.update(file.read(FILE_ENDS))
-    for word in words:
-        digest.update(f"\n{word}".encode())
-    return digest.hexdigest()
 
 
 def find_file(path: Path, pattern: str, what: str) -> Path:

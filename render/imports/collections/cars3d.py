@@ -11,7 +11,6 @@ numbers of a step, 0 to 3.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from numpy.typing import NDArray
 
 from assets.faces.matlab import read_matlab
 from render.errors import AssetError, BadInput
-from render.imports.collections.array_file import to_grey
+from render.imports import fingerprints
 from render.imports.collections.factors import full_grid, labelled, quantity
+from render.imports.grey import array_to_grey
 from render.imports.labelled_images import LabelledImages, Rows
 from render.shards.labels import DEGREES
 
@@ -50,9 +50,7 @@ def open_cars3d(folder: Path) -> LabelledImages:
         quantity("azimuth", azimuth * 360 / AZIMUTHS, DEGREES, (0.0, 360.0)),
         quantity("elevation", elevation),
     ]
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    key = fingerprints.of_names((path.name, path.stat().st_size) for path in paths)
 
     def read(rows: Rows) -> Iterator[NDArray[np.uint8]]:
         images, number = np.empty((0, 0, 3, AZIMUTHS, ELEVATIONS), np.uint8), -1
@@ -60,10 +58,10 @@ def open_cars3d(folder: Path) -> LabelledImages:
             if car[row] != number:
                 number = int(car[row])
                 images = read_car(paths[number])
-            yield to_grey(np.ascontiguousarray(images[..., azimuth[row], elevation[row]]))
+            yield array_to_grey(np.ascontiguousarray(images[..., azimuth[row], elevation[row]]))
 
     names = [path.name.removesuffix("_mesh.mat") for path in paths]
-    return labelled("cars3d", "car", digest.hexdigest(), factors, car, WHITE, read, identities=names)
+    return labelled("cars3d", folder, "car", key, factors, car, WHITE, read, identities=names)
 
 
 def read_car(path: Path) -> NDArray[np.uint8]:

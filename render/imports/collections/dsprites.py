@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import BadInput
-from render.imports.collections.array_file import find_file, fingerprint
+from render.imports import fingerprints
+from render.imports.collections.array_file import find_file
 from render.imports.collections.factors import Factor, category, check_limits, divide, labelled, quantity
 from render.imports.collections.npz import open_npz_array
 from render.imports.labelled_images import LabelledImages, Rows
@@ -52,8 +53,8 @@ def open_dsprites(path: Path, identity: Sequence[str] = IDENTITY) -> LabelledIma
             yield pixels * np.uint8(WHITE)
 
     factors, identities = divide(_factors(latents.where, cast(NDArray[Any], latents.whole())), identity)
-    key = fingerprint([file], *identity)
-    return labelled("dsprites", "sprite", key, factors, identities, BLACK, read)
+    key = fingerprints.of_ends([file], *identity)
+    return labelled("dsprites", file, "sprite", key, factors, identities, BLACK, read)
 
 
 def _factors(where: str, latents: NDArray[np.float64]) -> list[Factor]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,7 @@ def number_combinations(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.in
 
 def labelled(
     name: str,
+    source: Path,
     kind: str,
     fingerprint: str,
     factors: Sequence[Factor],
@@ -107,6 +109,7 @@ def labelled(
         background=background,
         read=read,
         identities=identities,
+        source=str(source),
     )
 
 

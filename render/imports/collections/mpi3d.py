@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import BadInput
-from render.imports.collections.array_file import find_file, fingerprint, to_grey
+from render.imports import fingerprints
+from render.imports.collections.array_file import find_file
 from render.imports.collections.factors import category, divide, full_grid, labelled, quantity
 from render.imports.collections.npz import open_npz_array
+from render.imports.grey import array_to_grey
 from render.imports.labelled_images import LabelledImages, Rows
 
 IDENTITY = ("object_color", "object_shape", "object_size")
@@ -67,11 +69,11 @@ def open_mpi3d(path: Path, identity: Sequence[str] = IDENTITY) -> LabelledImages
 
     def read(rows: Rows) -> Iterator[NDArray[np.uint8]]:
         for image in images.rows(rows):
-            yield to_grey(cast(NDArray[Any], image))
+            yield array_to_grey(cast(NDArray[Any], image))
 
     factors, identities = divide(factors, identity)
-    key = fingerprint([file], *identity)
-    return labelled("mpi3d", "object", key, factors, identities, BACKGROUND, read)
+    key = fingerprints.of_ends([file], *identity)
+    return labelled("mpi3d", file, "object", key, factors, identities, BACKGROUND, read)
 
 
 def sizes_of(names: Names) -> tuple[int, ...]:

@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 
 from assets.faces.hdf5 import HDF5_ERRORS, find_node
 from render.errors import BadInput
-from render.imports.collections.array_file import MOST_ROWS, find_file, fingerprint, to_grey
+from render.imports import fingerprints
+from render.imports.collections.array_file import MOST_ROWS, find_file
 from render.imports.collections.factors import Factor, category, check_limits, divide, labelled, quantity
+from render.imports.grey import array_to_grey
 from render.imports.labelled_images import LabelledImages, Rows
 from render.shards.labels import DEGREES
 
@@ -56,13 +58,13 @@ def open_shapes3d(path: Path, identity: Sequence[str] = IDENTITY) -> LabelledIma
                 images = _dataset(path, file, "images", "uint8", (count, 64, 64, 3))
                 for piece in _pieces(rows, images.chunks[0] if images.chunks else 1):
                     row = int(piece[0])
-                    yield from map(to_grey, _read(images, piece))
+                    yield from map(array_to_grey, _read(images, piece))
         except HDF5_ERRORS as error:
             raise BadInput(f"{path} images: cannot be read from row {row + 1} on: {error}") from error
 
     factors, identities = divide(_factors(path, labels), identity)
-    key = fingerprint([path], *identity)
-    return labelled("shapes3d", "solid", key, factors, identities, BACKGROUND, read)
+    key = fingerprints.of_ends([path], *identity)
+    return labelled("shapes3d", path, "solid", key, factors, identities, BACKGROUND, read)
 
 
 def _dataset(path: Path, file: Any, name: str, dtype: str, shape: Sequence[int | None]) -> Any:

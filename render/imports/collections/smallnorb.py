@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import BadInput
-from render.imports.collections.array_file import STREAM_ERRORS, ArrayFile, fingerprint
+from render.imports import fingerprints
+from render.imports.collections.array_file import STREAM_ERRORS, ArrayFile
 from render.imports.collections.factors import category, labelled, number_combinations, quantity
 from render.imports.labelled_images import LabelledImages, Rows
 from render.shards.labels import DEGREES
@@ -66,10 +67,10 @@ def open_smallnorb(folder: Path, camera: Camera = "left") -> LabelledImages:
             for pair in part.images.rows(wanted):
                 yield cast(NDArray[np.uint8], pair[side])
 
-    key = fingerprint((path for part in parts for path in part.paths), camera)
+    key = fingerprints.of_ends((path for part in parts for path in part.paths), camera)
     test = np.repeat([False, True], counts)
     names = [f"{CATEGORIES[kinds[row]]} {instance[row]}" for row in first]
-    return labelled("smallnorb", "toy", key, factors, identity, BACKGROUND, read, test, names)
+    return labelled("smallnorb", folder, "toy", key, factors, identity, BACKGROUND, read, test, names)
 
 
 class _Part:

@@ -12,7 +12,6 @@ elevations above. Files of other names, `..._Ambient.pgm` and the damaged `....p
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import re
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from render.errors import BadInput
+from render.imports import fingerprints
 from render.imports.collections.factors import Factor, category, labelled, quantity
 from render.imports.labelled_images import LabelledImages, Rows
 from render.shards.labels import DEGREES
@@ -59,9 +59,7 @@ def open_yale_b(folder: Path) -> LabelledImages:
         quantity("light_elevation", elevation, DEGREES),
     ]
     people, identity = np.unique(person, return_inverse=True)
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    key = fingerprints.of_names((path.name, path.stat().st_size) for path in paths)
 
     def read(rows: Rows) -> Iterator[NDArray[np.uint8]]:
         for row in rows.tolist():
@@ -70,7 +68,7 @@ def open_yale_b(folder: Path) -> LabelledImages:
     names = [f"yaleB{number:02d}" for number in people.tolist()]
     labels = [factor for factor in factors if factor.varies]
     numbers = identity.astype(np.int64)
-    return labelled("yale-b", "face", digest.hexdigest(), labels, numbers, BLACK, read, identities=names)
+    return labelled("yale-b", folder, "face", key, labels, numbers, BLACK, read, identities=names)
 
 
 def _find(folder: Path) -> list[Path]:

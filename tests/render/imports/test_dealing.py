@@ -111,6 +111,9 @@ def test_the_seed_decides_and_a_limit_takes_some(scattered):
     assert few.count("colour", "train") == 3
     assert (few.minibatches("colour", "train") == rows[:3]).all()
     assert [(f, s) for f, s, _ in counts_of(few)] == [(f, "train") for f in (*LABELS, "intrinsic")]
+    dealt = [few.minibatches(factor, "train") for factor in few.factors]
+    assert few.used.tolist() == np.unique(np.concatenate(dealt)).tolist()
+    assert len(few.used) < len(every.used)
 
 
 @pytest.mark.parametrize("label", [Label("x", -5, 5, tolerance=0.7), Label("x", -180, 180, circular=True, tolerance=9)])

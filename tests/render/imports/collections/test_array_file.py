@@ -7,7 +7,7 @@ import pytest
 
 from render.errors import BadInput
 from render.imports.collections import array_file
-from render.imports.collections.array_file import ArrayFile, find_file, fingerprint
+from render.imports.collections.array_file import ArrayFile, find_file
 
 ROWS = np.arange(60 * 7, dtype=np.int32).reshape(60, 7)
 HEADER = b"twelve bytes"
@@ -70,18 +70,6 @@ def test_an_array_that_is_too_large_to_be_read_whole_is_refused(opened, monkeypa
     monkeypatch.setattr(array_file, "LARGEST_WHOLE", ROWS.nbytes - 1)
     with pytest.raises(BadInput, match="expected at most 1679 bytes, found an array of 1680"):
         opened[0].whole()
-
-
-def test_a_fingerprint_follows_from_sizes_ends_and_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(array_file, "FILE_ENDS", 4)
-    path = tmp_path / "f"
-    seen = set()
-    for content in (b"abcd----wxyz", b"abcd-----wxyz", b"abcd----wxyZ", b"Abcd----wxyz"):
-        path.write_bytes(content)
-        seen |= {fingerprint([path]), fingerprint([path], "left"), fingerprint([path], "right")}
-    assert len(seen) == 12
-    path.write_bytes(b"Abcd++++wxyz")
-    assert fingerprint([path]) in seen  # the middle of 12 GB is not read
 
 
 def test_the_only_file_of_a_folder_is_found(tmp_path):

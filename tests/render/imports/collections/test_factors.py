@@ -1,5 +1,7 @@
 """Collections of known factors: each is a label, or one of those that make up the identity."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def factors():
 
 def some(identity):
     labels, identities = divide(factors(), identity)
-    return labelled("test", "thing", "0" * 64, labels, identities, 0.0, lambda rows: iter(()))
+    return labelled("test", Path("t"), "thing", "0" * 64, labels, identities, 0.0, lambda rows: iter(()))
 
 
 def test_identities_are_the_combinations_of_the_factors_that_make_them_up():
