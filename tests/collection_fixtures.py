@@ -13,7 +13,13 @@ import scipy.io
 
 from render.imports.collections.smallnorb import TESTING, TRAINING
 
-INSTANCES = (1, 2)  # toys of either part, per category
+FEW_COMBINATIONS = {  # of MPI3D
+    "object_color": ("white", "green"),
+    "object_shape": ("cone", "cube"),
+    "object_size": ("small", "large"),
+    "camera_height": ("top", "center"),
+    "background_color": ("purple", "sea green", "salmon"),
+}
 LIGHTS = [(-10, 0), (0, 0), (10, 0), (0, 20), (0, -35)]  # azimuth and elevation
 
 

@@ -11,13 +11,10 @@ from typing import Any
 
 import click
 
-from pipelines.commands.import_job import Command, import_labelled_images, import_options
+from pipelines.commands.import_job import SKIP, Command, import_labelled_images, import_options
 
 MANY = 500  # mini-batches of each factor and split, from collections that give tens of thousands
 PATH = click.argument("path", type=click.Path(path_type=Path))
-SKIP = click.option(
-    "--skip-unreadable", "skip", is_flag=True, help="Leave out pictures that cannot be read, and count them."
-)
 
 
 def add_to(group: click.Group) -> None:

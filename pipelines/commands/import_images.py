@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipelines.commands.import_job import import_labelled_images, import_options
+from pipelines.commands.import_job import SKIP, import_labelled_images, import_options
 from render.errors import BadInput
 from render.shards.labels import FULL_TURN, is_object
 
@@ -41,12 +41,12 @@ FULL = f"{FULL_TURN:g}"
     "--background", type=click.FloatRange(0, 1), show_default="1",
     help="Grey value from 0 (black) to 1 (white) behind transparent images and beside those that are no squares.",
 )  # fmt: skip
-@click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and count them.")
+@SKIP
 def command(
     table: Path, output: Path, limit: int | None, test_share: float | None, crop: str, size: int | None,
     batch_size: int | None, seed: int | None, pattern: str | None, ignore: Sequence[str], categorical: Sequence[str],
     circular: Sequence[str], tolerance: Sequence[str], unit: Sequence[str], shown: str | None,
-    background: float | None, skip_unreadable: bool,
+    background: float | None, skip: bool,
 ) -> None:  # fmt: skip
     """Import your own images, listed in TABLE with what is known of each, into OUTPUT/*.npz and OUTPUT/manifest.json.
 
@@ -75,11 +75,11 @@ def command(
         _pairs("--tolerance", tolerance, _positive),
         _pairs("--unit", unit, lambda text, place: checked_unit(text, place)),
     )
-    options = TableOptions(labels, ignore, shown, background, skip_unreadable)
+    options = TableOptions(labels, ignore, shown, background, skip)
     images, told = open_image_table(table, pattern, options, DecoderPool().decode)
     import_labelled_images(
         images, output, limit, test_share, crop, size or told.size, batch_size or told.batch_size,
-        told.seed if seed is None else seed, skip_unreadable,
+        told.seed if seed is None else seed, skip,
     )  # fmt: skip
 
 

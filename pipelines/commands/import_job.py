@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Command = Callable[..., None]
 
 SHOWN = 10  # lines about images left out; more are only counted
+SKIP = click.option(
+    "--skip-unreadable", "skip", is_flag=True, help="Leave out pictures that cannot be read, and count them."
+)
 
 
 def import_options(limit: int | None = None) -> Callable[[Command], Command]:

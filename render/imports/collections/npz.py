@@ -31,39 +31,48 @@ def open_npz_array(path: Path, name: str, dtype: str, shape: Sequence[int | None
 
     Raises BadInput naming the file, what was expected and what was found.
     """
-    where = f"{path} {name}"
-    kind = np.dtype(dtype)
+    where, kind = f"{path} {name}", np.dtype(dtype)
+    archive = _archive(path)
+    entry = _entry(path, archive, name)
     try:
-        archive = open_zip(path)
-        entries = [entry for entry in archive.infolist() if entry.filename == f"{name}.npy"]
-        if len(entries) != 1:
-            found = ", ".join(sorted(entry.filename for entry in archive.infolist())[:8]) or "nothing"
-            raise BadInput(f"{path}: expected an archive that holds {name}.npy once, found {found[:120]!a}")
-        entry = entries[0]
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & ENCRYPTED:
-            raise BadInput(f"{where}: expected a member that is stored or deflated, found another kind")
         with archive.open(entry) as member:
             header = io.BytesIO(member.read(LARGEST_HEADER))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of a header that Python 2 wrote
-            found_shape, fortran, found_kind = read_array_header(header)
-    except AssetError as error:
-        raise BadInput(f"{error}".replace("a zip library", "a whole .npz archive", 1)) from None
+            sizes, fortran, found_kind = read_array_header(header)
     except STREAM_ERRORS as error:
         raise BadInput(f"{where}: expected a plain array, found {error}") from error
-    fits = len(found_shape) == len(shape) and all(b in (None, a) for a, b in zip(found_shape, shape, strict=True))
+    fits = len(sizes) == len(shape) and all(b in (None, a) for a, b in zip(sizes, shape, strict=True))
     if found_kind != kind or fortran or not fits:
         wanted = ", ".join("N" if length is None else str(length) for length in shape)
-        found = "an object (pickle)" if found_kind.hasobject else f"{found_kind} {found_shape}"
+        found = "an object (pickle)" if found_kind.hasobject else f"{found_kind} {sizes}"
         raise BadInput(f"{where}: expected {kind} ({wanted}) in C order, found {found[:120]}")
-    size = header.tell() + math.prod(found_shape) * kind.itemsize
+    size = header.tell() + math.prod(sizes) * kind.itemsize
     if size != entry.file_size:
-        raise BadInput(f"{where}: expected {size} bytes for its shape {found_shape}, found {entry.file_size}")
+        raise BadInput(f"{where}: expected {size} bytes for its shape {sizes}, found {entry.file_size}")
     if entry.compress_type == zipfile.ZIP_STORED:
         start = _start(path, where, entry) + header.tell()
-        return ArrayFile(where, kind, found_shape, lambda: open(path, "rb"), start, seekable=True)
+        return ArrayFile(where, kind, sizes, lambda: open(path, "rb"), start, seekable=True)
     unpacked = cast(Callable[[], BinaryIO], partial(archive.open, entry))
-    return ArrayFile(where, kind, found_shape, unpacked, header.tell(), seekable=False)
+    return ArrayFile(where, kind, sizes, unpacked, header.tell(), seekable=False)
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return open_zip(path)
+    except AssetError as error:
+        raise BadInput(f"{error}".replace("a zip library", "a whole .npz archive", 1)) from None
+
+
+def _entry(path: Path, archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Find the one member of an array. BadInput for none or several, or if it is packed in another way."""
+    entries = [entry for entry in archive.infolist() if entry.filename == f"{name}.npy"]
+    if len(entries) != 1:
+        found = ", ".join(sorted(entry.filename for entry in archive.infolist())[:8]) or "nothing"
+        raise BadInput(f"{path}: expected an archive that holds {name}.npy once, found {found[:120]!a}")
+    if entries[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entries[0].flag_bits & ENCRYPTED:
+        raise BadInput(f"{path} {name}: expected a member that is stored or deflated, found another kind")
+    return entries[0]
 
 
 def _start(path: Path, where: str, entry: zipfile.ZipInfo) -> int:

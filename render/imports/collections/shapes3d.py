@@ -35,6 +35,7 @@ IDENTITY = ("floor_hue", "wall_hue", "object_hue", "object_shape")
 SHAPES = 4
 BACKGROUND = 0.0  # beside an image that is no square, which none is
 LARGEST_CHUNK = 2**26  # bytes that HDF5 unpacks at a time
+MOST_CHUNKS = 2**22  # of a dataset: one for each image would be 480,000
 MOST_AT_ONCE = 4096  # images that are in memory, 50 MB: those of one row of chunks
 
 
@@ -77,8 +78,11 @@ def _dataset(path: Path, file: Any, name: str, dtype: str, shape: Sequence[int |
     if found.dtype != dtype or not fits or not 1 <= sizes[0] <= MOST_ROWS:
         wanted = ", ".join(f"1..{MOST_ROWS}" if size is None else str(size) for size in shape)
         raise BadInput(f"{path}: expected {name} as {dtype} ({wanted}), found {found.dtype} {sizes}")
-    if math.prod(found.chunks or ()) * found.dtype.itemsize > LARGEST_CHUNK:
-        raise BadInput(f"{path}: expected chunks of {name} of at most {LARGEST_CHUNK} bytes, found {found.chunks}")
+    chunk = found.chunks or (1, *sizes[1:])
+    count = math.prod(-(-length // step) for length, step in zip(sizes, chunk, strict=True))
+    if math.prod(chunk) * found.dtype.itemsize > LARGEST_CHUNK or count > MOST_CHUNKS:
+        wanted = f"at most {MOST_CHUNKS} chunks of {name} of at most {LARGEST_CHUNK} bytes"
+        raise BadInput(f"{path}: expected {wanted}, found chunks of shape {chunk}")
     return found
 
 

@@ -30,7 +30,7 @@ from render.imports.collections.factors import Factor, category, labelled, quant
 from render.imports.labelled_images import LabelledImages, Rows
 from render.shards.labels import DEGREES
 
-EXAMPLE = "yaleB11_P00A-005E+10.pgm"
+PICTURES = "a folder of pictures such as yaleB11_P00A-005E+10.pgm"
 LARGEST_FILE = 4 * 2**20  # bytes; a whole picture of 640 x 480 pixels has 0.3 MB
 LARGEST_SIDE = 2048  # pixels
 MOST_FILES = 2**17  # 64 directions x 9 poses x 38 people are 21,888
@@ -48,7 +48,7 @@ def open_yale_b(folder: Path) -> LabelledImages:
     """
     paths = _find(folder)
     if not paths:
-        raise BadInput(f"{folder}: expected a folder of pictures such as {EXAMPLE}, found none")
+        raise BadInput(f"{folder}: expected {PICTURES}, found none")
     found = [match for path in paths if (match := _NAME.fullmatch(path.name))]
     person, pose, azimuth, elevation = np.array([list(map(int, match.groups())) for match in found]).T
     _check_once(paths)
@@ -72,9 +72,16 @@ def open_yale_b(folder: Path) -> LabelledImages:
 
 
 def _find(folder: Path) -> list[Path]:
-    """List the pictures in the order of their names. Folders that are symbolic links are not entered."""
+    """List the pictures in the order of their names. Folders that are symbolic links are not entered.
+
+    BadInput for a folder that cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise BadInput(f"{error.filename}: expected {PICTURES}, found: {error.strerror}")
+
     paths: list[Path] = []
-    for place, below, names in os.walk(folder):
+    for place, below, names in os.walk(folder, onerror=refuse):
         if len(Path(place).relative_to(folder).parts) >= MOST_FOLDERS:
             below.clear()
         paths += [Path(place) / name for name in names if _NAME.fullmatch(name)]

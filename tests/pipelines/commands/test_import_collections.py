@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from collection_fixtures import (
+    FEW_COMBINATIONS,
     npy_header,
     pictures,
     write_cars,
@@ -19,8 +20,6 @@ from pipelines.commands.import_collections import MANY
 from render.imports.collections import mpi3d
 from render.shards.data_set import open_data_set
 
-TINY = {"object_color": ("white", "green"), "object_shape": ("cone", "cube"), "object_size": ("small", "large")}
-TINY |= {"camera_height": ("top", "center"), "background_color": ("purple", "salmon")}
 FACTORS = {
     "smallnorb norb": ["azimuth", "elevation", "lighting", "intrinsic"],
     "shapes3d 3dshapes.h5 --identity object_shape": ["floor_hue", "object_hue", "scale", "orientation", "intrinsic"],
@@ -34,7 +33,7 @@ FACTORS = {
 @pytest.fixture(autouse=True)
 def few_combinations(monkeypatch):
     """MPI3D with two values of each factor."""
-    monkeypatch.setattr(mpi3d, "SIMPLE", TINY)
+    monkeypatch.setattr(mpi3d, "SIMPLE", FEW_COMBINATIONS)
     monkeypatch.setattr(mpi3d, "STEPS", 2)
 
 
@@ -44,7 +43,7 @@ def work(tmp_path_factory):
     write_smallnorb(folder / "norb")
     write_shapes3d(folder / "3dshapes.h5", chunks=(30, 16, 16, 1))
     write_dsprites(folder / "dsprites.npz")
-    np.savez(folder / "mpi3d_toy.npz", images=pictures(2**7, 64, 64, 3))
+    np.savez(folder / "mpi3d_toy.npz", images=pictures(3 * 2**6, 64, 64, 3))
     write_cars(folder / "cars")
     write_faces(folder / "faces")
     return folder
