@@ -1,8 +1,8 @@
 """Large arrays in files of others, of which rows are read one by one: nothing but the row at hand is in memory.
 
 A row is what one index of the first axis selects, here one image or what is known of it. A file that can be read
-anywhere is read where the rows lie; one that is compressed is unpacked from its start, once, as long as the rows that
-are asked for ascend.
+anywhere is read where the rows lie; one that is compressed is unpacked once, from its start to its end, where its
+checksum is.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ class ArrayFile:
         return np.frombuffer(data, self.dtype).reshape(self.shape)
 
     def rows(self, wanted: NDArray[np.int64]) -> Iterator[NDArray[np.generic]]:
-        """Yield the rows `wanted`, which ascend; each has shape[1:]. BadInput naming the row that cannot be read."""
+        """Yield the rows `wanted`, which ascend; each has shape[1:].
+
+        Raises BadInput naming the row that cannot be read, and after the last if the checksum of a file is wrong.
+        """
         row, last, data = 0, -1, b""
         try:
             with self.open() as stream:
@@ -84,6 +87,8 @@ class ArrayFile:
                         self._go(stream, self.start + row * self.row_bytes)
                         last, data = row, _read(stream, self.row_bytes)
                     yield np.frombuffer(data, self.dtype).reshape(self.shape[1:])
+                while not self.seekable and stream.read(BLOCK):
+                    row = self.shape[0] - 1  # what is behind the last one wanted
         except STREAM_ERRORS as error:
             raise self._unreadable(row, error) from error
 

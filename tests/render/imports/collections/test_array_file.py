@@ -1,6 +1,7 @@
 """Rows of large arrays: those asked for, in their order, from any kind of file; and one line for a damaged one."""
 
 import gzip
+from functools import partial
 
 import numpy as np
 import pytest
@@ -49,6 +50,15 @@ def test_a_file_that_ends_early_is_named_with_the_row(opened):
         next(read)
     with pytest.raises(BadInput, match=r"/array: expected 60 rows, found row 1 that cannot be read"):
         file.whole()
+
+
+def test_a_wrong_checksum_is_noticed_even_where_all_rows_that_are_wanted_could_be_read(tmp_path):
+    path, content = tmp_path / "array", gzip.compress(HEADER + ROWS.tobytes())
+    path.write_bytes(content[:-8] + bytes(4) + content[-4:])
+    read = ArrayFile(str(path), ROWS.dtype, ROWS.shape, partial(gzip.open, path), 12, False).rows(wanted(0, 7))
+    np.testing.assert_array_equal([next(read), next(read)], ROWS[[0, 7]])
+    with pytest.raises(BadInput, match="cannot be read: CRC check failed"):
+        next(read)
 
 
 def test_a_file_that_is_gone_is_named(opened):
