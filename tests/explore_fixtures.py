@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 from shard_fixtures import synthetic_images
 
+from pipelines.drawing.unseen_images import open_unseen_images
 from pipelines.explore.app import Explorer
-from pipelines.explore.server import Server, address_of, listen
+from pipelines.explore.server import Server, address_of, listen, not_drawn
 from pipelines.explore.session import open_runs
 from render.jobs.views import Views
 
@@ -89,10 +90,13 @@ class Client:
 
 
 @contextmanager
-def serving(*runs, true=None):
-    """A `Client` of a server of `runs`, in a thread."""
+def serving(*runs, true=None, shards=None):
+    """A `Client` of a server of `runs`, in a thread: with objects to draw, or test images of shards to start from."""
     with listen("127.0.0.1", 0) as listening:
-        server = Server(Explorer(open_runs(runs, "cpu"), true), "127.0.0.1")
+        opened = open_runs(runs, "cpu")
+        images = () if shards is None else open_unseen_images(opened[0].run, shards)
+        remarks = [not_drawn(opened[0], images)] if "labels" in opened[0].run.data else []
+        server = Server(Explorer(opened, true, images, remarks), "127.0.0.1")
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:

@@ -20,6 +20,7 @@ from render.shards.labels import labels_to_json
 
 def write_untrained(
     folder: Path,
+    /,
     *,
     size=54,
     object="face",
@@ -82,7 +83,7 @@ def write_calibrated(folder, *, narrow=1.0, reconstruction=(), **untrained):
     return folder
 
 
-def write_calibrated_labelled(folder, **untrained):
+def write_calibrated_labelled(folder, /, **untrained):
     """An untrained run on the images of `labelled_shards`, of 12 latents, whose labels all have curves."""
     known = (False, 1.0, 0.9, 100, 100)
     curves = [

@@ -9,7 +9,9 @@ folded once into the four-phase ones that inference uses (`dcign.model.paper_net
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -25,14 +27,21 @@ from torch import Tensor
 import dcign
 from dcign.config import DEFAULT_NETWORK
 from dcign.engine.codes import decode, encode
+from dcign.engine.variations import Slider
 from dcign.errors import BadInput, Failure
 from dcign.model.networks import network_of
 from dcign.runs.run import Run
+from render.shards.labels import labels_to_json
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 OPSET, IR = 17, 8  # read by every onnxruntime since 1.12
 LARGEST_DIFFERENCE = 1e-4  # from PyTorch in float32
 ROWS = (1, 7)  # images at once in the check: N is free
+PLAIN = re.compile(r"[\w .-]+")  # a category that may stand in code
+CHOICES = """
+A slider with `choices` takes the numbers of categories: `low` for the first of these names, `low` + 1 for the second.
+Those that are not among its `knots` are not known.
+"""
 SPREAD = 4.0  # standard deviation of the codes that are tried: that of the angles' latents in trained runs
 
 
@@ -137,8 +146,10 @@ class _Graph:
 def facts(run: Run) -> Mapping[str, str]:
     """Facts of the run that the files carry as metadata."""
     network = {} if run.config.network == DEFAULT_NETWORK else {"network": run.config.network}
+    labels = {"labels": json.dumps(labels_to_json(run.labels), sort_keys=True)} if "labels" in run.data else {}
     return {
         **network,
+        **labels,
         "dcign_version": dcign.__version__,
         "object": run.object,
         "size": str(run.size),
@@ -171,7 +182,7 @@ def _package(name: str) -> ModuleType:
     return onnxruntime
 
 
-def usage(run: Run, differences: Mapping[str, float], starts: int) -> str:
+def usage(run: Run, sliders: Sequence[Slider], differences: Mapping[str, float], starts: int) -> str:
     """Write the card's section on the files, with a few lines of Python. `differences` as `check_files` gives them."""
     measured = ", ".join(f"{name} {rounded(difference)}" for name, difference in differences.items())
     pictures = f"| `start-*.png` | {starts} images that the page starts from |\n" if starts else ""
@@ -184,7 +195,23 @@ def usage(run: Run, differences: Mapping[str, float], starts: int) -> str:
         pictures=pictures,
         measured=measured,
         largest=f"{LARGEST_DIFFERENCE:g}",
+        choices=CHOICES if any(slider.choices for slider in sliders) else "",
+        factors="angles are" if all(slider.unit in ("°", "σ") for slider in sliders) else "factors are set by",
+        example=_example(sliders),
     )
+
+
+def _example(sliders: Sequence[Slider]) -> str:
+    """Write the arguments that set a factor or two in Python: azimuth=30; distance=40, colour="red"."""
+    known = {slider.name: slider for slider in sliders if not slider.relative and not slider.choices}
+    if not sliders or ("azimuth" in known and known["azimuth"].low <= 30 <= known["azimuth"].high):
+        values = ["azimuth=30"]
+    else:
+        values = [f"{name}={(slider.low + slider.high) / 2:.3g}" for name, slider in known.items()][:1]
+    names = [
+        f'{each.name}="{each.choices[0]}"' for each in sliders if each.choices and PLAIN.fullmatch(each.choices[0])
+    ]
+    return ", ".join([*values, *names[:1]])
 
 
 def rounded(difference: float) -> str:

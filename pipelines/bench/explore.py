@@ -77,8 +77,8 @@ def command(run: Path, moves: int, assets: Path | None, output: Path | None) -> 
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         with _server(run, assets) as address:
             page = _opened(browser, address)
-            page.locator("#another:visible").or_(page.locator("#message:not(:empty)")).first.wait_for()
-            if not page.is_visible("#another"):
+            page.locator("#save:enabled, #message:not(:empty)").first.wait_for()
+            if page.locator(".with-truth").count() == 0:
                 raise BadInput(f"{run}: expected a run whose objects can be drawn; --assets PATH names its models")
             page.locator("#save:enabled").wait_for()
             times = {pace: _move_all(page, moves, pause) for pace, pause in PACES.items()}

@@ -9,9 +9,9 @@ import click
 from dcign.errors import BadInput
 
 CARD = "README.md"
-NO_DEGREES = "This run was not calibrated, so there are no sliders in degrees."
+NO_SLIDERS = "This run was not calibrated, so there are no sliders{units}."
 NOT_CALIBRATED = (
-    "Note: {folder} has no calibration, so the page will have no sliders in degrees; `dcign evaluate RUN SHARDS` "
+    "Note: {folder} has no calibration, so the page will have no sliders{units}; `dcign evaluate RUN SHARDS` "
     "stores one."
 )
 
@@ -24,7 +24,8 @@ NOT_CALIBRATED = (
 )  # fmt: skip
 @click.option(
     "--image", "images", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
-    help="An image for the page to start from. Repeatable.", show_default="some unseen objects, if they can be drawn",
+    help="An image for the page to start from. Repeatable.",
+    show_default="some unseen objects, or else test images of the shards",
 )  # fmt: skip
 @click.option(
     "--assets", metavar="PATH", type=click.Path(path_type=Path), show_default="the built-in model",
@@ -61,6 +62,7 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
     from pipelines.calibration import load_calibration
     from pipelines.export.folder import check_output, write_folder
     from pipelines.export.page import ENGINE, INDEX, engine_json, index_html, open_starts, pictures, scripts
+    from render.shards.labels import DEGREES
 
     check_output(output)
     if name is not None and any("\ud800" <= letter <= "\udfff" for letter in name):  # what Python could not decode
@@ -68,8 +70,9 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
     model = load_run(run)
     name = name or f"{model.object}s".capitalize()
     curves, report = load_calibration(model), report_of(model)
+    units = " in degrees" if all(label.unit == DEGREES for label in model.labels.values()) else ""
     if curves is None:
-        click.echo(NOT_CALIBRATED.format(folder=model.folder), err=True)
+        click.echo(NOT_CALIBRATED.format(folder=model.folder, units=units), err=True)
     known = rendering_of(model)
     with one_thread():
         encoder, decoder = encoder_file(model), decoder_file(model)
@@ -77,10 +80,10 @@ def command(run: Path, output: Path, images: tuple[Path, ...], assets: Path | No
         first = open_starts(model, images, assets)
     sliders = () if curves is None else sliders_of(model, curves)
     files = {ENCODER: encoder, DECODER: decoder, **scripts(), **pictures(first)}
-    use = usage(model, differences, sum(start.pixels is not None for start in first))
+    use = usage(model, sliders, differences, sum(start.pixels is not None for start in first))
     settings = None if known is None else known.manifest.settings
     files[CARD] = model_card(model, curves, report, name=name, rendering=settings, use=use).encode(errors="replace")
-    note = "" if curves is not None and curves.curves else NO_DEGREES
+    note = "" if curves is not None and curves.curves else NO_SLIDERS.format(units=units)
     files[INDEX] = index_html(model, name, first, report, list(limits(model, curves, report)), note, files)
     files[ENGINE] = engine_json(model, name, sliders, first, report, files)
     write_folder(output, files)

@@ -5,12 +5,12 @@ Nothing is kept for a visitor but pictures under their ids (`session.Pictures`):
     GET  /, /explore.js, ...                        the page (pipelines/web)
     GET  /api/session                               runs, sliders, notes
     POST /api/pictures?name=NAME                    an image file as the body -> its id, and what is known of it
-    POST /api/objects/NUMBER                        an unseen object, drawn -> the same
+    POST /api/objects/NUMBER                        an unseen object, drawn or from shards -> the same
     GET  /api/pictures/ID/input                     what the first run sees
     GET  /api/pictures/ID/decoded?azimuth=30&...    decoded by each run, one after another
     GET  /api/pictures/ID/true?azimuth=30&...       drawn by the renderer
     GET  /api/pictures/ID/decoded.png, input.png    as files
-    GET  /api/pictures/ID/sweep.gif?of=azimuth&steps=24&light=10&...
+    GET  /api/pictures/ID/sweep.gif?sweep-of=azimuth&sweep-steps=24&light=10&...
     GET  /api/pictures/ID/command?azimuth=30&...    the same by `dcign rerender`, a line for each run
 """
 
@@ -39,6 +39,7 @@ from dcign.engine.drawing import Row, Tile, draw_rows, png
 from dcign.engine.variations import sliders_to_json
 from dcign.errors import BadInput, DcignError, Failure
 from pipelines.drawing.objects import UnseenObjects
+from pipelines.drawing.unseen_images import UnseenImage
 from pipelines.explore import uploads
 from pipelines.explore.session import OpenRun, PictureGone, Pictures, UploadedPicture, compared, file_name, short_names
 from pipelines.explore.settings import STEPS, command_line, fitted, read_integer, read_settings, recording, sweeps
@@ -50,6 +51,9 @@ WEB = {
     "/": ("explore.html", "text/html"),
     "/explore.js": ("explore.js", "text/javascript"),
     "/controls.js": ("controls.js", "text/javascript"),
+    "/control.js": ("control.js", "text/javascript"),
+    "/choice.js": ("choice.js", "text/javascript"),
+    "/range.js": ("range.js", "text/javascript"),
     "/pixels.js": ("pixels.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
@@ -98,11 +102,16 @@ def make_app(explorer: Explorer, host: str) -> Starlette:
 class Explorer:
     """Answers requests about one or two runs, with the renderer of the first where there is one.
 
+    Without `objects`, which it draws, a visitor starts from `images`; `remarks` is what the page says of that.
     The network, the renderer and the reader of uploads have a thread each, and the decoder of uploads a process.
     """
 
-    def __init__(self, runs: Sequence[OpenRun], objects: UnseenObjects | None) -> None:
+    def __init__(
+        self, runs: Sequence[OpenRun], objects: UnseenObjects | None, images: Sequence[UnseenImage] = (),
+        remarks: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.runs, self.objects, self.pictures = tuple(runs), objects, Pictures()
+        self.images, self.remarks = tuple(images), tuple(remarks)
         self.names = short_names(runs)
         self.network, self.renderer, self.reader = (ThreadPoolExecutor(1) for _ in range(3))
         self.uploads, self.decoder = Uploads(), DecoderProcess()
@@ -128,8 +137,9 @@ class Explorer:
                 ],
                 "sliders": sliders_to_json(first.sliders),
                 "notes": [note for each in self.runs for note in each.notes],
+                "remarks": self.remarks,
                 "compared": compared(self.runs),
-                "objects": 0 if self.objects is None else len(self.objects),
+                "objects": self._starts,
                 "most_bytes": uploads.MOST_BYTES,
             }
         )
@@ -150,16 +160,24 @@ class Explorer:
             return Response(status_code=400)  # to nobody
 
     async def object(self, request: Request) -> Response:
-        if self.objects is None:
+        if self._starts == 0:
             raise BadInput("there is no renderer here to draw objects with")
-        objects = self.objects
-        number = read_integer("object", request.path_params["number"], 0, len(objects) - 1)
-        views = objects.frontal(number)
-        image = Image.fromarray(await _in(self.renderer, lambda: objects.draw(views, {})))
-        name = f"test-{self.runs[0].run.object}-{number + 1}.png"
+        number = read_integer("object", request.path_params["number"], 0, self._starts - 1)
+        objects, views = self.objects, None
+        if objects is None:
+            pixels, true = self.images[number].pixels, self.images[number].values
+        else:
+            views = drawn = objects.frontal(number)
+            pixels = await _in(self.renderer, lambda: objects.draw(drawn, {}))
+            true = {key: float(value[0]) for key, value in drawn.values.items()}
+        image, name = Image.fromarray(pixels), f"test-{self.runs[0].run.object}-{number + 1}.png".replace(" ", "-")
         picture = await _in(self.reader, lambda: self._encoded(image, name))
-        true = {key: float(value[0]) for key, value in views.values.items()}
         return self._kept(UploadedPicture(name, picture.encoded, {**true, **picture.start}, png(image), views))
+
+    @property
+    def _starts(self) -> int:
+        """How many pictures there are to start from."""
+        return len(self.images) if self.objects is None else len(self.objects)
 
     async def input(self, request: Request) -> Response:
         return _bytes(self._picture(request).encoded[0].pixels.tobytes())
@@ -194,18 +212,19 @@ class Explorer:
     async def sweep(self, request: Request) -> Response:
         picture = self._picture(request)
         pairs = request.query_params.multi_items()
-        recorded = {name: text for name, text in pairs if name in ("of", "steps")}
+        recorded = {name: text for name, text in pairs if name in ("sweep-of", "sweep-steps")}  # no name of a factor
         settings = read_settings([pair for pair in pairs if pair[0] not in recorded], self.runs[0].sliders)
-        slider = next((each for each in self.runs[0].sliders if each.name == recorded.get("of")), None)
+        slider = next((each for each in self.runs[0].sliders if each.name == recorded.get("sweep-of")), None)
         if slider is None:
-            raise BadInput("of: expected the name of a slider")
-        steps = read_integer("steps", recorded.get("steps", "24"), *STEPS)
+            raise BadInput("sweep-of: expected the name of a slider")
+        steps = read_integer("sweep-steps", recorded.get("sweep-steps", "24"), *STEPS)
+        label = self.runs[0].run.labels.get(slider.name)
         pictures = [await self._decode(picture, each) for each in sweeps(slider, steps, settings)]
-        return _bytes(await _in(self.reader, lambda: recording(slider, pictures, self.names)), "image/gif")
+        return _bytes(await _in(self.reader, lambda: recording(slider, label, pictures, self.names)), "image/gif")
 
     async def command(self, request: Request) -> Response:
         picture, settings = self._picture(request), self._settings(request)
-        lines = [command_line(each, picture.name, settings) for each in self.runs]
+        lines = [command_line(each, picture.name, self._fitted(settings, each)) for each in self.runs]
         return PlainTextResponse("\n".join(filter(None, lines)))
 
     def _picture(self, request: Request) -> UploadedPicture:
@@ -219,13 +238,16 @@ class Explorer:
 
         def decode() -> list[Any]:
             pairs = zip(self.runs, picture.encoded, strict=True)
-            return [each.picture(encoded.code, fitted(settings, each.sliders)) for each, encoded in pairs]
+            return [each.picture(encoded.code, self._fitted(settings, each)) for each, encoded in pairs]
 
         return await _in(self.network, decode)
 
+    def _fitted(self, settings: dict[str, float], open_run: OpenRun) -> dict[str, float]:
+        return fitted(settings, self.runs[0].sliders, open_run.sliders)
+
     def _encoded(self, image: Image.Image, name: str) -> UploadedPicture:
         encoded = tuple(each.read(image, name) for each in self.runs)
-        return UploadedPicture(name, encoded, self.runs[0].degrees(encoded[0].code))
+        return UploadedPicture(name, encoded, self.runs[0].values(encoded[0].code))
 
     def _kept(self, picture: UploadedPicture) -> Response:
         several = len(self.runs) > 1
@@ -237,7 +259,7 @@ class Explorer:
         return JSONResponse(
             {
                 "id": self.pictures.add(picture), "name": picture.name, "start": picture.start, "warnings": warnings,
-                "drawn": picture.views is not None,
+                "drawn": picture.views is not None, "kept": picture.png is not None,
             }
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import webbrowser
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import uvicorn
 from dcign.errors import BadInput
 from pipelines.drawing.objects import UnseenObjects, open_unseen_objects
 from pipelines.drawing.renderer import CannotDraw
+from pipelines.drawing.unseen_images import UnseenImage, open_unseen_images
 from pipelines.explore import connections
 from pipelines.explore.app import Explorer, make_app
 from pipelines.explore.connections import Connection
@@ -25,21 +27,27 @@ from pipelines.explore.session import OpenRun, open_runs
 SECONDS_TO_END = 1  # for answers that are on their way
 
 
-def explore(run: Path, other: Path | None, assets: Path | None, port: int, host: str, show: bool, device: str) -> None:
+def explore(
+    run: Path, other: Path | None, assets: Path | None, shards: Path | None, port: int, host: str, show: bool,
+    device: str,
+) -> None:  # fmt: skip
     """Open the runs, print the address and serve the page; returns on Ctrl-C or SIGTERM."""
+    if assets is not None and shards is not None:
+        raise BadInput("--shards: expected without --assets; the page starts from images of shards or draws objects")
     with ExitStack() as things:
         listening = things.enter_context(listen(host, port))  # before what takes long
         runs = open_runs([run] if other is None else [run, other], device)
         for note in (note for each in runs for note in each.notes):
             click.echo(f"Note: {note}")
-        objects = _unseen_objects(runs[0], assets)
+        objects, images = _starts(runs[0], assets, shards)
         if objects is not None:
             things.enter_context(objects)
+        remarks = [] if objects is not None or "labels" not in runs[0].run.data else [not_drawn(runs[0], images)]
         address = address_of(listening, host)
         click.echo(f"{address}  (Ctrl-C ends it)")
         if show:
             webbrowser.open(address)
-        serve(Explorer(runs, objects), host, listening)
+        serve(Explorer(runs, objects, images, remarks), host, listening)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -98,9 +106,27 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _unseen_objects(open_run: OpenRun, assets: Path | None) -> UnseenObjects | None:
+def not_drawn(open_run: OpenRun, images: Sequence[UnseenImage]) -> str:
+    """Say what the page of a run has whose images were not rendered, so that none can be drawn of them."""
+    things = f"{open_run.run.object}s"
+    begin = "Start from a test image, or bring your own." if images else "Bring an image of your own to start from."
+    return f"These {things} were not rendered by dcign, so there is no true picture beside the decoded one. {begin}"
+
+
+def _starts(
+    open_run: OpenRun, assets: Path | None, shards: Path | None
+) -> tuple[UnseenObjects | None, tuple[UnseenImage, ...]]:
+    """Open what the page starts from: objects to draw, or else images of the test split, if there are any."""
+    run = open_run.run
+    if shards is not None:
+        return None, open_unseen_images(run, shards)
     try:
-        return open_unseen_objects(open_run.run, assets)
+        return open_unseen_objects(run, assets), ()
     except CannotDraw as reason:
-        click.echo(f"Note: no test {open_run.run.object}s and no true pictures: {reason}")
-        return None
+        images = open_unseen_images(run)
+        if images:
+            begin = f"the page starts from {len(images)} test images of {run.data['folder']}"
+            click.echo(f"Note: no true pictures: {reason}; {begin}")
+        else:
+            click.echo(f"Note: no test {run.object}s and no true pictures: {reason}")
+        return None, images

@@ -26,6 +26,7 @@ from dcign.model.devices import resolve_device
 from dcign.runs.run import Run, load_run
 from pipelines.calibration import encode_and_judge, stored_calibration
 from render.jobs.views import Views
+from render.shards.labels import DEGREES
 
 RAW_REACH = 10.0  # of a latent without calibration; those of trained runs lie within
 MOST = 32
@@ -53,8 +54,8 @@ class OpenRun:
         """Decode `code` (Z,) with the sliders at `settings` into (H, W), as `dcign rerender` writes it."""
         return to_uint8(decode(self.run, apply_sliders(code, self.sliders, settings)[None])[0])
 
-    def degrees(self, code: NDArray[np.float32]) -> dict[str, float]:
-        """Read the angles that a code stands for, of sliders whose curve can be read backwards; raw latents as such."""
+    def values(self, code: NDArray[np.float32]) -> dict[str, float]:
+        """Read where the sliders stand in a code: those whose curve can be read backwards, and raw latents as such."""
         angle_latents, found = self.curves.angle_latents(self.run.layout), {}
         for slider in self.sliders:
             if slider.name in self.curves.curves:
@@ -102,15 +103,28 @@ def compared(runs: Sequence[OpenRun]) -> tuple[str, ...]:
     first, second = runs
     others = {slider.name: slider for slider in second.sliders}
     notes = []
-    if missing := [slider.label for slider in first.sliders if slider.name not in others]:
+    if missing := [slider.label for slider in first.sliders if counterpart(slider, others) is None]:
         notes.append(f"{second.word} has no slider for {', '.join(missing)}.")
     for slider in first.sliders:
-        other = others.get(slider.name)
-        if other is not None and (other.low > slider.low or other.high < slider.high):
-            notes.append(f"{second.word} holds {slider.label} at {other.low:g} to {other.high:g} {other.unit}.")
+        other = counterpart(slider, others)
+        if other is None:
+            continue
+        known = [slider.choices[int(knot - slider.low)] for knot in slider.knots] if slider.choices else []
+        if unknown := [name for name in known if name not in other.choices]:
+            notes.append(f"{second.word} leaves {slider.label} as it is for {', '.join(unknown)}.")
+        elif not slider.choices and (other.low > slider.low or other.high < slider.high):
+            ends = f"{other.low:g} to {other.high:g} {other.unit}".strip()
+            notes.append(f"{second.word} holds {slider.label} at {ends}.")
     if any(slider.relative and slider.name in others for slider in first.sliders):
         notes.append("Intrinsic directions are each run's own: number 1 of one need not be number 1 of the other.")
     return tuple(notes)
+
+
+def counterpart(slider: Slider, others: Mapping[str, Slider]) -> Slider | None:
+    """Return the slider of another run, name -> slider, that has the same values: of one unit, or names too."""
+    other = others.get(slider.name)
+    alike = other is not None and other.unit == slider.unit and bool(other.choices) == bool(slider.choices)
+    return other if alike else None
 
 
 def _open(word: str, run: Run) -> OpenRun:
@@ -119,7 +133,9 @@ def _open(word: str, run: Run) -> OpenRun:
     again = f"run `dcign evaluate {word} SHARDS`"
     notes = []
     if stored is None:
-        notes.append(f"{word} is not calibrated, so there are no degrees: {again}. Sliders set raw latents.")
+        degrees = all(label.unit == DEGREES for label in run.labels.values())
+        lost = "there are no degrees" if degrees else "its factors have no values"
+        notes.append(f"{word} is not calibrated, so {lost}: {again}. Sliders set raw latents.")
     elif warning := curves.out_of_date(word, run.step):
         notes.append(f"{warning}.")
     named = stored is not None or run.config.procedure in NAMING
@@ -156,7 +172,7 @@ class UploadedPicture:
     name     as the client calls the file; for people and command lines only
     encoded  what each of the runs makes of it
     start    slider -> where it stands in this picture, as far as known
-    png      the file of a picture that has none on the visitor's side: one that was drawn here
+    png      the file of a picture that has none on the visitor's side: one that was drawn, or is from shards
     views    what was drawn, one view
     """
 

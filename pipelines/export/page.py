@@ -23,11 +23,14 @@ from dcign.runs.report_file import reach
 from dcign.runs.run import Run
 from pipelines.drawing.objects import open_unseen_objects
 from pipelines.drawing.renderer import CannotDraw
+from pipelines.drawing.unseen_images import open_unseen_images
 from pipelines.web import read_web_file
 
 FORMAT, VERSION = "dcign-export", 1
 ENGINE, INDEX = "engine.json", "index.html"
-SCRIPTS = ("export.js", "code.js", "controls.js", "network.js", "photo.js", "pixels.js")
+SCRIPTS = (
+    "export.js", "code.js", "controls.js", "control.js", "choice.js", "range.js", "network.js", "photo.js", "pixels.js",
+)  # fmt: skip
 STYLES = ("page.css", "export.css")
 RUNTIME = "onnxruntime-web"
 # Name in the package -> in an export. Some web hosts do not know what .mjs is, and then no browser runs it.
@@ -39,7 +42,7 @@ RUNTIME_FILES = {
 }
 LOADED = ("ort.wasm.bundle.min.js", "ort-wasm-simd-threaded.wasm", "decoder.onnx")  # before the first picture
 MOST_STARTS = 24  # images to start from
-OBJECTS = 4  # drawn anew, where no images are named
+OBJECTS = 4  # drawn anew, or from shards, where no images are named
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,9 @@ def measured_on(report: Mapping[str, Any] | None) -> str | None:
 
 
 def open_starts(run: Run, images: Sequence[Path], assets: Path | None) -> list[Start]:
-    """Encode `images`; without any, `OBJECTS` unseen objects if they can be drawn, else start from the prior's mean.
+    """Encode `images`; without any, `OBJECTS` unseen objects if they can be drawn.
+
+    Else as many test images of the shards that the run was trained on, if they are still there, or the prior's mean.
 
     BadInput for too many images, for files that are none, and for `assets` that are not those of the training data.
     """
@@ -138,23 +143,27 @@ def open_starts(run: Run, images: Sequence[Path], assets: Path | None) -> list[S
         raise BadInput(f"--image: expected at most {MOST_STARTS} images, found {len(images)}")
     if images:
         return _encoded(run, [(path.name, load_grey(path, run.size, run.background)) for path in images])
+    kind = "unseen"
     try:
-        pictures = _draw(run, assets)
+        drawn = _draw(run, assets)
     except CannotDraw as reason:
-        click.echo(
-            f"Note: the page starts from the mean code, for no objects can be drawn ({reason}); see --image", err=True
-        )
-        return [Start("mean code", None, np.zeros(run.layout.latents, np.float32))]
-    return _encoded(run, [(f"unseen {run.object} {number}", pixels) for number, pixels in enumerate(pictures, 1)])
+        kind, drawn = "test", [image.pixels for image in open_unseen_images(run)[:OBJECTS]]
+        if not drawn:
+            why = f"for no objects can be drawn ({reason}); see --image"
+            click.echo(f"Note: the page starts from the mean code, {why}", err=True)
+            return [Start("mean code", None, np.zeros(run.layout.latents, np.float32))]
+        shown = f"{len(drawn)} test images of {run.data['folder']}, which it will hold"
+        click.echo(f"Note: no objects can be drawn ({reason}); the page starts from {shown}; see --image", err=True)
+    grey = [image.astype(np.float32) / np.float32(255) for image in drawn]
+    return _encoded(run, [(f"{kind} {run.object} {number}", pixels) for number, pixels in enumerate(grey, 1)])
 
 
 def _encoded(run: Run, named: Sequence[tuple[str, NDArray[np.float32]]]) -> list[Start]:
     return [Start(name, pixels, encode(run, pixels[None])[0]) for name, pixels in named]
 
 
-def _draw(run: Run, assets: Path | None) -> NDArray[np.float32]:
-    """Draw (`OBJECTS`, H, W) in [0, 1]: objects of the test split, from in front. CannotDraw where that cannot be."""
+def _draw(run: Run, assets: Path | None) -> list[NDArray[np.uint8]]:
+    """Draw `OBJECTS` images (H, W): objects of the test split, from in front. CannotDraw where that cannot be."""
     with open_unseen_objects(run, assets) as objects:
         shown = range(min(OBJECTS, len(objects)))
-        images = np.stack([objects.draw(objects.frontal(number), {}) for number in shown])
-    return images.astype(np.float32) / np.float32(255)
+        return [objects.draw(objects.frontal(number), {}) for number in shown]

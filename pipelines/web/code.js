@@ -13,12 +13,13 @@ export function applySliders(code, sliders, values) {
   return moved;
 }
 
-/** Where the knobs stand in `code`: name -> degrees of the nearest point of each curve that can be read backwards. */
-export function degreesOf(code, sliders) {
+/** Where the knobs stand in `code`: name -> value of the nearest point of each curve that can be read backwards. */
+export function valuesOf(code, sliders) {
   const found = {};
   for (const slider of sliders) {
     if (!slider.relative && !(slider.circular && slider.latents.length === 1)) {
-      found[slider.name] = nearest(slider, slider.latents.map((latent) => code[latent]));
+      const read = slider.choices.length ? nearestKnot : nearest;
+      found[slider.name] = read(slider, slider.latents.map((latent) => code[latent]));
     }
   }
   return found;
@@ -39,18 +40,27 @@ function between({ knots, values }, at, column) {
 }
 
 function nearest({ knots, values }, point) {
-  let [best, angle] = [Infinity, knots[0]];
+  let [best, value] = [Infinity, knots[0]];
   for (let k = 0; k + 1 < knots.length; k++) {
     const along = values[k + 1].map((end, column) => end - values[k][column]);
-    const offset = point.map((value, column) => value - values[k][column]);
+    const offset = point.map((at, column) => at - values[k][column]);
     const share = Math.min(Math.max(dot(offset, along) / (dot(along, along) || 1), 0), 1);
-    const rest = offset.map((value, column) => value - share * along[column]);
+    const rest = offset.map((at, column) => at - share * along[column]);
     if (dot(rest, rest) < best) {
       best = dot(rest, rest);
-      angle = knots[k] + share * (knots[k + 1] - knots[k]);
+      value = knots[k] + share * (knots[k + 1] - knots[k]);
     }
   }
-  return angle;
+  return value;
+}
+
+/** The category whose values are nearest: there is nothing between two of them. */
+function nearestKnot({ knots, values }, point) {
+  const distances = values.map((row) => {
+    const offset = point.map((at, column) => at - row[column]);
+    return dot(offset, offset);
+  });
+  return knots[distances.indexOf(Math.min(...distances))];
 }
 
 function dot(one, other) {

@@ -1,6 +1,6 @@
 // The explorer: images go to the server, settings of sliders too, pictures come back as raw grey bytes.
 
-import { mountControls } from "./controls.js";
+import { mountControls, valueName } from "./controls.js";
 import { difference, drawGrey, meanSquaredError } from "./pixels.js";
 
 const REST = 150; // ms without a move after which the true picture is asked for
@@ -12,7 +12,7 @@ const say = (text) => (at("status").textContent = text);
 
 let session; // what the server is, once it has said so
 let controls;
-let picture = null; // {id, name, start, warnings, drawn}, and blob for one without a file
+let picture = null; // {id, name, start, warnings, drawn, kept}, and blob for one without a file
 let shown = null; // {query, images}: what the decoded canvases show
 let truth = null; // {query, image}: what the true canvas shows
 let loads = 0; // the newest of them wins
@@ -110,7 +110,8 @@ function query(values = controls.values()) {
 }
 
 let rest;
-function moved() {
+function moved(_, name) {
+  at("swept").value = name ?? at("swept").value;
   if (picture === null) {
     return;
   }
@@ -174,7 +175,7 @@ async function load(about, get) {
     at("input-caption").textContent = picture.name;
     at("input-caption").title = picture.name;
     at("pictures").classList.toggle("with-truth", picture.drawn);
-    at("save-input").hidden = !picture.drawn && !picture.blob;
+    at("save-input").hidden = !picture.kept && !picture.blob;
     at("save").disabled = false;
     at("record").disabled = session.sliders.length === 0;
     controls.start(picture.start);
@@ -210,7 +211,7 @@ let object = -1;
 function loadObject() {
   object = (object + 1) % session.objects;
   const number = object;
-  load("Drawing a test object", async () => (await ask(`/api/objects/${number}`, { method: "POST" })).json());
+  load("Fetching a test object", async () => (await ask(`/api/objects/${number}`, { method: "POST" })).json());
 }
 
 /** Hands a file to the visitor. */
@@ -228,8 +229,10 @@ const fetched = async (path) => (await ask(`/api/pictures/${picture.id}/${path}`
 
 /** A name for a file of what the sliders show, as `dcign rerender` has it: face-azimuth=30,light=-40. */
 function fileName(suffix) {
-  const words = new URLSearchParams(query());
-  return `${stem()}-${[...words].map(([name, value]) => `${name}=${value}`).join(",") || "decoded"}${suffix}`;
+  const values = controls.values();
+  const moved = session.sliders.filter((slider) => values[slider.name] !== null);
+  const words = moved.map((slider) => `${slider.name}=${valueName(slider, values[slider.name])}`);
+  return `${stem()}-${words.join(",") || "decoded"}${suffix}`;
 }
 
 /** Runs `work` for a button, which waits meanwhile. */
@@ -292,7 +295,7 @@ function build() {
     : `A graphics code of ${session.object}s, ${about(first)}`;
   const lines = (notes, className) =>
     notes.map((textContent) => Object.assign(document.createElement("p"), { className, textContent }));
-  at("notes").replaceChildren(...lines(session.notes, "warning"), ...lines(session.compared, "soft"));
+  at("notes").replaceChildren(...lines(session.notes, "warning"), ...lines([...session.remarks, ...session.compared], "soft"));
   const pictures = [
     figure("input", "input", words("input", "input-caption")),
     figure("true", "true", words("true", "true-caption")),
@@ -306,9 +309,6 @@ function build() {
   at("pictures").classList.toggle("two", Boolean(second));
   controls = mountControls(at("controls"), session.sliders, moved);
   at("swept").replaceChildren(...session.sliders.map((slider) => new Option(slider.label, slider.name)));
-  for (const slider of session.sliders) {
-    at(`slider-${slider.name}`).addEventListener("input", () => (at("swept").value = slider.name));
-  }
   at("reset").disabled = at("randomise").disabled = session.sliders.length === 0;
   at("another").hidden = session.objects === 0;
   at("another").textContent = `Another test ${session.object}`;
@@ -336,7 +336,7 @@ function listen() {
     busy(at("save-input"), "Saving …", async () => save(blob ?? (await fetched("input.png")), name));
   });
   at("record").addEventListener("click", () => {
-    const asked = new URLSearchParams({ of: at("swept").value, steps: SWEEP_STEPS });
+    const asked = new URLSearchParams({ "sweep-of": at("swept").value, "sweep-steps": SWEEP_STEPS });
     const path = `sweep.gif?${asked}&${query()}`;
     const name = `${stem()}-${at("swept").value}.gif`;
     busy(at("record"), "Recording …", async () => save(await fetched(path), name));

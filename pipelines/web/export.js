@@ -1,6 +1,6 @@
 // The exported page: sliders on a decoder that runs right here. engine.json says what there is.
 
-import { applySliders, degreesOf } from "./code.js";
+import { applySliders, valuesOf } from "./code.js";
 import { mountControls } from "./controls.js";
 import { openDecoder, openEncoder } from "./network.js";
 import { greySquare } from "./photo.js";
@@ -66,7 +66,7 @@ function run(engine, decode) {
         drawGrey(byId("image"), picture, size);
       }
       byId("named").textContent = byId("status").textContent = name;
-      controls.start(degreesOf(code, sliders));
+      controls.start(valuesOf(code, sliders));
       controls.reset();
     } catch (error) {
       complain(error.message);

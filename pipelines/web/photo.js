@@ -32,7 +32,8 @@ export async function greySquare(file, size, background) {
 function square(side, background, draw) {
   const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
   const pen = canvas.getContext("2d", { willReadFrequently: true });
-  pen.fillStyle = background > 0.5 ? "white" : "black";
+  const grey = Math.round(255 * background);
+  pen.fillStyle = `rgb(${grey}, ${grey}, ${grey})`;
   pen.fillRect(0, 0, side, side);
   pen.imageSmoothingEnabled = true;
   pen.imageSmoothingQuality = "high";

@@ -7,8 +7,9 @@ import re
 
 import numpy as np
 import pytest
+from labelled_shards import FACTORS, LABELS, write_labelled
 from PIL import Image
-from untrained_run import write_calibrated, write_untrained
+from untrained_run import write_calibrated, write_calibrated_labelled, write_untrained
 
 import dcign as package
 from dcign.engine.image_files import load_grey
@@ -16,6 +17,8 @@ from dcign.export import onnx_files
 from pipelines.export import folder as export_folder
 from pipelines.export import page as export_page
 from pipelines.export.page import ENGINE
+from render.shards.data_set import open_data_set
+from render.shards.labels import labels_of
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'dcign[export]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'dcign[export]'")
@@ -227,6 +230,46 @@ def test_a_folder_that_cannot_be_moved_gets_the_files_into_it(monkeypatch, dcign
     assert (work / "mounted").stat().st_ino == inode
     assert not left_behind(work)
     assert not left_behind(work / "mounted")
+
+
+@pytest.fixture
+def labelled(work):
+    """A run of images that others took, and its shards."""
+    if not (work / "labelled").exists():
+        shards = write_labelled(work / "spots", counts=dict.fromkeys(FACTORS, 1), split="test")
+        known = {"folder": str(shards), "fingerprint": open_data_set(shards, "test").fingerprint}
+        write_calibrated_labelled(work / "labelled", **known)
+    return work / "labelled"
+
+
+def test_an_export_of_images_that_others_took_tells_their_factors(dcign, work, labelled):
+    code, _, err = dcign("export", "labelled", "-o", "spots-site")
+    assert code == 0
+    assert "Note: no objects can be drawn" in err
+    assert "the page starts from 4 test images of " in err
+    files = contents(work / "spots-site")
+    engine = json.loads(files[ENGINE])
+    found = {each["name"]: (each["unit"], each["choices"]) for each in engine["sliders"]}
+    assert found == {
+        "azimuth": ("°", []), "distance": ("cm", []), "colour": ("", ["red", "green", "blue"]), "tilt": ("", []),
+        "direction-1": ("σ", []),
+    }  # fmt: skip
+    assert [start["name"] for start in engine["starts"]] == [f"test spot {number}" for number in range(1, 5)]
+    card = files["README.md"].decode()
+    assert 'factors are set by\n`dcign.load(run).rerender("picture.png", azimuth=30, colour="red")`' in card
+    assert "A slider with `choices` takes the numbers of categories" in card
+    for name in ("encoder.onnx", "decoder.onnx"):
+        facts = onnxruntime.InferenceSession(files[name]).get_modelmeta().custom_metadata_map
+        assert labels_of(json.loads(facts["labels"])) == LABELS
+    assert str(work).encode() not in b"".join(files.values())
+
+
+def test_a_run_of_images_that_others_took_without_calibration_promises_no_degrees(dcign, work):
+    write_untrained(work / "raw", object="spot", labels=LABELS, code="azimuth:2,intrinsic:8")
+    code, _, err = dcign("export", "raw", "-o", "raw-site", "--image", "ann.png")
+    assert code == 0
+    assert err.startswith("Note: raw has no calibration, so the page will have no sliders; ")
+    assert "so there are no sliders." in (work / "raw-site" / "index.html").read_text()
 
 
 def test_help_ends_in_an_example(dcign):

@@ -166,7 +166,7 @@ def test_knobs_start_where_the_image_has_its_angles(client, work):
 
 def test_a_sweep_is_recorded_there_and_back(client):
     uploaded = client.upload(face())
-    recorded = client.of(uploaded, "sweep.gif", [("of", "azimuth"), ("steps", "5")], light=20)
+    recorded = client.of(uploaded, "sweep.gif", [("sweep-of", "azimuth"), ("sweep-steps", "5")], light=20)
     with Image.open(io.BytesIO(recorded.body)) as gif:
         assert (gif.format, gif.n_frames) == ("GIF", 8)
         for frame, angle in ((0, -90), (3, 45), (5, 45)):
@@ -212,7 +212,7 @@ def test_a_second_run_is_decoded_under_the_same_sliders_within_its_ranges(work, 
         both = client.of(uploaded, "decoded", azimuth=80, direction_1=1).grey(2)
         lines = client.of(uploaded, "command", azimuth=80, direction_1=1).text.split("\n")
         saved = client.of(uploaded, "decoded.png", azimuth=80)
-        sweep = client.of(uploaded, "sweep.gif", [("of", "light"), ("steps", "2")])
+        sweep = client.of(uploaded, "sweep.gif", [("sweep-of", "light"), ("sweep-steps", "2")])
     for shown, line, turned in zip(both, lines, ("--azimuth=80", "--azimuth=45"), strict=True):
         assert turned in line
         folder = tmp_path / turned

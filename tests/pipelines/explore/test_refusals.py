@@ -57,11 +57,11 @@ def test_an_upload_beyond_the_limit_is_refused_unread(client, monkeypatch):
         ("decoded.png", "light=a%0Ab", "light: expected a number"),
         ("true", "azimuth=1e999", "azimuth: expected a number"),
         ("command", "of=azimuth", "'of'"),
-        ("sweep.gif", "steps=24", "of: expected the name of a slider"),
-        ("sweep.gif", "of=azimuth&steps=1", "steps: expected a whole number from 2 to 72, found '1'"),
-        ("sweep.gif", "of=azimuth&steps=9999999999999", "steps: expected"),
-        ("sweep.gif", "of=azimuth&steps=2.5", "steps: expected"),
-        ("sweep.gif", "of=azimuth&elevation=31", "elevation: expected"),
+        ("sweep.gif", "sweep-steps=24", "sweep-of: expected the name of a slider"),
+        ("sweep.gif", "sweep-of=azimuth&sweep-steps=1", "sweep-steps: expected a whole number from 2 to 72, found '1'"),
+        ("sweep.gif", "sweep-of=azimuth&sweep-steps=9999999999999", "sweep-steps: expected"),
+        ("sweep.gif", "sweep-of=azimuth&sweep-steps=2.5", "sweep-steps: expected"),
+        ("sweep.gif", "sweep-of=azimuth&elevation=31", "elevation: expected"),
     ],
 )
 def test_a_parameter_out_of_bounds_is_refused_in_one_line(client, what, query, said):

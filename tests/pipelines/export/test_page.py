@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser_fixtures import PHONE, canvas_grey, chromium, open_page, scrolls_sideways
+from labelled_shards import BACKGROUND
 from PIL import Image
 from shard_fixtures import synthetic_images
-from untrained_run import write_calibrated, write_untrained
+from untrained_run import write_calibrated, write_calibrated_labelled, write_untrained
 
 import dcign as package
 from dcign.engine import calibration
@@ -78,7 +79,8 @@ def work(tmp_path_factory):
         angles = [np.array([angle]) for angle in (20.0, 10.0 * number, 30.0)]
         Image.fromarray(synthetic_images(*angles, np.array([3 + number]), SIZE)[0]).save(folder / f"{name}.png")
     (folder / "web" / "deep").mkdir(parents=True)
-    for run, where in (("run", "web/deep/site"), ("uncalibrated", "web/plain")):
+    write_calibrated_labelled(folder / "labelled", background=BACKGROUND)
+    for run, where in (("run", "web/deep/site"), ("uncalibrated", "web/plain"), ("labelled", "web/labelled")):
         words = [folder / run, "-o", folder / where, "--image", folder / "ann.png", "--image", folder / "bob.png"]
         export_command.main(list(map(str, words)), standalone_mode=False)
     return folder
@@ -278,27 +280,69 @@ def some_sliders(tmp_path):
     return run, curves, noise.standard_normal((40, 10), np.float32), noise
 
 
-def test_codes_are_moved_and_read_as_in_python(browser, web, tmp_path):
-    run, curves, codes, noise = some_sliders(tmp_path)
+def labelled_sliders(tmp_path):
+    """Of a run with a circle, a line in two pieces, categories, another line and a direction."""
+    run = load_run(write_calibrated_labelled(tmp_path / "run"))
+    noise = np.random.default_rng(6)
+    return run, calibration.load(run.folder), 9 * noise.standard_normal((40, 12), np.float32), noise
+
+
+@pytest.mark.parametrize("some", [some_sliders, labelled_sliders])
+def test_codes_are_moved_and_read_as_in_python(browser, web, tmp_path, some):
+    run, curves, codes, noise = some(tmp_path)
     angle_latents = sliders.sliders_of(run, curves)
     asked = []
     for number in range(40):
         values = {each.name: float(noise.uniform(each.low, each.high)) for each in angle_latents}
         ends = {each.name: each.low if number == 1 else each.high for each in angle_latents}
+        values.update({each.name: float(noise.choice(each.knots)) for each in angle_latents if each.choices})
         asked.append(ends if number in (1, 2) else {name: v for name, v in values.items() if noise.random() < 0.8})
     with open_page(browser, f"{web[0]}/deep/site/README.md") as page:
         found = page.evaluate(
             """async ([codes, sliders, settings]) => {
-              const {applySliders, degreesOf} = await import("/deep/site/page/code.js");
+              const {applySliders, valuesOf} = await import("/deep/site/page/code.js");
               return [codes.map((code, i) => [...applySliders(Float32Array.from(code), sliders, settings[i])]),
-                      codes.map((code) => degreesOf(code, sliders))];
+                      codes.map((code) => valuesOf(code, sliders))];
             }""",
             [codes.tolist(), sliders.sliders_to_json(angle_latents), asked],
         )
         page.problems.clear()  # a page of mere text asks for an icon that there is none of
     moved = [sliders.apply_sliders(code, angle_latents, settings) for code, settings in zip(codes, asked, strict=True)]
     np.testing.assert_array_equal(np.float32(found[0]), moved)
-    read = package.load(run.folder, "cpu").degrees(codes)
-    assert set(read) == {"azimuth", "elevation"}
-    for name, degrees in read.items():
-        np.testing.assert_allclose([each[name] for each in found[1]], degrees, atol=1e-6)
+    own = curves.angle_latents(run.layout).own
+    assert set(curves.curves) >= {"azimuth"}
+    for name, curve in curves.curves.items():
+        np.testing.assert_allclose([each[name] for each in found[1]], curve.to_value(own(codes, name)), atol=1e-6)
+
+
+def test_factors_of_any_unit_and_categories_by_name(browser, web, work):
+    engine = package.load(work / "labelled", "cpu")
+    with opened(browser, web, "labelled/") as page:
+        assert page.locator(".control label").all_text_contents()[:4] == [
+            "azimuth 0 to 360°", "distance 20 to 60 cm", "colour", "tilt −1 to 1",
+        ]  # fmt: skip
+        assert page.locator(".unit").all_text_contents()[:3] == ["°", "cm", ""]
+        for name in ("blue", "red"):
+            page.select_option("#slider-colour", label=name)
+            page.wait_for_function(IDLE)
+            move(page, "distance", "33.2")
+            seen = engine.rerender(work / "ann.png", colour=name, distance=33.2)
+            assert close(canvas_grey(page, "#decoded"), to_uint8(seen)), name
+        page.focus("#slider-azimuth")
+        page.keyboard.press("End")
+        page.keyboard.press("ArrowRight")
+        assert page.input_value("#number-azimuth") == "1"
+        for width in (320, 390, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert not scrolls_sideways(page), width
+
+
+def test_clear_parts_of_ones_own_image_get_the_background_of_the_training_images(browser, web, work, tmp_path):
+    clear = np.zeros((SIZE, SIZE, 4), np.uint8)
+    clear[10:20, 10:20] = 255
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    with opened(browser, web, "labelled/") as page:
+        page.set_input_files("#file", tmp_path / "clear.png")
+        page.locator("#status").filter(has_text="clear.png").wait_for(state="attached")
+        page.wait_for_function(IDLE)
+        assert close(canvas_grey(page, "#image"), to_uint8(load_grey(tmp_path / "clear.png", SIZE, BACKGROUND)))
