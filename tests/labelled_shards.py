@@ -14,7 +14,7 @@ Each shows a spot on a wall:
 and the identity makes it a diamond, a disc, a square or something between. Every kind of mini-batch is there.
 
 A run of these images with its initial weights: `untrained_run.write_untrained(folder, object=OBJECT, labels=LABELS)`;
-with curves of all labels too: `untrained_run.write_calibrated_labelled(folder)`. One that learns all of it in ten
+with curves of all labels too: `untrained_run.write_calibrated_labelled(folder)`. One that learns all of it in 15
 seconds of a processor: `write_labelled(folder, size=32, counts=dict.fromkeys(FACTORS, 40), batch_size=10)`, then
 `dcign train` with the options `LEARN`.
 """
@@ -39,8 +39,9 @@ LABELS = {
 FACTORS = (*LABELS, "intrinsic")
 CODE = "azimuth:2,distance:1,colour:2,tilt:1,intrinsic:6"
 LEARN = (
-    *("--network", "modulated", "--widths", "4/6/8/16/32", "--code", CODE, "--ratio", "1:1:1:1:1", "--steps", "800"),
-    *("--optimizer", "muon", "--learning-rate", "0.003", "--likelihood", "gaussian", "--precision", "fp32"),
+    *("--network", "modulated", "--widths", "4/6/8/16/32", "--code", CODE, "--ratio", "1:1:1:1:1", "--steps", "1000"),
+    *("--optimizer", "muon", "--learning-rate", "0.003", "--learning-rate-fall", "600", "--precision", "fp32"),
+    *("--likelihood", "gaussian", "--deviation", "0.07"),
     *("--invariance-unit", "noise", "--invariance-strength", "10", "--inactive-gradient", "shared"),
 )
 OBJECT, BACKGROUND = "spot", 0.2
@@ -55,7 +56,7 @@ def labelled_images(values, identity, size):
     dx, dy = np.abs(columns - 0.4 * tilt), np.abs(rows)
     power = 2.0 ** (np.asarray(identity)[:, None, None] // 2 % 5)  # 1: a diamond, 2: a disc, 16: nearly a square
     inside = np.clip(((90 - distance) / 120 - (dx**power + dy**power) ** (1 / power)) * size / 8, 0, 1)
-    return np.round(255 * (behind + inside * (0.6 + 0.2 * colour - behind))).astype(np.uint8)
+    return np.round(255 * (behind + inside * (0.45 + 0.275 * colour - behind))).astype(np.uint8)
 
 
 def draw(name, count, rng):

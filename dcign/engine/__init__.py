@@ -1,1 +1,1 @@
-"""Using a trained run: codes, calibrated angles, variations of a code, and `dcign.load` for notebooks."""
+"""Using a trained run: codes, calibrated factors, variations of a code, and `dcign.load` for notebooks."""

@@ -97,8 +97,8 @@ def _compare(
     curve_widths: tuple[int, int, int] | None, optimizer: str, device: str,
     theirs: ProcessPoolExecutor, ours: ProcessPoolExecutor,
 ) -> dict[str, Any]:  # fmt: skip
-    from dcign.model.code import CodeLayout  # torch, from here on
     from dcign.model.paper_sizes import decoder_grid
+    from dcign.training.loop import graphics_code  # torch, from here on
     from pipelines.bench import train_agreement as agreeing
     from pipelines.bench import train_loops as loops
 
@@ -107,7 +107,7 @@ def _compare(
     decoder_grid(data.size)
     machine = ask(ours, loops.machine, device)
     cuda = machine["device"] == "cuda"
-    latents = CodeLayout.for_object(data.object).latents
+    latents = graphics_code(data, None).latents
     floors = {
         precision: floor(widths, latents, data.size, data.batch_size, precision, machine)
         for precision in machine["precisions"]

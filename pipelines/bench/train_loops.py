@@ -25,16 +25,15 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from dcign.config import TrainConfig
-from dcign.model.code import CodeLayout
 from dcign.model.devices import allow_tf32, has_native_bf16, prepared, resolve_device
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import make_optimiser
 from dcign.runs.checkpoint import Header
 from dcign.training.cuda_graph import open_step, open_update, plain_step
 from dcign.training.feeding import open_feed
-from dcign.training.loop import describe
+from dcign.training.loop import describe, graphics_code
 from dcign.training.monitor import STATUS_EVERY, Status
-from dcign.training.order import MiniBatchOrder, sampling_noise
+from dcign.training.order import MiniBatchOrder, names_of_ratio, sampling_noise
 from dcign.training.updates import Updates, initial_model
 from pipelines.bench import train_updates
 from pipelines.bench.load_loops import NaiveShards
@@ -68,11 +67,11 @@ class Training:
         self.device = resolve_device(setting.device)
         self.widths = setting.widths
         self.config = TrainConfig(widths=setting.widths, device=setting.device, optimizer=setting.optimizer)
-        layout = CodeLayout.for_object(self.data.object)
+        layout = graphics_code(self.data, None)
         self.header = Header(0, self.config, layout, self.data.size, describe(self.data))
-        self.order = MiniBatchOrder(
-            {factor: self.data.count(factor) for factor in self.data.factors}, self.config.ratio, self.config.seed
-        )
+        counts = {factor: self.data.count(factor) for factor in self.data.factors}
+        names = names_of_ratio(self.data)
+        self.order = MiniBatchOrder(counts, self.config.ratio, self.config.seed, names=names)
         self.active = {f: torch.from_numpy(layout.active(f)).to(self.device) for f in self.data.factors}
         self.batch = (self.data.batch_size, layout.latents)
         self.waited = 0.0  # seconds spent in asking for mini-batches

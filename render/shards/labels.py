@@ -91,9 +91,9 @@ class Label:
             return self.categories[min(max(round(value), 0), len(self.categories) - 1)]
         return f"{value:.4g}{self.symbol}"
 
-    def number(self, text: str) -> float:
-        """Read a value: a category by its name, or else a number. ValueError for anything else."""
-        return float(self.categories.index(text)) if self.categories else float(text)
+    def number(self, category: str) -> float:
+        """Return the number that stands for a category. ValueError where there is none of this name."""
+        return float(self.categories.index(category))
 
 
 def is_name(text: str) -> bool:

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from labelled_shards import CODE, LABELS, OBJECT
 from PIL import Image
 from untrained_run import write_calibrated, write_untrained
 
@@ -201,3 +202,13 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(dcign, work, words, 
     assert (code, out) == (2, "")
     assert named in err.splitlines()[-1]
     assert not [path for path in work.iterdir() if path.stem == "x"]
+
+
+def test_the_columns_of_a_code_are_named_by_the_labels(dcign, work):
+    write_untrained(work / "spots", object=OBJECT, labels=LABELS, code=CODE)
+    assert dcign("encode", "spots", "ann.png", "-o", "spots.csv")[0] == 0
+    head = (work / "spots.csv").read_text().splitlines()[0].split(",")
+    assert head[:8] == [
+        *("image", "z_azimuth_0", "z_azimuth_1", "z_distance", "z_colour_0", "z_colour_1", "z_tilt", "z_intrinsic_0"),
+    ]
+    assert dcign("decode", "spots", "spots.csv", "-o", "spots.png")[0] == 0

@@ -53,3 +53,14 @@ def test_names_that_mean_something_else_or_cannot_be_typed_are_none(name):
 def test_labels_that_contradict_themselves_are_refused_with_the_place(change, said):
     with pytest.raises(Unexpected, match=said):
         check_labels({**RENDERED, **change})
+
+
+def test_a_turn_is_the_range_and_of_angles_360_degrees_at_most():
+    assert Label("hue", 0, 1, "", circular=True).period == 1
+    assert Label("azimuth", 0, 180, circular=True).period == 180  # of what looks the same from behind
+    assert Label("azimuth", -360, 360, circular=True).period == 360
+
+
+def test_a_category_has_a_number():
+    colour = Label("colour", 0, 2, "", categories=("red", "green", "blue"))
+    assert [colour.number(colour.text(number)) for number in range(3)] == [0, 1, 2]
