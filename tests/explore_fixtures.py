@@ -95,7 +95,7 @@ def serving(*runs, true=None, shards=None):
     with listen("127.0.0.1", 0) as listening:
         opened = open_runs(runs, "cpu")
         images = () if shards is None else open_unseen_images(opened[0].run, shards)
-        remarks = [not_drawn(opened[0], images)] if "labels" in opened[0].run.data else []
+        remarks = [not_drawn(images)] if opened[0].run.imported else []
         server = Server(Explorer(opened, true, images, remarks), "127.0.0.1")
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()

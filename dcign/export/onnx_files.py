@@ -146,7 +146,7 @@ class _Graph:
 def facts(run: Run) -> Mapping[str, str]:
     """Facts of the run that the files carry as metadata."""
     network = {} if run.config.network == DEFAULT_NETWORK else {"network": run.config.network}
-    labels = {"labels": json.dumps(labels_to_json(run.labels), sort_keys=True)} if "labels" in run.data else {}
+    labels = {"labels": json.dumps(labels_to_json(run.labels), sort_keys=True)} if run.imported else {}
     return {
         **network,
         **labels,

@@ -131,6 +131,7 @@ class Explorer:
         return JSONResponse(
             {
                 "object": first.run.object,
+                "imported": first.run.imported,
                 "runs": [
                     {"word": each.word, "name": name, "size": each.run.size, "step": each.run.step}
                     for each, name in zip(self.runs, self.names, strict=True)

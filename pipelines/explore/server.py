@@ -42,7 +42,7 @@ def explore(
         objects, images = _starts(runs[0], assets, shards)
         if objects is not None:
             things.enter_context(objects)
-        remarks = [] if objects is not None or "labels" not in runs[0].run.data else [not_drawn(runs[0], images)]
+        remarks = [not_drawn(images)] if objects is None and runs[0].run.imported else []
         address = address_of(listening, host)
         click.echo(f"{address}  (Ctrl-C ends it)")
         if show:
@@ -106,11 +106,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def not_drawn(open_run: OpenRun, images: Sequence[UnseenImage]) -> str:
+def not_drawn(images: Sequence[UnseenImage]) -> str:
     """Say what the page of a run has whose images were not rendered, so that none can be drawn of them."""
-    things = f"{open_run.run.object}s"
     begin = "Start from a test image, or bring your own." if images else "Bring an image of your own to start from."
-    return f"These {things} were not rendered by dcign, so there is no true picture beside the decoded one. {begin}"
+    return f"The training images were not rendered by dcign, so no true picture stands beside the decoded one. {begin}"
 
 
 def _starts(

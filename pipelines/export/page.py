@@ -80,6 +80,7 @@ def engine_json(
         "version": VERSION,
         "name": name,
         "object": run.object,
+        "imported": run.imported,
         "size": run.size,
         "background": run.background,
         "step": run.step,

@@ -4,27 +4,26 @@ import { element } from "./control.js";
 import { Choice } from "./choice.js";
 import { plain, Range } from "./range.js";
 
-const POSE = ["azimuth", "elevation", "light"]; // what the renderer varies
 const LONGEST_UNIT = 8; // letters; of a longer one the beginning is shown
 
 /**
- * Fill `root` with controls for `sliders`, as `dcign.engine.variations.sliders_to_json` gives them.
+ * Fill `root` with controls for `sliders`, as `dcign.engine.variations.sliders_to_json` gives them; `imported` is whether
+ * the training images were, and not rendered in degrees of pose and light.
  *
  * onChange(values, name) follows every change: name -> number, or null where the slider is as in the image; and the name
  * of the one that a hand moved.
  * Returns {values(), set(values), start(origins), reset(), randomise()}: `set` moves the sliders that it names (null
  * gives one back to the image), `start` says where untouched ones stand, and is the only one that changes no value.
  */
-export function mountControls(root, sliders, onChange) {
+export function mountControls(root, { sliders, imported }, onChange) {
   const values = () => Object.fromEntries(rows.map((row) => [row.slider.name, row.value]));
   const changed = (name) => onChange(values(), name);
   const rows = sliders.map((slider) => new (slider.choices.length ? Choice : Range)(slider, () => changed(slider.name)));
   const [factors, identity] = [false, true].map((relative) => rows.filter((row) => row.slider.relative === relative));
-  const posed = factors.every(({ slider }) => POSE.includes(slider.name.replace(/^latent-/, "")));
-  if (!posed) {
-    factors.forEach((row) => row.tellRange()); // anybody knows how far an angle can go
+  if (imported) {
+    factors.forEach((row) => row.tellRange()); // of pose and light anybody knows it
   }
-  const groups = [group(posed ? "Pose and light" : "Factors", factors), group("Identity", identity)];
+  const groups = [group(imported ? "Factors" : "Pose and light", factors), group("Identity", identity)];
   root.replaceChildren(...groups.filter((each) => each !== null));
   align(root, sliders);
 

@@ -307,7 +307,7 @@ function build() {
   });
   at("pictures").replaceChildren(...pictures);
   at("pictures").classList.toggle("two", Boolean(second));
-  controls = mountControls(at("controls"), session.sliders, moved);
+  controls = mountControls(at("controls"), session, moved);
   at("swept").replaceChildren(...session.sliders.map((slider) => new Option(slider.label, slider.name)));
   at("reset").disabled = at("randomise").disabled = session.sliders.length === 0;
   at("another").hidden = session.objects === 0;

@@ -21,7 +21,7 @@ try {
 
 function run(engine, decode) {
   const { size, sliders, background } = engine;
-  const controls = mountControls(byId("controls"), sliders, redraw);
+  const controls = mountControls(byId("controls"), engine, redraw);
   let code = null; // of the image that the sliders start from
   let [values, wanted, drawing, turn] = [{}, false, false, 0];
 

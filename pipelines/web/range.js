@@ -31,7 +31,7 @@ export class Range extends Control {
     const { low, high, step, relative } = this.slider;
     const normal = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
     const value = relative ? normal : low + (high - low) * Math.random();
-    return within(Number(plain(low + step * Math.round((value - low) / step), this.slider)), this.slider);
+    return rounded(low + step * Math.round((value - low) / step), this.slider);
   }
 
   text(value) {
@@ -62,7 +62,7 @@ export class Range extends Control {
     const beyond = circular && (next < low || next > high);
     if (event.key === "Home" || event.key === "End" || beyond) {
       event.preventDefault();
-      this.act(within(Number(plain(next, this.slider)), this.slider));
+      this.act(beyond ? rounded(next, this.slider) : next);
     }
   }
 
@@ -81,9 +81,14 @@ export class Range extends Control {
     const next = (this.value ?? this.range.valueAsNumber) + turn;
     if (turn && (this.value === null || (circular && (next < low || next > high)))) {
       event.preventDefault(); // an empty field would count from 0, a full one stop
-      this.act(within(next, this.slider));
+      this.act(rounded(next, this.slider));
     }
   }
+}
+
+/** The value of the range that `value` stands for, to as many digits as are shown. */
+function rounded(value, slider) {
+  return within(Number(plain(within(value, slider), slider)), slider);
 }
 
 /** A number to a digit beyond the slider's step, without the noise of binary fractions; `fewer` digits less. */

@@ -66,7 +66,7 @@ def test_the_page_is_told_units_ranges_and_names(client):
     choices = {each["name"]: each["choices"] for each in session["sliders"] if each["choices"]}
     assert choices == {"colour": ["red", "green", "blue"]}
     (remark,) = session["remarks"]
-    assert remark.startswith("These spots were not rendered by dcign, so there is no true picture")
+    assert remark.startswith("The training images were not rendered by dcign, so no true picture stands")
     assert (session["object"], session["notes"], session["compared"]) == ("spot", [], [])
 
 
