@@ -9,6 +9,7 @@ from pipelines.console import LazyGroup
 # name -> (module that defines `command`, one line of help)
 BENCHMARKS = {
     "assets": ("pipelines.bench.assets", "Opening face models and chairs: seconds and peak memory."),
+    "import": ("pipelines.bench.image_import", "Importing images: images a second and peak memory."),
     "render": ("pipelines.bench.render", "Rendering, beside the loops that users write."),
     "parity": ("pipelines.bench.parity", "How far the two renderers differ, with a sheet."),
     "load": ("pipelines.bench.load", "Loading, beside an np.load for each mini-batch."),
