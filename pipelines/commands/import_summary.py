@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.console import aligned, counted
-from render.imports.dealing import Dealing, DealtImages, Groups, counts_of
+from render.imports.dealing import Dealing, DealtImages, counts_of
+from render.imports.groups import Groups
 from render.imports.image_import import ImageImport
 from render.shards.labels import INTRINSIC, Label
 
@@ -22,7 +23,7 @@ def summary(job: ImageImport, output: Path) -> Iterator[str]:
     test, train = np.unique(images.identity[job.test]), np.unique(images.identity[~job.test])
     yield (
         f"{output}: {counted(minibatches_in(dealing), 'mini-batch', 'es')} of {job.batch_size} images of {job.size} x "
-        f"{job.size} pixels; {len(train)} identities for training, {len(test)} for testing."
+        f"{job.size} pixels; identities for training: {len(train)}, for testing: {len(test)}."
     )
     meanings = {name: _meaning(label) for name, label in images.labels.items()}
     meanings[INTRINSIC] = counted(len(every), "object")

@@ -96,17 +96,18 @@ def minibatch_row(data: DataSet, batch: MiniBatch, columns: int) -> Row:
     def text(name: str, value: np.float32, sign: str) -> str:
         return data.labels[name].text(float(value)) if data.imported else f"{value:{sign}.1f}{DEGREE}"
 
-    def who(identity: np.int64) -> str:
-        return names[identity] if identity < len(names) else f"identity ..{int(identity) % 10**6}"
+    def who(identity: np.int64, word: str) -> str:
+        known = 0 <= identity < len(names)
+        return names[identity] if known else f"{word}..{int(identity) % 10**6}"
 
     fixed = {name: values for name, values in batch.values.items() if name != batch.factor}
     lines = [f"{name} {text(name, values[0], '')}" for name, values in fixed.items()]
     if batch.factor not in FACTORS or not set(FACTORS[batch.factor].parts) - {"expression"}:
-        lines.append(who(batch.identity[0]))
+        lines.append(who(batch.identity[0], "identity "))
     if batch.factor in batch.values:
         captions = [text(batch.factor, value, "+") for value in batch.values[batch.factor]]
     else:
-        captions = [who(identity) for identity in batch.identity]
+        captions = [who(identity, "" if data.imported else "identity ") for identity in batch.identity]
     title = f"{batch.factor} {batch.index} ({batch.split})"
     return Row(title, list(batch.images[:columns]), captions[:columns], lines)
 

@@ -57,13 +57,11 @@ class ImageImport:
 
     def __post_init__(self) -> None:
         if self.images.test is not None and self.test_share is not None:
-            raise BadInput(f"`test_share`: expected none, since {self.images.source or self.images.name} says what is "
-                           "for testing")  # fmt: skip
+            raise BadInput(f"`test_share`: expected none, since {self.images.title} says what is for testing")
         for (factor, _), rows in (self.images.minibatches or {}).items():
             if rows.shape[1] != self.batch_size:
-                source = self.images.source or self.images.name
-                raise BadInput(f"`batch_size={self.batch_size}`: expected the {rows.shape[1]} images that mini-batches "
-                               f"of {factor} have in {source}")  # fmt: skip
+                wanted = f"the {rows.shape[1]} images that mini-batches of {factor} have in {self.images.title}"
+                raise BadInput(f"`batch_size={self.batch_size}`: expected {wanted}")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -155,7 +153,7 @@ def first_side(images: LabelledImages, crop: str, skip: bool) -> int:
     for _, image in _readable(images, every, skip, set(), lambda line: None):
         if image is not None:
             return min(image.shape) if crop == "centre" else max(image.shape)
-    raise BadInput(f"{images.source or images.name}: expected an image that can be read, found none among {len(every)}")
+    raise BadInput(f"{images.title}: expected an image that can be read, found none among {len(every)}")
 
 
 def stage_images(

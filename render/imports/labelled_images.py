@@ -58,3 +58,8 @@ class LabelledImages:
     remarks: Callable[[], list[str]] = no_remarks
     minibatches: MiniBatchRows | None = None
     source: str = ""
+
+    @property
+    def title(self) -> str:
+        """What a message calls them."""
+        return self.source or self.name

@@ -11,8 +11,8 @@ from explorer_process import explored
 from render.shards.data_set import open_splits
 
 PAGE = Path(__file__).parents[2] / "docs" / "images.md"
-SMALLER = {"--n 12 --batch-size 30": "--n 5 --batch-size 12 --workers 1", "--size 70": "--size 54", "24/16/8": "4/3/2",
-           "--steps 2000": "--steps 2", "0:330:12": "0:270:4"}  # fmt: skip
+SMALLER = {"--n 12 --batch-size 30": "--n 5 --batch-size 12 --workers 1", "24/16/8": "4/3/2",
+           "--steps 1500": "--steps 2", "0:330:12": "0:270:4"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_every_command_of_the_page_works_and_the_shards_come_back(dcign, work):
             code, out, err = dcign(*words[1:])
             assert code == 0, f"{command}\n{err}"
             if words[1:3] == ["import", "images"] and "-o shards" in command:
-                assert "3 identities for training, 2 for testing" in out
+                assert "identities for training: 3, for testing: 2" in out
         else:
             subprocess.run(command, shell=True, cwd=work, check=True)
     assert (work / "run" / "report.html").is_file()

@@ -69,10 +69,13 @@ def read_description(folder: Path) -> Description | None:
         check_labels(labels)
     except Unexpected as error:
         raise BadInput(f"{path}: {error}") from None
+    identities = tuple(document.get("assets", {}).get("identities", ()))
+    if len(set(identities)) < len(identities):
+        raise BadInput(f"{path}: assets.identities: expected each name once, found one twice")
     return Description(
         document.get("object"), document.get("size"), document.get("batch_size"), document.get("seed"),
         document.get("shading", {}).get("background"), labels_of(labels),
-        tuple(document.get("assets", {}).get("identities", ())),
+        identities,
     )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ class Pictures:
 
     def read(self, rows: Rows) -> Iterator[NDArray[np.uint8]]:
         """Yield the pictures of some rows as `LabelledImages.read` says."""
-        for row, grey, coloured in read_ahead(self._grey, rows.tolist()):
+        for row, grey, coloured in read_ahead(self._grey, map(int, rows)):
             self._coloured[row] = coloured
             self._sides[row] = grey.size
             yield np.asarray(grey)

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from image_file_fixtures import jpeg_of_scans, png_claiming
 from image_table_fixtures import HEADER, grid_rows, picture, write_pictures, write_table
 
 from pipelines.commands import import_job
@@ -40,7 +41,7 @@ def contents(folder):
 
 def test_the_summary_tells_what_each_factor_gave(imported, work):
     lines = (work / "said.txt").read_text().splitlines()
-    assert lines[0].endswith("mini-batches of 6 images of 20 x 20 pixels; 2 identities for training, 2 for testing.")
+    assert lines[0].endswith("mini-batches of 6 images of 20 x 20 pixels; identities for training: 2, for testing: 2.")
     table = [line.split() for line in lines[1:7]]
     assert table[0] == ["factor", "values", "groups", "images", "mini-batches", "left", "over"]
     found = {row[0]: " ".join(row[1:]) for row in table[1:]}
@@ -50,6 +51,20 @@ def test_the_summary_tells_what_each_factor_gave(imported, work):
     assert found["intrinsic"] == "4 objects 48 96 24 train, 24 test -"
 
 
+def test_a_picture_that_would_take_far_more_than_its_size_should_is_named_with_its_line(dcign, work):
+    folder = work / "hostile"
+    rows = [("0.png", "a", 0), ("1.png", "a", 1), ("2.png", "a", 2)]
+    write_pictures(folder, rows)
+    write_table(folder / "photos.csv", rows, ["path", "identity", "twist"])
+    hostile = {"2.png": png_claiming(30_000, 30_000), "1.png": jpeg_of_scans(2000)}
+    for name, content in hostile.items():
+        (folder / name).write_bytes(content)
+        code, _, err = dcign("import", "images", "hostile/photos.csv", "-o", "from-hostile")
+        assert code == 2
+        assert f"hostile/photos.csv, line {int(name[0]) + 2}, column path: {name}: " in err.splitlines()[-1]
+        assert contents(work / "from-hostile") == {}
+
+
 @pytest.mark.usefixtures("imported")
 def test_verify_and_preview_accept_what_was_imported(dcign, work):
     code, out, err = dcign("verify", "shards")
@@ -57,6 +72,7 @@ def test_verify_and_preview_accept_what_was_imported(dcign, work):
     assert "16 azimuth (test), 16 azimuth (train), 24 colour (test)" in out
     assert dcign("preview", "shards", "-o", "sheet.png")[0] == 0
     assert (work / "sheet.png").stat().st_size > 10_000
+    assert dcign("preview", "shards", "--frontal", "-o", "front.png")[0] == 0
 
 
 def test_the_shards_hold_the_pixels_and_labels_of_the_table(imported):

@@ -8,14 +8,8 @@ from image_table_fixtures import labelled
 
 from render.errors import BadInput
 from render.factors import SPLITS
-from render.imports.dealing import (
-    DealtImages,
-    bins_of,
-    counts_of,
-    deal,
-    find_groups,
-    images_for_testing,
-)
+from render.imports.dealing import DealtImages, counts_of, deal, images_for_testing
+from render.imports.groups import bins_of, find_groups
 from render.shards.labels import Label
 
 CIRCLE = Label("azimuth", 0.0, 360.0, circular=True)
