@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from dcign.evaluation.evidence import disentanglement
+from dcign.evaluation.evidence import latent_scores
 from dcign.evaluation.metrics import bootstrap, dci, groups, vae_scores
 
 
@@ -16,8 +16,8 @@ def hasten_report(patch):
 def hasten(patch):
     """Take fewer draws, trees and votes until `patch`, a MonkeyPatch, is undone."""
     patch.setattr(bootstrap.estimate, "__defaults__", (12,))  # draws
-    patch.setattr(disentanglement, "DRAWS", 12)
-    patch.setattr(disentanglement, "FEW_DRAWS", 3)
+    patch.setattr(latent_scores, "DRAWS", 12)
+    patch.setattr(latent_scores, "FEW_DRAWS", 3)
     patch.setattr(dci, "TREES", 30)
     for name in ("TRAIN_VOTES", "TEST_VOTES", "TRAIN_POINTS", "TEST_POINTS"):
         patch.setattr(vae_scores, name, 1000)

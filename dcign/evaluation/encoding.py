@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from dcign.engine.codes import decode, encode
 from dcign.errors import RunError, ShardError
 from dcign.evaluation.metrics.image_quality import ReconstructionSums
+from dcign.evaluation.units import range_text
 from dcign.runs.run import Run
 from render.shards.data_set import DataSet
+from render.shards.labels import Label
 
 AT_ONCE = 20  # images; a mini-batch's worth
 
@@ -22,7 +24,7 @@ class Encoding:
     """The result of the pass: M images of the whole set, Z latents.
 
     codes      (M, Z) float32, means of Q(z | x)
-    values     factor -> (M,) float32, the true ones
+    values     labelled factor -> (M,) float32, the true ones, in its unit
     identity   (M,) int64
     minibatch  (M,) int64, running number of the mini-batch of each image
     kinds      (M,) str, the factor that varies in it
@@ -40,17 +42,30 @@ class Encoding:
 
 
 def check_match(run: Run, data: DataSet) -> None:
-    """RunError unless the run was trained for images of this size and kind of object."""
+    """RunError unless the run was trained for images of this size, kind of object and meaning of labels."""
+    how = "import images" if data.imported else "render shards"
     if run.size != data.size:
         raise RunError(
             f"{run.folder} was trained on {run.size} x {run.size} images, but {data.folder} holds "
-            f"{data.size} x {data.size}; render shards with `size={run.size}`"
+            f"{data.size} x {data.size}; {how} with `size={run.size}`"
         )
     if run.object != data.object:
         raise RunError(
             f"{run.folder} was trained on {run.object}s, but {data.folder} holds {data.object}s; "
-            f"render shards with `object={run.object}`"
+            f"{how} with `object={run.object}`"
         )
+    for name in sorted(run.labels.keys() & data.labels.keys()):
+        ours, theirs = run.labels[name], data.labels[name]
+        if (ours.unit, ours.categories) != (theirs.unit, theirs.categories):
+            raise RunError(
+                f"{run.folder} was trained on {name} {_meaning(ours)}, but {data.folder} has it {_meaning(theirs)}"
+            )
+
+
+def _meaning(label: Label) -> str:
+    if label.categories:
+        return f"out of {range_text(label)}"
+    return f"in {label.unit}" if label.unit else "without a unit"
 
 
 def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = lambda images: None) -> Encoding:

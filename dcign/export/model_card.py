@@ -13,11 +13,13 @@ import numpy as np
 import dcign
 from dcign.config import setting_text
 from dcign.engine.calibration import Calibration
-from dcign.engine.curves import Curve, FactorCurve
+from dcign.engine.curves import FactorCurve
+from dcign.evaluation.units import amount_text, range_text
 from dcign.report.html import number
+from dcign.report.rows import is_rendered, labels_in
 from dcign.runs.report_file import reach
 from dcign.runs.run import Run
-from render.factors import EXTRINSIC
+from render.shards.labels import DEGREES, Label
 
 OWN = "built-in"
 LICENCES = {OWN: "made by dcign itself, MIT licence", "ict-facekit": "ICT-FaceKit, MIT licence"}
@@ -43,7 +45,7 @@ def model_card(
 
     curves   its calibration, None without one
     report   the content of the report.json of these weights, None without one
-    rendering  the settings its training data were drawn by, as in a manifest of shards; None if they are not known
+    rendering  the settings of its training data, as in a manifest of shards; None if they are not known
     facts    what else is known of the run, name -> value: the recipe, the commit
     use      how to use what the card lies beside, in Markdown
     """
@@ -56,7 +58,7 @@ def model_card(
         f"DC-IGN, after {PAPER}.",
         *([use.strip()] if use else []),
         "## What it reached",
-        *_reached(report, curves),
+        *_reached(run, report, curves),
         "## Limits",
         "\n".join(f"- {_plain(line)}" for line in limits(run, curves, report)),
         "## Training data",
@@ -90,7 +92,7 @@ def asset_names(rendering: Mapping[str, Any] | None) -> list[str] | None:
     return [name] if isinstance(name, str) else None
 
 
-def _reached(report: Mapping[str, Any] | None, curves: Calibration | None) -> Iterator[str]:
+def _reached(run: Run, report: Mapping[str, Any] | None, curves: Calibration | None) -> Iterator[str]:
     if report is None:
         yield f"{NOT_MEASURED.capitalize()}: no report of these weights lies with the run (`dcign evaluate` makes one)."
     else:
@@ -103,14 +105,25 @@ def _reached(report: Mapping[str, Any] | None, curves: Calibration | None) -> It
         if missing:
             yield f"{NOT_MEASURED.capitalize()}: {', '.join(_plain(each.replace('_', ' ')) for each in missing)}."
     if curves is not None and curves.curves:
-        yield "Calibration of the angles:"
-        angles = []
-        for name, curve in curves.curves.items():
-            low, high = curve.range
-            back = curve.residual if not isinstance(curve, Curve) or curve.invertible else None
-            error = "no way back on a circle" if back is None else f"{back:.1f}°"
-            angles.append((name, f"{low:g}° to {high:g}°", error, f"{curve.explained:.0%}"))
-        yield _table(("angle", "range", "error read back (RMS)", "variance of its latents explained"), angles)
+        what = "angle" if all(_label_of(run, name).unit == DEGREES for name in curves.curves) else "factor"
+        yield f"Calibration of the {what}s:"
+        ranges = [[name, *_calibrated(_label_of(run, name), curve)] for name, curve in curves.curves.items()]
+        yield _table((what, "range", "error read back (RMS)", "variance of its latents explained"), ranges)
+
+
+def _calibrated(label: Label, curve: FactorCurve) -> tuple[str, str, str]:
+    """Write the range of a curve, the error of what is read back through it, and what it explains."""
+    low, high = curve.range
+    back = curve.residual if curve.invertible else None
+    error = "no way back on a circle" if back is None else amount_text(label, back)
+    if label.categories:
+        return range_text(label), "see the limits", f"{curve.explained:.0%}"
+    return f"{low:g}{label.symbol} to {high:g}{label.symbol}", error, f"{curve.explained:.0%}"
+
+
+def _label_of(run: Run, name: str) -> Label:
+    """Return the label of a factor; runs that kept no ranges are of the renderer's angles."""
+    return run.labels.get(name) or Label(name, 0.0, 0.0)
 
 
 def _measured_on(report: Mapping[str, Any]) -> str:
@@ -140,7 +153,10 @@ def _data(run: Run, rendering: Mapping[str, Any] | None) -> Iterator[tuple[str, 
     data = run.data
     names = asset_names(rendering)
     yield "objects", f"{run.object}s, each mini-batch varying in one factor only"
-    if names is None:
+    if run.imported:
+        yield "images", f"taken elsewhere ({', '.join(names)})" if names else "taken elsewhere"
+        yield "licence", "not known here, ask where the images are from"
+    elif names is None:
         yield "models", "not recorded"
     else:
         known = reach(rendering, ("assets", "models"))
@@ -150,7 +166,7 @@ def _data(run: Run, rendering: Mapping[str, Any] | None) -> Iterator[tuple[str, 
     if counts:
         each = f", {batch} images each" if batch else ""
         yield "mini-batches", ", ".join(f"{count:,} {name}" for name, count in counts.items()) + each
-    yield "ranges", range_text(data.get("ranges") or {}) or "not recorded"
+    yield "ranges", _ranges(run) or "not recorded"
     yield "fingerprint", f"`{data.get('fingerprint', 'not recorded')}`"
     yield "seed", str(data.get("seed", "not recorded"))
 
@@ -180,14 +196,21 @@ def _plain(text: object) -> str:
 
 def limits(run: Run, curves: Calibration | None, report: Mapping[str, Any] | None) -> Iterator[str]:
     """Say each limit in a sentence or two. What no figure is known of is named as not measured, never guessed."""
-    yield (
-        f"It was trained on renderings only, of {SHOWN.get(run.object, run.object + 's')}. A photograph is unlike "
-        "them, and what it does with one was " + NOT_MEASURED + "."
-    )
+    if run.imported:
+        yield (
+            f"It was trained on images of {run.object}s that were taken elsewhere. What it does with others than such "
+            f"was {NOT_MEASURED}."
+        )
+    else:
+        yield (
+            f"It was trained on renderings only, of {SHOWN.get(run.object, run.object + 's')}. A photograph is unlike "
+            "them, and what it does with one was " + NOT_MEASURED + "."
+        )
     if run.data.get("ranges"):
-        yield f"It knows no angles beyond those of its training: {range_text(run.data['ranges'])}."
-    yield from _of_angles(curves)
+        yield f"It knows no {_values(run)} beyond those of its training: {_ranges(run)}."
+    yield from _of_factors(run, curves)
     document = report or {}
+    yield from _of_categories(document)
     yield from _of_pixels(document)
     yield from _of_views(document)
     yield from _of_identity(run, document)
@@ -198,36 +221,52 @@ def limits(run: Run, curves: Calibration | None, report: Mapping[str, Any] | Non
     yield from (str(warning) for warning in (warnings if isinstance(warnings, list) else ()))
 
 
-def range_text(ranges: Mapping[str, Sequence[float]]) -> str:
+def _values(run: Run) -> str:
+    return "angles" if all(label.unit == DEGREES for label in run.labels.values()) else "values"
+
+
+def _ranges(run: Run) -> str:
     """Write ranges as 'azimuth -90° to 90°, light 0° only'."""
-    return ", ".join(
-        f"{name} {low:g}° " + (f"to {high:g}°" if high > low else "only") for name, (low, high) in ranges.items()
-    )
+    apart = "; " if any(label.categories for label in run.labels.values()) else ", "
+    return apart.join(f"{name} {range_text(label)}" for name, label in run.labels.items())
 
 
-def _of_angles(curves: Calibration | None) -> Iterator[str]:
+def _of_factors(run: Run, curves: Calibration | None) -> Iterator[str]:
     if curves is None or not curves.curves:
-        yield "It has no calibration: which latent value stands for which angle in degrees was " + NOT_MEASURED + "."
+        what = "angle in degrees" if _values(run) == "angles" else "value of a factor"
+        yield f"It has no calibration: which latent value stands for which {what} was {NOT_MEASURED}."
         return
     for name, curve in curves.curves.items():
-        if isinstance(curve, Curve) and curve.circular:
+        label = _label_of(run, name)
+        if not curve.invertible:
             yield (
-                f"One latent has to stand for {name} all the way round, and so takes each of its values at two angles "
-                f"or more: turning passes through the same views twice. Its curve explains {curve.explained:.0%} of "
-                "that latent's variance."
+                f"One latent has to stand for {name} all the way round, and so takes each of its values at two "
+                f"{'angles' if label.unit == DEGREES else 'places'} or more: turning passes through the same views "
+                f"twice. Its curve explains {curve.explained:.0%} of that latent's variance."
             )
-        else:
-            yield _of_reading(name, curve)
+        elif not label.categories:
+            yield _of_reading(label, curve)
 
 
-def _of_reading(name: str, curve: FactorCurve) -> str:
+def _of_reading(label: Label, curve: FactorCurve) -> str:
     low, high = curve.range
     guess = (high - low) / np.sqrt(12)  # standard deviation of an even spread
+    by = f"{guess:.0f}°" if label.unit == DEGREES else amount_text(label, guess)
     return (
-        f"The {name} read from an image is wrong by {curve.residual:.1f}° (root mean square; a guess at the "
-        f"middle of {low:g}° to {high:g}° would be by {guess:.0f}°). Its curve explains {curve.explained:.0%} of the "
-        "variance of its latents."
+        f"The {label.name} read from an image is wrong by {amount_text(label, curve.residual or 0.0)} (root mean "
+        f"square; a guess at the middle of {low:g}{label.symbol} to {high:g}{label.symbol} would be by {by}). Its "
+        f"curve explains {curve.explained:.0%} of the variance of its latents."
     )
+
+
+def _of_categories(report: Mapping[str, Any]) -> Iterator[str]:
+    for name, found in (reach(report, ("categories",)) or {}).items():
+        right, chance = (reach(found, (key,)) for key in ("linear", "chance"))
+        if _known(right) and _known(chance):
+            yield (
+                f"Of unseen objects the {name} is read right in {right:.0%} of the images, by a linear reader of its "
+                f"latents; always the most frequent one would be right in {chance:.0%}."
+            )
 
 
 def _of_pixels(report: Mapping[str, Any]) -> Iterator[str]:
@@ -247,14 +286,16 @@ def _of_pixels(report: Mapping[str, Any]) -> Iterator[str]:
         )
     leak = reach(report, ("evidence", "groups", "overall", "largest_leak"))
     if isinstance(leak, dict) and _known(leak.get("value")):
-        group = f"z_{leak.get('group')}" if leak.get("group") in EXTRINSIC else "the latents of no angle"
+        rest = "the latents of no angle" if is_rendered(report) else "the latents of no factor"
+        group = f"z_{leak.get('group')}" if leak.get("group") in labels_in(report) else rest
         yield f"What should not know of {leak.get('factor')}, {group}, predicts it with R² {number(leak['value'])}."
 
 
 def _of_views(report: Mapping[str, Any]) -> Iterator[str]:
     factors = reach(report, ("evidence", "novel_views", "factors"))
     if not isinstance(factors, dict) or not any(factors.values()):
-        yield f"The error of a picture at another angle, against the true one there, was {NOT_MEASURED}."
+        what = "angle" if is_rendered(report) else "value"
+        yield f"The error of a picture at another {what}, against the true one there, was {NOT_MEASURED}."
         return
     for name, views in factors.items():
         own, copied, mean = (
@@ -276,11 +317,13 @@ def _of_identity(run: Run, report: Mapping[str, Any]) -> Iterator[str]:
     }
     chance = reach(report, ("evidence", "recognition", "chance", "rank1"))
     if not all(map(_known, (*found.values(), chance))):
-        yield f"How far the identity survives a change of pose and light was {NOT_MEASURED}."
+        change = "pose and light" if is_rendered(report) else "the factors"
+        yield f"How far the identity survives a change of {change} was {NOT_MEASURED}."
         return
     warning = " Do not recognise people with it." if run.object == "face" else ""
+    across = "poses and lights" if is_rendered(report) else "values of the factors"
     yield (
-        f"Across poses and lights it finds the same {run.object} again in {found['rest']:.0%} of cases (pixels "
+        f"Across {across} it finds the same {run.object} again in {found['rest']:.0%} of cases (pixels "
         f"{found['pixels']:.0%}, chance {chance:.0%}).{warning}"
     )
 

@@ -23,17 +23,25 @@ from dcign.engine.calibration import CALIBRATION_FILE, Calibration
 from dcign.engine.codes import decode, encode
 from dcign.errors import BadInput, RunError
 from dcign.export.model_card import model_card
-from dcign.report.comparison import MEASURES, estimate_of
+from dcign.report.comparison import estimate_of
 from dcign.report.html import number
+from dcign.report.rows import measures_of
 from dcign.runs import shipped
 from dcign.runs.checkpoint import WEIGHTS, write_weights
 from dcign.runs.report_file import REPORT, reach
 from dcign.runs.run import Run, read_trained
 from dcign.runs.training_data import IDENTITIES_FILE, RENDERING_FILE
 from render.shards.documents import Record, Table, Whole, read_json
+from render.shards.labels import LABELS, RANGES
 
 LARGEST = 12_000_000  # bytes of all files of a name together
-MEASURED = Record({"run": Record({"step": Whole(0)}), "data_set": Table(), "made": Table()})  # of a report
+MEASURED = Record(  # of a report
+    {
+        "run": Record({"step": Whole(0)}),
+        "data_set": Record(optional={"ranges": RANGES, "labels": LABELS}),
+        "made": Table(),
+    }
+)
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
@@ -157,7 +165,7 @@ Ships with dcign: its name stands wherever a command takes a run, and in Python.
 def every_measure(report: Mapping[str, Any]) -> str:
     """List the rows of `dcign compare` that were measured, with their 95 % intervals, as a table in Markdown."""
     lines = ["| measure | value | 95 % interval | |", "| --- | --- | --- | --- |"]
-    for group, measures in MEASURES.items():
+    for group, measures in measures_of(report).items():
         rows = []
         for measure in measures:
             found = estimate_of(reach(report, measure.keys))

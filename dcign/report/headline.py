@@ -8,7 +8,9 @@ from typing import Any
 
 from dcign.evaluation.evidence.types import Evidence
 from dcign.evaluation.metrics.bootstrap import Estimate
-from render.factors import EXTRINSIC
+from dcign.evaluation.units import amount_text, in_units
+from dcign.report.rows import is_rendered, labels_in
+from render.shards.labels import DEGREES, Label
 
 PAPER_CHAIR_MSE = 2.7722e-4  # paper, section 4.2
 # What the demo must reach on unseen identities of the built-in face (docs/results.md).
@@ -33,8 +35,12 @@ class Headline:
 
 
 def headlines(measures: dict[str, Any], evidence: Mapping[str, Evidence]) -> list[Headline]:
-    """The few numbers to read first, with the aim of each where one is known; `evidence` as in `dcign.report.write`."""
-    face = measures["run"]["object"] == "face"
+    """The few numbers to read first, with the aim of each where one is known; `evidence` as in `dcign.report.write`.
+
+    Aims and the paper's figures are of what the renderer draws.
+    """
+    labels = labels_in(measures)
+    face, chair = (is_rendered(measures) and measures["run"]["object"] == thing for thing in ("face", "chair"))
     lines, known = [], measures["intervals"]
     ranks = known["spearman"]
     for name, value in measures["spearman"]["own"].items():
@@ -54,7 +60,10 @@ def headlines(measures: dict[str, Any], evidence: Mapping[str, Evidence]) -> lis
         ends = _ends(known["circular_r2"].get(name))
         lines.append(Headline(f"circular R² of z_{name} with {name}", value, "", None, meaning, *ends))
     for name, group in measures["groups"].items():
-        lines += _group(name, group)
+        error = None if is_rendered(measures) else known["read_back_degrees"].get(name)
+        lines += _group(labels[name], group, error)
+    for name, found in measures.get("categories", {}).items():
+        lines += _category(name, found, known["categories"][name])
     leak = measures["spearman"]["largest_leak"]
     if leak is not None:
         meaning = (
@@ -69,13 +78,13 @@ def headlines(measures: dict[str, Any], evidence: Mapping[str, Evidence]) -> lis
         Headline(
             "reconstruction MSE",
             pixels["mse"],
-            "" if face else paper,
+            paper if chair else "",
             None,
             "Mean squared error over all pixels of all images, grey values in [0, 1], decoded from the means.",
             *_ends(known["mse"]),
         )
     )
-    if not face:
+    if chair:
         mse = pixels["mse"]
         meaning = (
             "The authors' program divides by 3 x 150 x 150 an image, though images have one channel; whether the "
@@ -95,11 +104,11 @@ def headlines(measures: dict[str, Any], evidence: Mapping[str, Evidence]) -> lis
             *_ends(known["ratio"]),
         )
     )
-    return [*lines, *_drawn({name: kind.measures for name, kind in evidence.items()})]
+    return [*lines, *_of_evidence({name: kind.measures for name, kind in evidence.items()}, labels)]
 
 
-def _drawn(evidence: Mapping[str, Any]) -> list[Headline]:
-    """The lines of what had to be drawn, where it was: novel views, features, recognition, leaks between groups."""
+def _of_evidence(evidence: Mapping[str, Any], labels: Mapping[str, Label]) -> list[Headline]:
+    """The lines of what needs other images than mini-batches: novel views, features, recognition, leaks of groups."""
     lines = []
     for name, views in (evidence.get("novel_views", {}).get("factors") or {}).items():
         if views is not None:
@@ -118,15 +127,15 @@ def _drawn(evidence: Mapping[str, Any]) -> list[Headline]:
     methods = evidence.get("recognition", {}).get("methods") or {}
     if methods.get("rest") and methods.get("pixels"):
         chance, pixels = evidence["recognition"]["chance"]["rank1"], methods["pixels"]["rank1"]["value"]
-        meaning = (
-            "Who is it, in any pose and light, from one frontal image of each, by the latents of no angle. Pixels have "
-            f"{pixels:.3g}, chance {chance:.3g}."
-        )
+        how = "in any pose and light, from one frontal image of each, by the latents of no angle"
+        if "basis" in evidence["recognition"]:
+            how = "whatever the factors, from one image of each, by the latents of no factor"
+        meaning = f"Who is it, {how}. Pixels have {pixels:.3g}, chance {chance:.3g}."
         lines.append(_line("rank-1 recognition", methods["rest"]["rank1"], meaning))
     overall = evidence.get("groups", {}).get("overall") or {}
     leak = overall.get("largest_leak") or {}
     if leak.get("group") is not None:
-        group = f"z_{leak['group']}" if leak["group"] in EXTRINSIC else "all other latents"
+        group = f"z_{leak['group']}" if leak["group"] in labels else "all other latents"
         meaning = f"R² of {leak['factor']} as predicted from {group}, which should not know it. 0 is best."
         lines.append(_line("largest leak between groups", leak, meaning))
     return lines
@@ -140,24 +149,46 @@ def _ends(estimate: Estimate | None) -> tuple[float | None, float | None]:
     return (None, None) if estimate is None else (estimate["low"], estimate["high"])
 
 
-def _group(name: str, group: dict[str, Any]) -> list[Headline]:
-    """The lines of an angle with a group of latents instead of a single one."""
-    width = group["latents"]
-    return [
-        Headline(
+def _group(label: Label, group: Mapping[str, Any], error: Estimate | None) -> list[Headline]:
+    """The lines of a factor with a group of latents instead of a single one."""
+    width, name = group["latents"], label.name
+    if "circular_r2" in group:
+        first = Headline(
             f"circular R² of {name} from its {width} latents",
             group["circular_r2"],
             "",
             None,
             "Share of the sine and cosine of the angle that least squares on the latents explains. 1: the angle can be "
             "read off all round; 1/2: along one axis of the circle only.",
-        ),
+        )
+    else:
+        meaning = f"Share of the {name} that least squares on the latents explains. 1: it can be read off."
+        first = Headline(f"R² of {name} from its {width} latents", group["r2"], "", None, meaning)
+    guess = "; on a full circle, 104 is a mere guess"
+    if label.unit != DEGREES:
+        guess = f"; {amount_text(label, label.period / 12**0.5)} is a mere guess" if label.circular else ""
+    return [
+        first,
         Headline(
-            f"read-back error of {name}, degrees",
+            f"read-back error of {in_units(label)}",
             group["read_back_degrees"],
             "",
             None,
-            "Root mean square error of the angle read from the latents through the calibration; on a full circle, "
-            "104 is a mere guess.",
+            f"Root mean square error of the {'angle' if label.unit == DEGREES else 'value'} read from the latents "
+            f"through the calibration{guess}.",
+            *_ends(error),
         ),
+    ]
+
+
+def _category(name: str, found: Mapping[str, Any], intervals: Mapping[str, Estimate]) -> list[Headline]:
+    """The lines of a factor of categories: how often the right one is read."""
+    chance = f"The most frequent of {found['categories']} is right in {found['chance']:.3g}."
+    how = {
+        "read_back": f"Share of images whose {name} is read right through the calibration, which is fitted to them.",
+        "linear": f"The same by a linear reader of its latents, fitted to other identities. {chance}",
+    }
+    return [
+        Headline(f"{name} read right, {key.replace('_', ' ')}", found[key], "", None, says, *_ends(intervals.get(key)))
+        for key, says in how.items()
     ]

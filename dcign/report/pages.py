@@ -12,11 +12,13 @@ from typing import Any
 
 from dcign.evaluation.evidence.types import Section
 from dcign.evaluation.metrics.bootstrap import Estimate
+from dcign.evaluation.units import amount_text, range_text
 from dcign.report.comparison import shown
 from dcign.report.headline import Headline
 from dcign.report.html import Chapter, Grid, Picture, Td, cell, chapter, page
+from dcign.report.rows import is_rendered, labels_in
 from dcign.report.saved import SavedReport
-from render.factors import EXTRINSIC
+from render.shards.labels import DEGREES, Label
 
 SEEN = {  # by `seen_in_training` of report.json
     "no": "unseen identities",
@@ -60,25 +62,34 @@ def report_page(
 
 def _chapters(document: dict[str, Any], pictures: dict[str, bytes], command: str) -> list[Chapter]:
     """Set the chapters that every report has, in order, before the sections of evidence."""
+    labels = labels_in(document)
+    rendered = is_rendered(document)
+    value, values = ("angle", "angles") if rendered else ("value", "values")
     caption = (
-        "For a few objects: the input with its true angle, its reconstruction with the angle read from the code, "
-        "then the same code with the latents of one angle set, through the calibration, to what is over each "
+        f"For a few objects: the input with its true {value}, its reconstruction with the {value} read from the code, "
+        f"then the same code with the latents of one {'angle' if rendered else 'factor'} set, through the calibration, "
+        "to what is over each "
         "image. All other latents are untouched. Objects are taken at even steps through the set, not by taste."
     )
     chapters = [Chapter("Turning one knob at a time", [Picture(pictures["sweeps"], caption, command, broad=True)])]
     if "scatter" in pictures:
         caption = (
             "Every image of the set, all else varying too (compare Figure 6 of the paper). The line is the "
-            "calibration: what `dcign rerender` uses to turn degrees into latent values."
+            f"calibration: what `dcign rerender` uses to turn {'degrees' if rendered else 'values'} into latent values."
         )
         if document["groups"]:
             caption += (
-                " An angle with a group of latents is read back as that of the nearest point of its line, and shown "
-                "against the true one."
+                f" {'An angle' if rendered else 'A factor'} with a group of latents is read back as that of the "
+                "nearest point of its line, and shown against the true one."
             )
+        if document.get("categories"):
+            caption += " Categories are read back as that of the nearest mean: columns show what became of each."
         curves = document["calibration"]
         picture = Picture(pictures["scatter"], caption, command, broad=len(curves) > 1)
-        chapters.append(Chapter("Inferred latents against true angles", [picture, _calibration_table(curves)]))
+        tables = [_calibration_table(curves, labels)]
+        if document.get("categories"):
+            tables.append(_category_table(document))
+        chapters.append(Chapter(f"Inferred latents against true {values}", [picture, *tables]))
     if "spearman" in pictures:
         caption = (
             "|Spearman| of each extrinsic latent with each true factor, over all images. What is dark away from a "
@@ -86,6 +97,8 @@ def _chapters(document: dict[str, Any], pictures: dict[str, bytes], command: str
         )
         chapters.append(Chapter("Who knows what", [Picture(pictures["spearman"], caption, command)]))
     chapters.append(Chapter("Do the other latents hold still?", [_invariance_table(document["invariance"])]))
+    if "rests_on" in document["data_set"]:
+        chapters.append(Chapter("What these figures rest on", [_counts_table(document["data_set"]["rests_on"])]))
     return chapters
 
 
@@ -108,18 +121,50 @@ def _headline_table(lines: Sequence[Headline]) -> Grid:
     return Grid(("measure", "value", "aim", "what it says"), rows, kind="headline")
 
 
-def _calibration_table(curves: dict[str, Any]) -> Grid:
+def _calibration_table(curves: Mapping[str, Any], labels: Mapping[str, Label]) -> Grid:
     rows = []
     for name, curve in curves.items():
         if curve is None:
             rows.append((name, [cell("none"), cell("", "number"), cell("", "number")]))
             continue
-        low, high = curve["degrees"][0], curve["degrees"][-1]
-        error = "no way back on a circle" if curve["residual_degrees"] is None else f"{curve['residual_degrees']:.1f}°"
-        share = f"{curve['explained']:.0%}"
-        rows.append((name, [cell(f"{low:g}° to {high:g}°"), cell(error, "number"), cell(share, "number")]))
-    head = ("factor", "calibrated range", "error of the angle read back (RMS)", "variance of the latents explained")
+        label, error, share = labels[name], curve["residual_degrees"], f"{curve['explained']:.0%}"
+        low, high = (f"{end:g}{label.symbol}" for end in (curve["degrees"][0], curve["degrees"][-1]))
+        calibrated = range_text(label) if label.categories else f"{low} to {high}"
+        back = "no way back on a circle" if error is None else amount_text(label, error)
+        if label.categories:
+            back = "see below"
+        rows.append((name, [cell(calibrated), cell(back, "number"), cell(share, "number")]))
+    value = "angle" if all(label.unit == DEGREES for label in labels.values()) else "value"
+    head = ("factor", "calibrated range", f"error of the {value} read back (RMS)", "variance of the latents explained")
     return Grid(head, rows, kind="fitting")
+
+
+def _category_table(document: Mapping[str, Any]) -> Grid:
+    rows = []
+    for name, found in document["categories"].items():
+        known = document["intervals"]["categories"][name]
+        cells = [cell(known.get(key, found[key]), "number") for key in ("read_back", "linear", "nearest")]
+        rows.append((name, [*cells, cell(found["chance"], "number")]))
+    caption = (
+        "Share of images whose category is read right from the latents of its factor, with 95 % intervals over "
+        "identities: through the calibration, which is fitted to these very images; by a linear reader and by the "
+        "nearest mean, both fitted to other identities. The most frequent category is what a reader gets right that "
+        "knows nothing."
+    )
+    head = ("factor", "read back", "linear reader", "nearest mean", "most frequent category")
+    return Grid(head, rows, caption, kind="fitting")
+
+
+def _counts_table(counts: Mapping[str, Any]) -> Grid:
+    rows = [
+        (name, [cell(found[key]) for key in ("minibatches", "identities")] + [cell(found.get("values", ""))])
+        for name, found in counts.items()
+    ]
+    caption = (
+        "Mini-batches in which each factor varies, the identities in them, and the different values that it takes "
+        "there. Intervals are over identities, and there are none for fewer than five."
+    )
+    return Grid(("mini-batches of", "mini-batches", "identities", "values"), rows, caption, kind="fitting")
 
 
 def _invariance_table(holding: dict[str, Any]) -> Grid:
@@ -145,7 +190,9 @@ def _invariance_table(holding: dict[str, Any]) -> Grid:
 def _facts(document: dict[str, Any]) -> Grid:
     data, made = document["data_set"], document["made"]
     counts = ", ".join(f"{count} {name}" for name, count in data["minibatches"].items())
-    ranges = ", ".join(f"{name} {low:g}° to {high:g}°" for name, (low, high) in data["ranges"].items())
+    ranges = "; ".join(f"{name} {range_text(label)}" for name, label in labels_in(document).items())
+    if is_rendered(document):
+        ranges = ", ".join(f"{name} {low:g}° to {high:g}°" for name, (low, high) in data["ranges"].items())
     facts = {
         "run": f"{document['run']['folder']}, step {document['run']['step']:,}",
         "shards": f"{data['folder']}, {data['split']}, fingerprint {data['fingerprint']}",
@@ -228,7 +275,7 @@ def _not_measured(comparison: Mapping[str, Any]) -> list[Grid]:
 def _views(reports: Sequence[SavedReport]) -> list[Chapter]:
     """The strips of each angle of all runs, under each other."""
     chapters = []
-    for factor in EXTRINSIC:
+    for factor in labels_in(reports[0].document):
         strips = []
         for report in reports:
             picture = report.picture(f"novel-views-{factor}")

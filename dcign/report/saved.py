@@ -11,6 +11,7 @@ from dcign.errors import BadInput
 from dcign.runs.report_file import REPORT, find_report, reach
 from dcign.runs.shipped import find_run
 from render.shards.documents import Line, ListOf, Maybe, Number, Record, Table, Text, Whole, check_shape, read_json
+from render.shards.labels import LABELS, RANGES
 
 if TYPE_CHECKING:
     from dcign.runs.run import Run
@@ -23,13 +24,18 @@ COMPARED = Record(
         "reconstruction": Table(),
         "made": Record({"config": Table()}),
         "run": Record({"folder": Text(), "step": Whole(0)}),
-        "data_set": Record({"fingerprint": Line(), "split": Line(), "object": Line()}),
+        "data_set": Record(
+            {"fingerprint": Line(), "split": Line(), "object": Line()}, {"ranges": RANGES, "labels": LABELS}
+        ),
     }
 )
 _FIGURE = Maybe(Number())
 CARD = Record(
     {"headline": ListOf(Record({"name": Text()}, {"value": _FIGURE, "low": _FIGURE, "high": _FIGURE}))},
-    {name: Maybe(Table()) for name in ("run", "data_set", "evidence", "made")},
+    {
+        **{name: Maybe(Table()) for name in ("run", "evidence", "made", "categories")},
+        "data_set": Maybe(Record(optional={"ranges": RANGES, "labels": LABELS})),
+    },
 )
 AGAIN = "measure the run with `dcign evaluate RUN SHARDS`"
 

@@ -16,7 +16,7 @@ from PIL import Image
 from assets.files import write_file
 from dcign.engine.codes import decode, sweep
 from dcign.engine.curves import FactorCurve
-from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
+from dcign.engine.drawing import Row, Tile, draw_rows, png, readable_scale, value_text
 from dcign.evaluation import charts
 from dcign.evaluation.encoding import Encoding
 from dcign.evaluation.evidence.types import Evidence, Figure
@@ -25,6 +25,7 @@ from dcign.report.headline import headlines
 from dcign.report.pages import report_page
 from dcign.runs.run import Run
 from render.shards.data_set import DataSet
+from render.shards.labels import Label
 
 OBJECTS, FRAMES = 4, 9  # of the sweeps
 
@@ -35,17 +36,17 @@ def write_report(
     """Write report.json, report.html, sweeps.png, scatter.png, spearman.png and the figures of `evidence` into
     `folder`, each atomically.
 
-    A code without latents of an angle's own has no scatter.png, one without single ones no spearman.png.
+    A code without latents of a factor's own has no scatter.png, one without single ones no spearman.png.
     `command` is the command line to show. Returns the path of the page. Failure when the disk refuses.
     """
     measures = evaluation.measures
-    codes, degrees = evaluation.encoding.codes, evaluation.encoding.values
+    codes, values = evaluation.encoding.codes, evaluation.encoding.values
     latents = {
-        name: evaluation.angle_latents.own(codes, name) for name in evaluation.angle_latents.groups if name in degrees
+        name: evaluation.angle_latents.own(codes, name) for name in evaluation.angle_latents.groups if name in values
     }
     pictures = {"sweeps": png(draw_examples(run, data, evaluation))}
     if latents:
-        pictures["scatter"] = charts.scatter(degrees, latents, evaluation.calibration.curves, measures)
+        pictures["scatter"] = charts.scatter(values, latents, evaluation.calibration.curves, measures, data.labels)
     if measures["spearman"]["matrix"]:
         pictures["spearman"] = charts.spearman_map(measures["spearman"]["matrix"])
     lines = headlines(measures, evidence)
@@ -95,7 +96,7 @@ def pick(encoding: Encoding, count: int = OBJECTS) -> NDArray[np.int64]:
 
 
 def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Image:
-    """Draw, for a few identities, a row for each angle that has latents: input, reconstruction, sweep in degrees."""
+    """Draw, for a few identities, a row for each factor that has latents: input, reconstruction, sweep."""
     encoding, angle_latents = evaluation.encoding, evaluation.angle_latents
     rows: list[Row] = []
     for number, place in enumerate(pick(encoding), 1):
@@ -107,14 +108,14 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
         if not names:
             rows.append(Row([Tile(image, "input"), Tile(reconstruction, "decoded")], heading=heading))
         for name in names:
-            curve = evaluation.calibration.curves.get(name)
+            curve, label = evaluation.calibration.curves.get(name), data.labels[name]
             inferred = "decoded"
             if curve is not None and curve.invertible:
-                inferred = f"read {degrees_text(float(curve.to_value(angle_latents.own(code, name))))}"
-            values, captions = sweep_values(curve, angle_latents.own(encoding.codes, name))
+                inferred = f"read {value_text(label, float(curve.to_value(angle_latents.own(code, name))))}"
+            values, captions = sweep_values(curve, angle_latents.own(encoding.codes, name), label)
             frames = list(sweep(run, angle_latents, code, name, values)) if captions else []
             tiles = [
-                Tile(image, f"true {degrees_text(encoding.values[name][place])}"),
+                Tile(image, f"true {value_text(label, float(encoding.values[name][place]))}"),
                 Tile(reconstruction, inferred),
                 *(Tile(frame, caption) for frame, caption in zip(frames, captions, strict=True)),
             ]
@@ -122,14 +123,19 @@ def draw_examples(run: Run, data: DataSet, evaluation: Evaluation) -> Image.Imag
     return draw_rows(rows, scale=readable_scale(data.size))
 
 
-def sweep_values(curve: FactorCurve | None, own: NDArray[np.floating]) -> tuple[NDArray[np.floating], list[str]]:
-    """Return values of an angle's latents, (S,) or (S, W), and captions of a sweep over the calibrated range.
+def sweep_values(
+    curve: FactorCurve | None, own: NDArray[np.floating], label: Label
+) -> tuple[NDArray[np.floating], list[str]]:
+    """Return values of a factor's latents, (S,) or (S, W), and captions of a sweep over the calibrated range.
 
-    Without a calibration, over 90 % of a single latent `own` (M,), and none of a group (M, W), which has no order.
+    Of categories each, or some at even steps. Without a calibration, over 90 % of a single latent `own` (M,), and none
+    of a group (M, W), which has no order.
     """
     if curve is not None:
-        angles = np.linspace(*curve.range, FRAMES)
-        return curve.to_latent(angles), [degrees_text(angle) for angle in angles]
+        asked = np.linspace(*curve.range, FRAMES)
+        if label.categories:
+            asked = np.array(curve.values)[np.unique(np.linspace(0, len(curve.values) - 1, FRAMES).round().astype(int))]
+        return curve.to_latent(asked), [value_text(label, float(value)) for value in asked]
     if own.ndim > 1:
         return own[:0], []
     low, high = (float(np.quantile(own, share)) for share in (0.05, 0.95))

@@ -114,7 +114,7 @@ class Monitor:
             if self.data.labels[name].circular or state == before:
                 continue
             self.states[name] = state
-            trouble = words(name, Course(**found))
+            trouble = words(name, Course(**found), self.data.labels)
             lines.append(f"Step {step}, mini-batches held out: {trouble or f'z_{name} now follows the {name}.'}")
             if trouble and before == "follows":
                 lines.append(f"  More steps may mend it. Otherwise try {_remedies(config, has_front(self.data))}.")

@@ -22,8 +22,9 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
     """Set the reports of runs side by side: compare.json, compare.html, and a table here.
 
     RUN is a folder that `dcign evaluate` or `dcign run` has left report.json in, that file, or the run folder below it.
-    All must be measured on the same images. MSE is of grey values in [0, 1], errors of angles are in degrees. A * marks
-    the best value where its 95 % interval lies apart from those of all others; the intervals are on the page.
+    All must be measured on the same images. MSE is of grey values in [0, 1], errors of angles are in degrees, those of
+    other factors in their unit. A * marks the best value where its 95 % interval lies apart from those of all others;
+    the intervals are on the page.
 
     \b
     Example:

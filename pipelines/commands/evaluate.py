@@ -1,4 +1,4 @@
-"""`dcign evaluate RUN SHARDS`: measures a run, calibrates it in degrees, writes the report."""
+"""`dcign evaluate RUN SHARDS`: measures a run, calibrates it in the units of its factors, writes the report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--identities", type=click.IntRange(0, 1000), default=100,
-    help="Unseen objects to draw in all poses and lights; 0 draws nothing and leaves out what needs it.",
+    help="Unseen objects to draw in all poses and lights, or to take out of SHARDS; 0 leaves out what needs them.",
 )  # fmt: skip
 @click.option(
     "--simulations", type=click.IntRange(0, 100_000), default=5000,
@@ -50,10 +50,12 @@ def command(
 
     Beyond the images in SHARDS, whose factors vary one at a time, others of unseen objects are drawn, by the renderer
     and with the models of SHARDS: everything varying at once, the true views beside the decoded ones, and simulations.
+    Where nothing can be drawn, the images in SHARDS take their place, and the report says what they cannot tell.
 
     RUN is a folder, of which the newest checkpoint is taken, or a checkpoint, such as run/best.safetensors. Also stores
-    calibration.json beside it: which latent values stand for which angle. `dcign rerender` needs it. RUN may also be
-    the name of weights that ship with dcign: they stay as they are, and the calibration goes with the report.
+    calibration.json beside it: which latent values stand for which value of a factor. `dcign rerender` needs it. RUN
+    may also be the name of weights that ship with dcign: they stay as they are, and the calibration goes with the
+    report.
 
     \b
     Example:

@@ -7,8 +7,7 @@ them with the scores of groups (`dcign.evaluation.evidence.groups`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,30 +16,31 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from dcign.evaluation.charts import heat_map
+from dcign.evaluation.evidence import basis, latent_scores
+from dcign.evaluation.evidence.latent_scores import FEWEST_IDENTITIES, nothing, scores
 from dcign.evaluation.evidence.types import Coded, Figure, Section, Table
-from dcign.evaluation.metrics import bootstrap
 from dcign.evaluation.metrics.bootstrap import estimate
 from dcign.evaluation.metrics.dci import dci_scores, split
 from dcign.evaluation.metrics.disentanglement import (
     Factor,
-    circle,
     classes,
     columns,
     entropy,
+    is_discrete,
     latent_bins,
     mig_gaps,
-    modularity_scores,
     mutual_information,
     nearest_neighbours,
-    sap,
     sap_gaps,
     sap_scores,
 )
-from dcign.evaluation.metrics.vae_scores import beta_vae_score, factor_vae_score
+from dcign.evaluation.metrics.true_factors import true_factor
 from dcign.model.code import AngleLatents
+from render.shards.labels import Label
 
 COEFFICIENTS = ("shape 1", "shape 2")  # the first two of a face model
 FEWEST_IMAGES = 100
+MOST_CLASSES = 20  # of a factor that is predicted
 SHOWN = 5  # latents of the rest in the matrix of mutual information
 
 SCORES = {  # name in report.json -> name, what it asks
@@ -53,40 +53,32 @@ SCORES = {  # name in report.json -> name, what it asks
     "factor_vae": ("FactorVAE score", "Of images that share a factor, does the latent that varies least tell which?"),
     "beta_vae": ("beta-VAE score", "Do the differences between pairs of images tell which factor they share?"),
 }
-FEWEST_IDENTITIES = 10  # to train on some and test on others
-DRAWS, FEW_DRAWS = 100, 15  # of identities, for the intervals of what is cheap, and of what is fitted anew each time
-DCI = ("disentanglement", "completeness", "informativeness")
-NAMES = ("mig", "sap", "modularity", *DCI, "factor_vae", "beta_vae")
-
-Rows = NDArray[np.int64]
-Scored = Mapping[str, float | None]
-Score = Callable[[Rows], Scored]
 
 
-def measure(probes: Coded, angle_latents: AngleLatents, ranges: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+def measure(probes: Coded, angle_latents: AngleLatents, labels: Mapping[str, Label]) -> dict[str, Any]:
     """Every score with its interval over identities, for report.json; what cannot be had is None, with a warning.
 
-    `probes` (M) vary in all factors at once. Angles are numbers, or points on a circle where they go all around; MIG,
-    modularity, FactorVAE and beta-VAE take them in ten bins and add the identity, DCI and SAP add the first two shape
-    coefficients instead, where there are any.
+    `probes` (M) vary in many factors at once. Labels are numbers, points on a circle where they go all around, or
+    categories; MIG, modularity, FactorVAE and beta-VAE take numbers and circles in ten bins and add the identity, DCI
+    and SAP add the first two shape coefficients instead, where there are any.
     """
     warnings: list[str] = []
     identities = len(np.unique(probes.identity))
-    angles = _angles(probes, ranges, warnings)
-    labels = {name: classes(factor) for name, factor in angles.items()}
+    angles = true_factors(probes, labels, warnings)
+    binned = {name: classes(factor) for name, factor in angles.items()}
     if identities > 1:
-        labels["identity"] = classes(probes.identity)
-    numbers = angles | _coefficients(probes, identities, warnings)
+        binned["identity"] = classes(probes.identity)
+    numbers = _few_classes(angles, warnings) | _coefficients(probes, identities, warnings)
     report: dict[str, Any] = {
         "images": len(probes.codes),
         "identities": identities,
         "latents": probes.codes.shape[1],
         "found": angle_latents.found,
-        "factors": {"binned": list(labels), "predicted": list(numbers)},
+        "factors": {"binned": list(binned), "predicted": list(numbers)},
     }
     if len(probes.codes) < FEWEST_IMAGES or not angles:
         missing = (
-            "no angle varies" if not angles else f"{len(probes.codes)} images are too few ({FEWEST_IMAGES} needed)"
+            "no factor varies" if not angles else f"{len(probes.codes)} images are too few ({FEWEST_IMAGES} needed)"
         )
         none = {name: nothing() for name in SCORES}
         warnings.append(f"No measure of disentanglement: {missing}.")
@@ -96,16 +88,16 @@ def measure(probes: Coded, angle_latents: AngleLatents, ranges: Mapping[str, tup
             f"{identities} identities are too few (at least {FEWEST_IDENTITIES} are needed) to train on some and test "
             "on others: no DCI, FactorVAE or beta-VAE score."
         )
-    if len(labels) < 2:
+    if len(binned) < 2:
         warnings.append("Only one factor varies: no modularity, FactorVAE or beta-VAE score.")
     if len(numbers) < 2:
         warnings.append("Only one factor can be predicted: no DCI score.")
     with threadpool_limits(1):  # sums in one order; and trees on several threads wait for a busy machine
-        scored = scores(probes.codes, probes.identity, labels, numbers)
+        scored = scores(probes.codes, probes.identity, binned, numbers)
     return report | {
         "scores": scored,
-        "per_factor": _per_factor(probes, labels, numbers),
-        "mutual_information": _information(probes.codes, angle_latents, labels),
+        "per_factor": _per_factor(probes, binned, numbers),
+        "mutual_information": _information(probes.codes, angle_latents, binned),
         "importance": _importance(probes, angle_latents, numbers)
         if scored["completeness"]["value"] is not None
         else None,
@@ -118,17 +110,28 @@ def measure(probes: Coded, angle_latents: AngleLatents, ranges: Mapping[str, tup
     }
 
 
-def _angles(probes: Coded, ranges: Mapping[str, tuple[float, float]], warnings: list[str]) -> dict[str, Factor]:
+def true_factors(probes: Coded, labels: Mapping[str, Label], warnings: list[str]) -> dict[str, Factor]:
+    """Return the labels that vary among the images; `warnings` gets a line for each that should and does not."""
     found: dict[str, Factor] = {}
-    for name, (low, high) in ranges.items():
-        if high <= low or name not in probes.values:
+    for name, label in labels.items():
+        if not label.varies or name not in probes.values:
             continue
-        degrees = probes.values[name].astype(np.float64)
-        if np.ptp(degrees) == 0:
-            warnings.append(f"{name} is the same in all {len(degrees)} images: it is left out.")
+        if np.ptp(probes.values[name]) == 0:
+            warnings.append(f"{name} is the same in all {len(probes.identity)} images: it is left out.")
         else:
-            found[name] = circle(degrees) if high - low >= 360.0 else degrees
+            found[name] = true_factor(probes.values[name], label)
     return found
+
+
+def _few_classes(factors: Mapping[str, Factor], warnings: list[str]) -> dict[str, Factor]:
+    """Return the factors that can be predicted: of categories only those that are not too many."""
+    counts = {name: len(np.unique(factor)) for name, factor in factors.items() if is_discrete(factor)}
+    many = {name: count for name, count in counts.items() if count > MOST_CLASSES}
+    warnings += [
+        f"{name} has {count} categories, too many (more than {MOST_CLASSES}) for SAP and DCI."
+        for name, count in many.items()
+    ]
+    return {name: factor for name, factor in factors.items() if name not in many}
 
 
 def _coefficients(probes: Coded, identities: int, warnings: list[str]) -> dict[str, Factor]:
@@ -144,32 +147,32 @@ def _coefficients(probes: Coded, identities: int, warnings: list[str]) -> dict[s
 
 
 def _per_factor(
-    probes: Coded, labels: Mapping[str, NDArray[np.int64]], numbers: Mapping[str, Factor]
+    probes: Coded, binned: Mapping[str, NDArray[np.int64]], numbers: Mapping[str, Factor]
 ) -> dict[str, dict[str, float]]:
     """MIG and SAP of each factor apart."""
     if probes.codes.shape[1] < 2:
         return {}
-    information = mutual_information(latent_bins(probes.codes), list(labels.values()))
-    entropies = np.array([entropy(label) for label in labels.values()])
+    information = mutual_information(latent_bins(probes.codes), list(binned.values()))
+    entropies = np.array([entropy(label) for label in binned.values()])
     return {
-        "mig": dict(zip(labels, map(float, mig_gaps(information, entropies)), strict=True)),
+        "mig": dict(zip(binned, map(float, mig_gaps(information, entropies)), strict=True)),
         "sap": dict(zip(numbers, map(float, sap_gaps(sap_scores(probes.codes, numbers))), strict=True)),
     }
 
 
 def _information(
-    codes: NDArray[np.float32], angle_latents: AngleLatents, labels: Mapping[str, NDArray[np.int64]]
+    codes: NDArray[np.float32], angle_latents: AngleLatents, binned: Mapping[str, NDArray[np.int64]]
 ) -> dict[str, Any]:
     """Mutual information of the knobs, and of those of the rest that know the largest share of any factor."""
-    information = mutual_information(latent_bins(codes), list(labels.values()))
-    entropies = {name: entropy(label) for name, label in labels.items()}
+    information = mutual_information(latent_bins(codes), list(binned.values()))
+    entropies = {name: entropy(label) for name, label in binned.items()}
     share = (information / list(entropies.values())).max(axis=1)[angle_latents.rest]
     names = _names(angle_latents) | {
         int(z): f"z[{z}]" for z in angle_latents.rest[np.argsort(-share, kind="stable")[:SHOWN]]
     }
     return {
         "latents": list(names.values()),
-        "factors": list(labels),
+        "factors": list(binned),
         "nats": information[list(names)].tolist(),
         "entropy": entropies,
     }
@@ -196,7 +199,9 @@ def _importance(probes: Coded, angle_latents: AngleLatents, numbers: Mapping[str
     if found is None:
         return None
     names = _names(angle_latents)
+    classed = [name for name, factor in numbers.items() if is_discrete(factor)]
     return {
+        **({"classes": classed} if classed else {}),
         "latents": [*names.values(), "all others"],
         "factors": list(numbers),
         "share": [*found.importance[list(names)].tolist(), found.importance[angle_latents.rest].sum(axis=0).tolist()],
@@ -205,15 +210,15 @@ def _importance(probes: Coded, angle_latents: AngleLatents, numbers: Mapping[str
 
 
 def _knob(probes: Coded, latents: NDArray[np.int64], factor: Factor) -> dict[str, Any]:
-    """Measure how well the latents of an angle follow it; |Spearman| only for one latent and no full circle.
+    """Measure how well the latents of a factor follow it; |Spearman| only for one latent and a number.
 
     The nearest-neighbour estimate is that of the best latent. It has no interval: rows drawn twice would be neighbours.
     """
     own, target = probes.codes[:, latents].astype(np.float64), columns(factor)
-    ranked = len(latents) == 1 and factor.ndim == 1
+    ranked = len(latents) == 1 and factor.ndim == 1 and not is_discrete(factor)
     return {
-        "r2": estimate(lambda rows: _r2(own[rows], target[rows]), probes.identity, DRAWS),
-        "spearman": estimate(lambda rows: _spearman(own[rows, 0], factor[rows]), probes.identity, DRAWS)
+        "r2": estimate(lambda rows: _r2(own[rows], target[rows]), probes.identity, latent_scores.DRAWS),
+        "spearman": estimate(lambda rows: _spearman(own[rows, 0], factor[rows]), probes.identity, latent_scores.DRAWS)
         if ranked
         else None,
         "nearest_neighbours_nats": float(nearest_neighbours(own, factor).max()),
@@ -246,13 +251,14 @@ def section(measures: Mapping[str, Any]) -> Section:
         parts.append(_knob_table(measures["knobs"]))
     if measures.get("importance"):
         parts.append(_importance_figure(measures["importance"]))
+    vary = "" if basis.of(measures) else " in which all factors vary at once"
     text = (
         f"The usual measures of disentanglement, on {measures['images']:,} images of {measures['identities']:,} unseen "
-        "objects in which all factors vary at once. They look at one latent at a time. A code that gives the object "
+        f"objects{vary}. They look at one latent at a time. A code that gives the object "
         "itself a whole group of latents reads near 0 for the object by those that ask for one latent a factor (MIG, "
         "SAP, DCI completeness), even where it is perfect: for that, see the scores of groups of latents."
     )
-    return Section("Measures of disentanglement", text, parts, measures["warnings"])
+    return Section("Measures of disentanglement", basis.told(text, measures), parts, measures["warnings"])
 
 
 def _score_table(measures: Mapping[str, Any]) -> Table:
@@ -260,6 +266,7 @@ def _score_table(measures: Mapping[str, Any]) -> Table:
     rows = [[title, scored[name], scored[name]["shuffled"], asks] for name, (title, asks) in SCORES.items()]
     few = min((score["draws"] for score in scored.values() if score["draws"]), default=0)
     many = max(score["draws"] for score in scored.values())
+    cheap = _list([SCORES[name][0] for name, score in scored.items() if score["draws"] == many])
     return Table(
         ["measure", "value", "shuffled codes", "what it asks"],
         rows,
@@ -267,8 +274,12 @@ def _score_table(measures: Mapping[str, Any]) -> Table:
         "nothing: only what lies above that counts. "
         f"MIG, modularity, FactorVAE and beta-VAE scores ask for {_list(factors['binned'])}, in bins; "
         f"SAP and DCI for {_list(factors['predicted'])}. "
-        f"Small: 95 % intervals over objects, for MIG, SAP and modularity from {many} draws of the objects, for the "
-        f"others from only {few}, and so rough.",
+        + (
+            f"Small: 95 % intervals over objects, for {cheap} from {many} draws of the objects, for others, where they "
+            f"have one, from only {few}, and so rough."
+            if many
+            else "There are too few objects for intervals."
+        ),
     )
 
 
@@ -279,10 +290,11 @@ def _list(names: Sequence[str]) -> str:
 def _knob_table(knobs: Mapping[str, Any]) -> Table:
     rows = [[name, knob["r2"], knob["spearman"], knob["nearest_neighbours_nats"]] for name, knob in knobs.items()]
     return Table(
-        ["angle", "R²", "|Spearman|", "information, nats"],
+        ["factor", "R²", "|Spearman|", "information, nats"],
         rows,
-        "How well the latents of an angle follow it while all else varies. R²: how much of the angle is linear in them "
-        "(of an angle all around: of its cosine and sine, of which a single latent reaches about a half). |Spearman|: "
+        "How well the latents of a factor follow it while all else varies. R²: how much of it is linear in them (of an "
+        "angle all around: of its cosine and sine, of which a single latent reaches about a half; of categories: of "
+        "which it is, 0 or 1 for each). |Spearman|: "
         "how steadily the one latent rises or falls; 1 is best for both. Information: mutual information by nearest "
         "neighbours, without an upper end; more is better.",
     )
@@ -291,118 +303,12 @@ def _knob_table(knobs: Mapping[str, Any]) -> Table:
 def _importance_figure(importance: Mapping[str, Any]) -> Figure:
     latents, factors, values = importance["latents"], importance["factors"], np.array(importance["share"])
     size = (3.0 + 1.05 * len(factors), 1.3 + 0.7 * len(latents))
-    columns = [f"{name}\nR² {importance['r2'][name]:.2f}" for name in factors]
+    classed = importance.get("classes", ())
+    columns = [f"{name}\n{'right' if name in classed else 'R²'} {importance['r2'][name]:.2f}" for name in factors]
     return Figure(
         "importance",
         heat_map(values, latents, columns, "share of the prediction", size),
         "Which latents boosted trees use to predict each factor (column, shares that sum to 1), and how well they "
-        "predict it for unseen objects (R²). Good: each angle from its own latent alone, the shape from all others "
-        "alone. Where R² is low, the shares say little.",
+        "predict it for unseen objects (R², or the share of right guesses of a category). Good: each factor from its "
+        "own latents alone, the shape from all others alone. Where R² is low, the shares say little.",
     )
-
-
-def scores(
-    codes: NDArray[np.float32],
-    identity: NDArray[np.int64],
-    labels: Mapping[str, NDArray[np.int64]],
-    numbers: Mapping[str, Factor],
-) -> dict[str, dict[str, Any]]:
-    """Score `codes` (M, Z) of `identity` (M,), by `NAMES`: an Estimate, how many `draws` its interval is from, and the
-    score of `shuffled` codes, which belong to other images.
-
-    `labels` classes (M,) for MIG, modularity, FactorVAE and beta-VAE; `numbers` what SAP and DCI predict. None where
-    there are fewer than two factors, or than `FEWEST_IDENTITIES` for those that train on some and test on others.
-    """
-    bins = latent_bins(codes)
-    mixed = np.random.default_rng(0).permutation(len(bins))
-    shuffled = codes[mixed]
-    by_information, by_correlation = partial(_by_information, list(labels.values())), partial(_by_correlation, numbers)
-    found = {name: nothing() for name in NAMES}
-    found |= _with_intervals(partial(by_information, bins), partial(by_information, bins[mixed]), identity, DRAWS)
-    found |= _with_intervals(partial(by_correlation, codes), partial(by_correlation, shuffled), identity, DRAWS)
-    if len(np.unique(identity)) >= FEWEST_IDENTITIES:
-        trained = np.zeros(len(bins), dtype=bool)
-        trained[split(identity)[0]] = True
-        for score in (partial(_by_trees, numbers), partial(_by_votes, labels)):
-            on_sides = partial(score, identity, trained)
-            found |= _with_intervals(partial(on_sides, codes), partial(on_sides, shuffled), identity, FEW_DRAWS)
-    return found
-
-
-def nothing() -> dict[str, Any]:
-    """The entry of a score that cannot be had."""
-    return {"value": None, "low": None, "high": None, "draws": 0, "shuffled": None}
-
-
-def _with_intervals(score: Score, shuffled: Score, identity: NDArray[np.int64], draws: int) -> dict[str, Any]:
-    """Return every value of `score` on all rows, with its interval: percentiles of its draws, less their bias.
-
-    Fewer different identities look like more knowledge, so these scores are off in every draw, most of all for noise:
-    the draws are moved until their mean lies on the value. Efron and Tibshirani (1993), chapter 10.
-    """
-    everything = np.arange(len(identity))
-    values, base = score(everything), shuffled(everything)
-    enough = len(np.unique(identity)) >= bootstrap.FEWEST
-    resampled = [score(rows) for rows in bootstrap.resamples(identity, draws if enough else 0)]
-    found = {}
-    for name, value in values.items():
-        spread = np.array([each for draw in resampled if (each := draw[name]) is not None])
-        low = high = None
-        if value is not None and len(spread) and len(spread) * 2 >= draws:
-            tail = (1 - bootstrap.LEVEL) / 2
-            ends = value + np.quantile(spread, [tail, 1 - tail]) - spread.mean()
-            low, high = (float(end) for end in np.minimum(ends, 1.0))
-        found[name] = {"value": value, "low": low, "high": high, "draws": len(spread), "shuffled": base[name]}
-    return found
-
-
-def _by_information(labels: Sequence[NDArray[np.int64]], bins: NDArray[np.int64], rows: Rows) -> Scored:
-    """Bins stay those of all images, and a row that was drawn twice counts twice."""
-    weights = np.bincount(rows, minlength=len(bins)).astype(np.float64)
-    information = mutual_information(bins, labels, weights)
-    entropies = np.array([entropy(label, weights) for label in labels])
-    several = bins.shape[1] > 1 and bool(np.all(entropies > 0))
-    return {
-        "mig": float(np.mean(mig_gaps(information, entropies))) if several else None,
-        "modularity": float(np.mean(modularity_scores(information))) if len(labels) > 1 else None,
-    }
-
-
-def _by_correlation(numbers: Mapping[str, Factor], codes: NDArray[np.float32], rows: Rows) -> Scored:
-    return {"sap": sap(codes[rows], {name: factor[rows] for name, factor in numbers.items()})}
-
-
-def _by_trees(
-    numbers: Mapping[str, Factor],
-    identity: NDArray[np.int64],
-    trained: NDArray[np.bool_],
-    codes: NDArray[np.float32],
-    rows: Rows,
-) -> Scored:
-    sides = _sides(identity, trained, rows)
-    found = None if sides is None else dci_scores(codes, numbers, *sides)
-    return {name: None if found is None else getattr(found, name) for name in DCI}
-
-
-def _by_votes(
-    labels: Mapping[str, NDArray[np.int64]],
-    identity: NDArray[np.int64],
-    trained: NDArray[np.bool_],
-    codes: NDArray[np.float32],
-    rows: Rows,
-) -> Scored:
-    sides = _sides(identity, trained, rows)
-    if sides is None:
-        return {"factor_vae": None, "beta_vae": None}
-    return {
-        "factor_vae": factor_vae_score(codes, labels, *sides, np.random.default_rng(0)),
-        "beta_vae": beta_vae_score(codes, labels, *sides, np.random.default_rng(0)),
-    }
-
-
-def _sides(identity: NDArray[np.int64], trained: NDArray[np.bool_], rows: Rows) -> tuple[Rows, Rows] | None:
-    """Split `rows` into those to train on and those to test on; None unless each has two identities."""
-    train, test = rows[trained[rows]], rows[~trained[rows]]
-    if min(len(np.unique(identity[side])) for side in (train, test)) < 2:
-        return None
-    return train, test

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcign.engine.drawing import Row, Tile, draw_rows, png, to_uint8
-from dcign.evaluation.evidence.novel_views import NovelViews
 from dcign.evaluation.evidence.types import Boxes, Cell, Coded, Figure, Section, Sweep, Table
+from dcign.evaluation.evidence.view_errors import NovelViews
 from dcign.evaluation.metrics import bootstrap, image_quality
 from dcign.evaluation.metrics.bootstrap import Estimate
 
@@ -80,12 +80,12 @@ def compare(
         if factor is None:
             continue
         truths = sweeps[name].images
-        who = np.repeat(views.identity, truths.shape[1])
+        who = np.repeat(factor.identity, truths.shape[1])
         flat = (factor.images.reshape(-1, *truths.shape[2:]), truths.reshape(-1, *truths.shape[2:]), who)
         found[name] = _measured(*flat, sweep_boxes[name])
-        aside = np.abs(np.abs(factor.angles) - HALF_PROFILE) <= NEAR
+        aside = np.abs(np.abs(factor.values) - HALF_PROFILE) <= NEAR
         if name == "azimuth" and aside.any():
-            half_profile = _only(found[name], np.tile(aside, len(truths)))
+            half_profile = _only(found[name], aside.reshape(-1))
     return FeatureErrors(reconstruction, half_profile, found)
 
 

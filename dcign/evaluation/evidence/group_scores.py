@@ -1,7 +1,7 @@
 """Questions to groups of latents, and the scores of their answers with intervals.
 
-A `Question` is an angle, a leading coefficient, or which object it is; `GroupScores` follow from held-out predictions
-of each answer by each group.
+A `Question` is a labelled factor, a leading coefficient, or which object it is; `GroupScores` follow from held-out
+predictions of each answer by each group.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from dcign.evaluation.evidence.types import Coded
 from dcign.evaluation.metrics import groups as group_metrics
 from dcign.evaluation.metrics.bootstrap import Estimate, estimate
-from dcign.evaluation.metrics.disentanglement import circle
+from dcign.evaluation.metrics.disentanglement import columns
+from dcign.evaluation.metrics.true_factors import true_factor
+from render.shards.labels import Label
 
-REST = "intrinsic"  # the group of all latents that no angle has, and the owner of all that is not an angle of its own
+REST = "intrinsic"  # the group of all latents that no label has, and the owner of all that has no group of its own
 LEADING = {"shape": 3, "albedo": 1}  # coefficients that are asked for, from the first on
+MOST_CLASSES = 20  # categories that can be asked for
 FEWEST_IDENTITIES = 10  # fewer values of a coefficient than this cannot be predicted for unseen objects
 Rows = NDArray[np.int64]
 
@@ -28,38 +31,42 @@ Rows = NDArray[np.int64]
 class Question:
     """Something to be predicted for M images from a group of latents.
 
-    owner   the group that should know it
-    target  (M, T) float64; T = 2 for a circle: cosine and sine. None for which object it is
-    bounds  of its bins, in what `values` gives
+    owner    the group that should know it
+    target   (M, T) float64; of a circle cosine and sine, of K categories 0 or 1 for each. None for which object it is
+    bounds   of its bins, in what `values` gives
+    classes  K, of categories; 0 for all else
     """
 
     name: str
     owner: str
     target: NDArray[np.float64] | None
     bounds: tuple[float, float] = (0.0, 1.0)
+    classes: int = 0
 
     def values(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The one number of each of `rows` (M, T): for points about a circle their angle in degrees."""
+        """The one number of each of `rows` (M, T): of points about a circle their angle in degrees, or the category."""
+        if self.classes:
+            return rows.argmax(axis=1).astype(np.float64)
         return rows[:, 0] if rows.shape[1] == 1 else np.rad2deg(np.arctan2(rows[:, 1], rows[:, 0]))
 
 
 def questions(
     probes: Coded,
     groups: Collection[str],
-    ranges: Mapping[str, tuple[float, float]],
+    labels: Mapping[str, Label],
     parts: Mapping[str, int],
     warnings: list[str],
 ) -> list[Question]:
     """List all that varies in `probes` and can be asked for; `warnings` gets a line for what cannot.
 
-    An angle without a group of its own belongs to `REST`, which had to learn it. ValueError when `parts` do not add up
+    A label without a group of its own belongs to `REST`, which had to learn it. ValueError when `parts` do not add up
     to the coefficients.
     """
     identities = len(np.unique(probes.identity))
     if identities < group_metrics.FEWEST_FOLDS:
         warnings.append(f"{identities} objects are too few to predict anything for unseen ones.")
         return []
-    found = _angles(probes, groups, ranges, warnings)
+    found = _labelled(probes, groups, labels, warnings)
     if probes.coefficients is None:
         found += _identity(probes, warnings)
     elif identities < FEWEST_IDENTITIES:
@@ -75,20 +82,26 @@ def questions(
     return [factor for factor in found if factor.owner in groups]
 
 
-def _angles(
-    probes: Coded, groups: Collection[str], ranges: Mapping[str, tuple[float, float]], warnings: list[str]
+def _labelled(
+    probes: Coded, groups: Collection[str], labels: Mapping[str, Label], warnings: list[str]
 ) -> list[Question]:
     found = []
-    for name, (low, high) in ranges.items():
-        if high <= low or name not in probes.values:
+    for name, label in labels.items():
+        if not label.varies or name not in probes.values:
             continue
-        degrees, owner = probes.values[name].astype(np.float64), name if name in groups else REST
-        if np.ptp(degrees) == 0:
-            warnings.append(f"{name} is the same in all {len(degrees)} images.")
-        elif high - low >= 360.0:
-            found.append(Question(name, owner, circle(degrees), (-180.0, 180.0)))
+        values, owner = probes.values[name], name if name in groups else REST
+        if np.ptp(values) == 0:
+            warnings.append(f"{name} is the same in all {len(values)} images.")
+            continue
+        target = columns(true_factor(values, label))
+        classes = target.shape[1] if label.categories else 0
+        if classes > MOST_CLASSES:
+            warnings.append(f"{name} has {classes} categories, too many (more than {MOST_CLASSES}) to ask for.")
+        elif classes:
+            found.append(Question(name, owner, target, (0.0, float(classes)), classes))
         else:
-            found.append(Question(name, owner, degrees[:, None], (low, high)))
+            bounds = (-180.0, 180.0) if label.circular else (label.low, label.high)
+            found.append(Question(name, owner, target, bounds))
     return found
 
 
@@ -143,7 +156,8 @@ class Matrix:
         per_identity = [[np.bincount(self._label, cell.errors) for cell in row] for row in table]
         self._errors = np.array(per_identity).transpose(2, 0, 1)  # (I, G, F)
         self._squares = np.zeros((len(names), len(factors)))
-        self._sums = np.zeros((len(names), len(factors), 2))
+        most = max([2, *(factor.target.shape[1] for factor in factors if factor.target is not None)])
+        self._sums = np.zeros((len(names), len(factors), most))
         for column, factor in enumerate(factors):
             if factor.target is None:
                 self._squares[:, column] = self._counts * (1 - 1 / len(names))
@@ -156,7 +170,7 @@ class Matrix:
     def __call__(self, rows: Rows) -> NDArray[np.float64]:
         """Score (G, F), in [0, 1], the identities of the images `rows`, as often as they are there."""
         weight = np.bincount(self._label[rows], minlength=len(self._counts)) / self._counts
-        sums = np.tensordot(weight, self._sums, 1)  # (F, 2)
+        sums = np.tensordot(weight, self._sums, 1)  # (F, T)
         spread = weight @ self._squares - (sums**2).sum(axis=1) / len(rows)
         errors = np.tensordot(weight, self._errors, 1)
         return np.clip(1.0 - errors / np.maximum(spread, np.finfo(float).tiny), 0.0, 1.0)
@@ -250,10 +264,12 @@ class GroupScores:
         factor = self._factors[column]
         if factor.target is None:
             return None
-        own = group_metrics.binned(factor.values(factor.target), factor.bounds, group_metrics.FACTOR_BINS)
+        bins = factor.classes or group_metrics.FACTOR_BINS
+        own = group_metrics.binned(factor.values(factor.target), factor.bounds, bins)
         predictions = [row[column].prediction for row in self._table]
         values = [factor.values(prediction) for prediction in predictions if prediction is not None]
-        return own, np.stack([group_metrics.binned(v, factor.bounds, group_metrics.PREDICTION_BINS) for v in values])
+        bins = factor.classes or group_metrics.PREDICTION_BINS
+        return own, np.stack([group_metrics.binned(v, factor.bounds, bins) for v in values])
 
     def _information_gap(self, column: int, rows: Rows) -> float | None:
         bins = self._bins[column]

@@ -12,26 +12,28 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from dcign.evaluation.charts import INK, LINE, heat_map
+from dcign.evaluation.evidence import basis
 from dcign.evaluation.evidence.group_scores import REST, GroupScores, Predicted, Question, questions
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
 from dcign.evaluation.metrics import groups as group_metrics
 from dcign.model.code import AngleLatents
+from render.shards.labels import Label
 
 LEARNERS = ("ridge", "trees")
 
 
 def measure(
-    probes: Coded, angle_latents: AngleLatents, ranges: Mapping[str, tuple[float, float]], parts: Mapping[str, int]
+    probes: Coded, angle_latents: AngleLatents, labels: Mapping[str, Label], parts: Mapping[str, int]
 ) -> dict[str, Any]:
     """Predict each factor from each group of latents, and score how well that goes, for report.json.
 
-    `ranges` factor -> (low, high), `parts` how many of `probes.coefficients` are of shape, albedo, expression, in their
+    `labels` of the probes, `parts` how many of `probes.coefficients` are of shape, albedo, expression, in their
     order; without coefficients the object itself is guessed. ValueError when `parts` do not add up to them.
     """
     warnings: list[str] = []
     named = {**angle_latents.groups, REST: angle_latents.rest}
     groups = {name: latents for name, latents in named.items() if len(latents)}
-    factors = questions(probes, groups, ranges, parts, warnings)
+    factors = questions(probes, groups, labels, parts, warnings)
     names = [factor.name for factor in factors]
     result: dict[str, Any] = {
         "images": len(probes.codes),
@@ -102,7 +104,7 @@ def _predict_by_others(
 def section(measures: Mapping[str, Any]) -> Section:
     """The page's part on groups of latents, from what `measure` gave."""
     how = (
-        "The training named no latents: for each angle, those that move most with it stand for it. "
+        "The training named no latents: for each factor, those that move most with it stand for it. "
         if measures["found"]
         else ""
     )
@@ -115,7 +117,7 @@ def section(measures: Mapping[str, Any]) -> Section:
     parts: list[Figure | Table] = []
     if measures["matrix"]:
         parts = [_matrix_figure(measures), _factor_table(measures), _group_table(measures), _learner_table(measures)]
-    return Section("What each group of latents knows", text, parts, tuple(measures["warnings"]))
+    return Section("What each group of latents knows", basis.told(text, measures), parts, tuple(measures["warnings"]))
 
 
 def _factor_table(measures: Mapping[str, Any]) -> Table:
@@ -195,8 +197,9 @@ def _matrix_figure(measures: Mapping[str, Any]) -> Figure:
     return Figure(
         "groups",
         heat_map(np.array(rows), labels, names, "predicted, 0 to 1", size, mark),
-        "How well each factor (column) is predicted from each group of latents (row) for unseen objects: R², for an "
-        "object scaled accuracy. Good: dark inside the frames, which mark the group that should know, pale elsewhere. "
+        "How well each factor (column) is predicted from each group of latents (row) for unseen objects: R² (of "
+        "categories: of which it is, 0 or 1 for each), for an object scaled accuracy. Good: dark inside the frames, "
+        "which mark the group that should know, pale elsewhere. "
         "The last row is what remains when that group is taken away.",
     )
 

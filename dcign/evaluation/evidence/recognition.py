@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
+from dcign.engine.curves import value_error
+from dcign.engine.drawing import value_text
 from dcign.evaluation.charts import DPI, INK, LINE, POINTS, figure_png
+from dcign.evaluation.evidence import basis
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
 from dcign.evaluation.metrics import recognition
 from dcign.evaluation.metrics.bootstrap import FEWEST, Estimate, estimate, mean
+from dcign.evaluation.metrics.true_factors import bin_width
+from dcign.evaluation.units import chart_text
 from dcign.model.code import AngleLatents
+from render.shards.labels import DEGREES, Label
 
 # name in report.json -> on the page, colour, line
 METHODS = {
@@ -29,6 +35,7 @@ FALSE_POSITIVE_RATES = np.geomspace(1e-3, 1.0, 31)
 MOST_REFERENCES = 2000
 STRIDE = 256  # images at once as floats
 BIN, CIRCLE_BIN = 15.0, 30.0  # degrees
+MOST_BINS = 6  # in other units
 
 Similarity = NDArray[np.float64]
 
@@ -37,7 +44,7 @@ def measure(
     gallery: Coded,
     probes: Coded,
     angle_latents: AngleLatents,
-    ranges: Mapping[str, tuple[float, float]],
+    labels: Mapping[str, Label],
     reference: NDArray[np.uint8] | None,
 ) -> dict[str, Any]:
     """Rank-1, rank-5, equal error rate and receiver operating characteristic of each of `METHODS`.
@@ -63,7 +70,11 @@ def measure(
     result["chance"] = {"rank1": 1 / len(gallery.codes), "rank5": min(1.0, 5 / len(gallery.codes)), "eer": 0.5}
     result["false_positive_rates"] = [float(rate) for rate in FALSE_POSITIVE_RATES]
     own = recognition.own_column(probes.identity, gallery.identity)
-    bins = {name: _bins(name, gallery, probes, own, ranges[name]) for name in ranges if _varies(name, probes, ranges)}
+    bins = {
+        name: _bins(name, gallery, probes, own, label)
+        for name, label in labels.items()
+        if label.varies and name in probes.values
+    }
     result["bins"] = {
         name: [{"low": low, "high": high, "probes": len(rows)} for low, high, rows in parts]
         for name, parts in bins.items()
@@ -95,22 +106,27 @@ def _usable(gallery: Coded, probes: Coded, warnings: list[str]) -> bool:
     return not warnings
 
 
-def _varies(name: str, probes: Coded, ranges: Mapping[str, tuple[float, float]]) -> bool:
-    return ranges[name][1] > ranges[name][0] and name in probes.values
-
-
 def _bins(
-    name: str, gallery: Coded, probes: Coded, own: NDArray[np.int64], bounds: tuple[float, float]
+    name: str, gallery: Coded, probes: Coded, own: NDArray[np.int64], label: Label
 ) -> list[tuple[float, float, NDArray[np.int64]]]:
-    """Sort probes by their degrees from the gallery image, the short way round: (low, high, which probes)."""
-    circle = bounds[1] - bounds[0] >= 360.0
-    change = np.abs(probes.values[name].astype(np.float64) - gallery.values[name][own].astype(np.float64))
-    if circle:
-        change = np.abs(np.mod(change + 180.0, 360.0) - 180.0)
-    width = CIRCLE_BIN if circle else BIN
+    """Sort probes by their change from the gallery image, the short way round: (low, high, which probes).
+
+    Of categories 0 to 0 are those of the same, 1 to 1 those of another.
+    """
+    change = np.abs(value_error(probes.values[name], gallery.values[name][own], label))
+    if label.categories:
+        return [(end, end, np.flatnonzero(change == end)) for end in (0.0, 1.0)]
+    width = _width(label)
     number = np.floor(change / width).astype(np.int64)
     number[(change > 0) & (change % width == 0)] -= 1  # the end of the range is in the last bin
     return [(width * at, width * (at + 1), np.flatnonzero(number == at)) for at in range(int(number.max()) + 1)]
+
+
+def _width(label: Label) -> float:
+    """Return how wide a bin of changes is, in the label's unit."""
+    if label.unit == DEGREES:
+        return CIRCLE_BIN if label.circular else BIN
+    return bin_width(label.period / 2 if label.circular else label.high - label.low, MOST_BINS)
 
 
 def _of_codes(gallery: Coded, probes: Coded, angle_latents: AngleLatents, warnings: list[str]) -> dict[str, Similarity]:
@@ -182,23 +198,31 @@ def _of_method(
     }
 
 
-def section(measures: Mapping[str, Any]) -> Section:
+def section(measures: Mapping[str, Any], labels: Mapping[str, Label]) -> Section:
     """The page's part on recognition, from what `measure` gave."""
     methods = {name: found for name, found in measures["methods"].items() if found}
-    count = measures["latents"]
+    count, reference = measures["latents"], measures.get("reference")
+    at = "all at one pose and light"
+    if reference is not None:
+        places = [f"{name} {value_text(labels[name], value)}" for name, value in reference.items()]
+        at = f"the nearest to {', '.join(places)} that there is" if places else "whichever comes first"
     text = (
-        f"One image of each of {measures['identities']} unseen objects is known, all at one pose and light (the "
-        f"gallery). Which of them does each of {measures['probes']} other images show, pose and light being others? "
+        f"One image of each of {measures['identities']} unseen objects is known, {at} (the "
+        f"gallery). Which of them does each of {measures['probes']} other images show, in which the factors are "
+        "others? "
         "The most similar one is the answer; similarity is the cosine between codes without the latents of the "
-        "angles, as on the paper's project page (z[3:] there), and for comparison between whole codes and between "
+        "factors, as on the paper's project page (z[3:] there), and for comparison between whole codes and between "
         "pixels. Intervals are 95 %, over objects."
     )
     parts: list[Figure | Table] = []
     if methods:
         parts.append(_table(methods, measures["chance"], count, measures["components"]))
-        parts += [_bin_chart(name, methods, measures) for name in measures["bins"]]
+        parts += [_bin_chart(name, methods, measures, labels[name]) for name in measures["bins"]]
         parts.append(_receiver_chart(methods, measures))
-    return Section("Recognising an object under another pose and light", text, parts, tuple(measures["warnings"]))
+    title = "Recognising an object under another pose and light"
+    if reference is not None:
+        title = "Recognising an object where the factors are others"
+    return Section(title, basis.told(text, measures), parts, tuple(measures["warnings"]))
 
 
 def _table(methods: Mapping[str, Any], chance: Mapping[str, float], latents: int, components: int | None) -> Table:
@@ -218,22 +242,20 @@ def _table(methods: Mapping[str, Any], chance: Mapping[str, float], latents: int
     )
 
 
-def _bin_chart(factor: str, methods: Mapping[str, Any], measures: Mapping[str, Any]) -> Figure:
+def _bin_chart(factor: str, methods: Mapping[str, Any], measures: Mapping[str, Any], label: Label) -> Figure:
     bins = measures["bins"][factor]
     figure = drawing.Figure(figsize=(7.2, 4.2), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     centres = [(part["low"] + part["high"]) / 2 for part in bins]
     for name, found in methods.items():
-        label, color, line = METHODS[name]
+        method, color, line = METHODS[name]
         values = [np.nan if e["value"] is None else e["value"] for e in found["rank1_by_change"][factor]]
-        axes.plot(centres, values, color=color, linestyle=line, marker="o", markersize=4, label=label)
+        axes.plot(centres, values, color=color, linestyle=line, marker="o", markersize=4, label=method)
     for name in ("rest", "pixels"):
         if name in methods:
             _band(axes, centres, methods[name]["rank1_by_change"][factor], METHODS[name][1])
     axes.axhline(measures["chance"]["rank1"], color=INK, linestyle=":", linewidth=1, label="guessing")
-    axes.set_xticks(
-        centres, [f"{part['low']:.0f} to {part['high']:.0f}°\n{part['probes']} images" for part in bins], fontsize=8
-    )
+    axes.set_xticks(centres, [f"{_bin_text(part, label)}\n{part['probes']} images" for part in bins], fontsize=8)
     axes.set_xlabel(f"change of {factor} from the gallery's image")
     axes.set_ylabel("rank-1")
     axes.set_ylim(0.0, min(1.02, axes.get_ylim()[1]))
@@ -245,6 +267,15 @@ def _bin_chart(factor: str, methods: Mapping[str, Any], measures: Mapping[str, A
         f"Rank-1 recognition by how far the {factor} is from that of the gallery, all other factors changing too. "
         "Good: high and level. Bands are 95 % intervals over objects.",
     )
+
+
+def _bin_text(part: Mapping[str, Any], label: Label) -> str:
+    """Name a bin of changes: '0 to 15°', '1.5 to 3 cm', 'the same'."""
+    if label.categories:
+        return "another" if part["low"] else "the same"
+    if label.unit == DEGREES:
+        return f"{part['low']:.0f} to {part['high']:.0f}°"
+    return chart_text(f"{part['low']:.3g} to {part['high']:.3g}{label.symbol}")
 
 
 def _band(axes: Any, x: list[float], values: list[Estimate], color: str) -> None:

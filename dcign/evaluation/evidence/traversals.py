@@ -1,4 +1,4 @@
-"""Figures 4 and 5 of the paper: each latent of an angle set from -15 to 15, all others left alone, and decoded."""
+"""Figures 4 and 5 of the paper: each latent of a factor set from -15 to 15, all others left alone, and decoded."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from dcign.engine.codes import decode, set_latent
 from dcign.engine.curves import FactorCurve
-from dcign.engine.drawing import Row, Tile, degrees_text, draw_rows, png, readable_scale
+from dcign.engine.drawing import Row, Tile, draw_rows, png, readable_scale, value_text
 from dcign.evaluation.evidence.types import Cell, Coded, Figure, Section, Table
 from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
+from render.shards.labels import Label
 
 OBJECTS = 3
 VALUES = np.linspace(-15.0, 15.0, 11)  # paper, Figures 4 and 5
@@ -24,18 +25,22 @@ def section(
     angle_latents: AngleLatents,
     curves: Mapping[str, FactorCurve],
     probes: Coded,
+    labels: Mapping[str, Label],
 ) -> Section:
-    """The part of the report: sweeps of each angle's latents for a few `inputs` (O), and their values over `probes`."""
+    """The part of the report: sweeps of each factor's latents for some `inputs` (O), their values over `probes` (M)."""
     title, paper = "The paper's sweeps: a latent set from −15 to 15", f"{VALUES[0]:g} to {VALUES[-1]:g}"
-    text = f"One image is encoded; each latent of an angle is set in turn to {paper}, all others stay as inferred."
+    text = f"One image is encoded; each latent of a factor is set in turn to {paper}, all others stay as inferred."
     latents = [(name, int(latent)) for name, group in angle_latents.groups.items() for latent in group]
     if not latents:
-        return Section(title, text, [], ["No latents of this run stand for an angle: there is nothing to sweep."])
+        return Section(title, text, [], ["No latents of this run stand for a factor: there is nothing to sweep."])
     ends = {latent: np.quantile(probes.codes[:, latent], [0.01, 0.99]) for _, latent in latents}
     return Section(
         title,
         text,
-        [_picture(run, inputs, angle_latents, latents, ends), _table(angle_latents, latents, ends, curves)],
+        [
+            _picture(run, inputs, angle_latents, latents, ends),
+            _table(angle_latents, latents, ends, curves, probes, labels),
+        ],
     )
 
 
@@ -63,14 +68,14 @@ def _picture(
     ]
     caption = (
         f"Compare Figures 4 and 5 of the paper. Input, then the image decoded with that latent at the value over it, "
-        f"for {len(places)} unseen objects at even steps through the set. Only that angle should change from left to "
+        f"for {len(places)} unseen objects at even steps through the set. Only that factor should change from left to "
         "right."
     )
     if beyond:
         caption += (
             f" The paper's range is far outside what {', '.join(beyond)} of this run take{'s' * (len(beyond) == 1)} on "
-            "images (see the table): the ends show the decoder where it was never trained. The sweep in degrees, over "
-            "the calibrated range, is under 'Turning one knob at a time'."
+            "images (see the table): the ends show the decoder where it was never trained. The sweep over the "
+            "calibrated range is under 'Turning one knob at a time'."
         )
     size = inputs.images.shape[1]
     return Figure("traversals", png(draw_rows(rows, scale=readable_scale(size))), caption, broad=True)
@@ -81,6 +86,8 @@ def _table(
     latents: list[tuple[str, int]],
     ends: Mapping[int, NDArray[np.floating]],
     curves: Mapping[str, FactorCurve],
+    probes: Coded,
+    labels: Mapping[str, Label],
 ) -> Table:
     rows: list[list[Cell]] = []
     for name, latent in latents:
@@ -92,15 +99,15 @@ def _table(
         column = int(np.flatnonzero(angle_latents.groups[name] == latent)[0])
         values = curve.to_latent(np.asarray(curve.range)).reshape(2, -1)[:, column]
         whole = np.asarray(curve.latent).reshape(len(curve.values), -1)[:, column]
-        low, high = (degrees_text(angle) for angle in curve.range)
-        rows[-1].append(
-            f"{_text(whole.min())} to {_text(whole.max())} around the circle"
-            if curve.circular
-            else f"{_text(values[0])} at {low} to {_text(values[1])} at {high}"
-        )
+        low, high = (value_text(labels[name], end) for end in curve.range)
+        if curve.circular or labels[name].categories:
+            around = "over the categories" if labels[name].categories else "around the circle"
+            rows[-1].append(f"{_text(whole.min())} to {_text(whole.max())} {around}")
+        else:
+            rows[-1].append(f"{_text(values[0])} at {low} to {_text(values[1])} at {high}")
     caption = (
-        "What values each latent really takes: the 1st and 99th percentile over images of unseen objects with all "
-        "factors varying, and its mean at the ends of the calibrated range."
+        f"What values each latent really takes: the 1st and 99th percentile over {len(probes.codes):,} images of "
+        "unseen objects with all factors varying, and its mean at the ends of the calibrated range."
     )
     return Table(("latent", "1st percentile", "99th percentile", "calibrated"), rows, caption)
 

@@ -63,7 +63,7 @@ class Coded:
 
     images        (M, H, W) uint8
     codes         (M, Z) float32, means of Q(z | x)
-    values        extrinsic factor -> (M,) float32, the true ones
+    values        labelled factor -> (M,) float32, the true ones, in the label's unit
     identity      (M,) int64
     coefficients  (M, K) float32 of the morphable model, in standard deviations; None where there is none
     """
@@ -83,16 +83,43 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """True images of O objects, each turned through S angles of one factor while all else of it holds still.
+    """True images of O of the inputs, each shown at up to S values of one factor while all else of it holds still.
 
-    angles  (S,) float64, degrees
+    rows    (O,) int64, which of the inputs each is of
+    values  (O, S) float64 in the label's unit, ascending; NaN where there are fewer than S
     images  (O, S, H, W) uint8
     codes   (O, S, Z) float32
+    given   (O,) int64, the column that is the input itself; -1 where none is
     """
 
-    angles: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
     images: NDArray[np.uint8]
     codes: NDArray[np.float32]
+    given: NDArray[np.int64]
+
+    @classmethod
+    def even(cls, values: NDArray[np.float64], images: NDArray[np.uint8], codes: NDArray[np.float32]) -> Sweep:
+        """Make the sweep of all inputs at the same `values` (S,), none of which is an input itself."""
+        objects = len(images)
+        grid = np.broadcast_to(np.asarray(values, np.float64), (objects, len(values)))
+        return cls(np.arange(objects), grid, images, codes, np.full(objects, -1))
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Where there is an image, (O, S)."""
+        return np.isfinite(self.values)
+
+    @property
+    def asked(self) -> NDArray[np.bool_]:
+        """Where there is an image other than the input, (O, S)."""
+        return self.known & (np.arange(self.values.shape[1]) != self.given[:, None])
+
+    @property
+    def shared(self) -> NDArray[np.float64] | None:
+        """The values (S,), where all objects are shown at the same ones; else None."""
+        first = self.values[0]
+        return first if bool(np.all(self.values == first)) else None
 
 
 @dataclass(frozen=True, eq=False)

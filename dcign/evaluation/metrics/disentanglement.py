@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 from sklearn.svm import LinearSVC
 
+from dcign.evaluation.metrics.angles import radians
+
 BINS = 10  # of equal width, where a metric needs classes and a factor has none
 LATENT_BINS = 20  # of equal width, over the values of a latent
 SAP_PENALTY = 0.01  # C of its support vector machine
@@ -28,9 +30,9 @@ SAP_STILL = 1e-12  # a latent of less variance than this predicts nothing
 Factor = NDArray[Any]
 
 
-def circle(degrees: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Angles (M,) in degrees as cosine and sine (M, 2)."""
-    angle = np.deg2rad(degrees.astype(np.float64))
+def circle(values: NDArray[np.floating], period: float = 360.0) -> NDArray[np.float64]:
+    """Values (M,) that are the same again after `period`, degrees by default, as cosine and sine (M, 2)."""
+    angle = radians(values, period)
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
@@ -59,7 +61,9 @@ def equal_width(values: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
 
 
 def columns(factor: Factor) -> NDArray[np.float64]:
-    """A continuous factor as a target of regression, (M, 1), or (M, 2) for angles: cosine and sine."""
+    """A factor as a target of regression: numbers (M, 1), cosine and sine of angles (M, 2), or K classes (M, K)."""
+    if is_discrete(factor):
+        return (classes(factor)[:, None] == np.arange(len(np.unique(factor)))).astype(np.float64)
     return factor.astype(np.float64).reshape(len(factor), -1)
 
 

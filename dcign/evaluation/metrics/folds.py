@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from render.shards.labels import DEGREES, Label
+
 FOUND = 0.5  # mean |rank correlation| inside mini-batches from which a latent counts as found
 AGAINST = 0.1  # share of mini-batches that run the other way from which a latent counts as folded
 FOLLOWS = 0.8  # |Spearman| over all images from which a latent counts as following its angle
@@ -105,8 +107,9 @@ def courses_of(
     return found
 
 
-def words(name: str, found: Course) -> str | None:
-    """Say in a sentence or two what is wrong with the latent of the angle `name`; None where it follows it."""
+def words(name: str, found: Course, labels: Mapping[str, Label]) -> str | None:
+    """Say in a sentence or two what is wrong with the latent of the factor `name`; None where it follows it."""
+    others = "angles" if all(label.unit == DEGREES for label in labels.values()) else "factors"
     if found.state == "not found":
         return (
             f"z_{name} has not been found: inside mini-batches of {name} its rank correlation with it is "
@@ -115,7 +118,7 @@ def words(name: str, found: Course) -> str | None:
     if found.state == "shifted":
         return (
             f"z_{name} is shifted: it orders the images of one mini-batch by {name} (rank correlation "
-            f"{found.inside:.2f}), but what it reads also depends on the other angles or on who it is."
+            f"{found.inside:.2f}), but what it reads also depends on the other {others} or on who it is."
         )
     if found.state == "folded" and found.inside < FOUND:
         return f"z_{name} is folded: it takes each of its values twice, once on either side of the middle {name}."
@@ -126,7 +129,10 @@ def words(name: str, found: Course) -> str | None:
         )
         if found.where is not None:
             other, most, few = found.where
-            line += f" (it turns round with the {other}: about {most:.0f} degrees in most, {few:.0f} in the others)"
+            usual, rare = f"{most:.0f} degrees", f"{few:.0f}"
+            if other in labels and labels[other].unit != DEGREES:
+                usual, rare = labels[other].text(most), labels[other].text(few)
+            line += f" (it turns round with the {other}: about {usual} in most, {rare} in the others)"
         return f"{line}."
     return None
 

@@ -105,7 +105,7 @@ def nearest_class_mean(
     codes: NDArray[np.floating], identity: NDArray[np.integer], fold: NDArray[np.integer]
 ) -> NDArray[np.int64]:
     """Held-out guesses (M,) of `identity` (M,): whose mean code is nearest, each latent in units of its spread within
-    identities. Every identity must be in every fold's complement (`folds_by_view`)."""
+    identities. One that is not in a fold's complement is not guessed there."""
     names, label = np.unique(identity, return_inverse=True)
     codes = codes.astype(np.float64)
     guesses = np.empty(len(identity), np.int64)
@@ -113,13 +113,14 @@ def nearest_class_mean(
         rows = fold == number
         known = np.zeros((len(names), codes.shape[1]))
         np.add.at(known, label[~rows], codes[~rows])
-        known /= np.bincount(label[~rows], minlength=len(names))[:, None]
+        counts = np.bincount(label[~rows], minlength=len(names))
+        known /= np.maximum(counts, 1)[:, None]
         within = (codes[~rows] - known[label[~rows]]).std(axis=0)
         within = np.maximum(within, 1e-3 * codes[~rows].std(axis=0))  # a latent that names the object without error
         scale = np.where(within > 0, within, 1.0)
         means = known / scale
         distance = np.sum(means**2, axis=1) - 2 * (codes[rows] / scale) @ means.T  # squared, but for each image's own
-        guesses[rows] = names[distance.argmin(axis=1)]
+        guesses[rows] = names[np.where(counts > 0, distance, np.inf).argmin(axis=1)]
     return guesses
 
 

@@ -3,15 +3,18 @@
 import json
 
 import pytest
+from labelled_shards import LABELS
 from report_fixtures import estimate
-from untrained_run import write_untrained
+from untrained_run import write_calibrated_labelled, write_untrained
 
+from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import Curve, GroupCurve
 from dcign.errors import BadInput
 from dcign.export.model_card import limits, model_card
 from dcign.report.saved import report_of
 from dcign.runs.run import load_run
+from render.shards.labels import labels_to_json
 
 LINE = Curve("azimuth", (-90.0, 0.0, 90.0), (-1.0, 0.0, 1.0), False, 12.3, 0.87, 100, 100)
 CIRCLE = Curve("azimuth", (0.0, 180.0, 360.0), (1.0, -1.0, 1.0), True, None, 0.66, 100, 100)
@@ -158,3 +161,37 @@ def test_a_damaged_report_is_refused_by_name(tmp_path, content):
         BadInput, match=r"run/report\.json: .*expected .*, found .*measure the run again with `dcign evaluate`"
     ):
         report_of(run)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    folder = write_calibrated_labelled(tmp_path_factory.mktemp("work") / "spots")
+    return load_run(folder), calibration.load(folder)
+
+
+def test_the_card_of_images_taken_elsewhere_has_their_factors_in_their_units(labelled):
+    run, curves = labelled
+    report = {
+        **REPORT,
+        "data_set": {**REPORT["data_set"], **labels_to_json(LABELS)},
+        "categories": {"colour": {"linear": 0.875, "chance": 0.375}},
+    }
+    rendering = {"assets": {"name": "smallnorb", "models": {"smallnorb": "0" * 64}}}
+    card = model_card(run, curves, report, name="spots", rendering=rendering)
+    assert "| azimuth | 0° to 360° | 1.0° | 90% |" in card
+    assert "| distance | 20 cm to 60 cm | 1 cm | 90% |" in card
+    assert "| colour | red, green or blue | see the limits | 90% |" in card
+    assert "| tilt | -1 to 1 | 1 | 90% |" in card
+    assert "azimuth 0° to 360°; distance 20 cm to 60 cm; colour red, green or blue; tilt -1 to 1" in card
+    assert "taken elsewhere (smallnorb)" in card
+    assert "license: other" in card
+    assert "rendering" not in card.partition("## Limits")[2].partition("## Training data")[0]
+    lines = list(limits(run, curves, report))
+    assert any("colour is read right in 88% of the images" in line for line in lines)
+    assert any("The distance read from an image is wrong by 1 cm" in line and "11.5 cm" in line for line in lines)
+    assert not any("angle" in line or "pose" in line for line in lines)
+
+
+def test_without_a_report_nothing_is_said_of_angles_that_there_are_not(labelled):
+    lines = list(limits(labelled[0], None, None))
+    assert any("stands for which value of a factor was not measured" in line for line in lines)

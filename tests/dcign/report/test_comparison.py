@@ -16,13 +16,14 @@ from dcign.evaluation.evidence import (
     recognition,
     response,
 )
-from dcign.evaluation.evidence import novel_views as views
+from dcign.evaluation.evidence import view_errors as views
 from dcign.evaluation.evidence.types import Boxes, Coded, Sweep
-from dcign.evaluation.measures import intervals
+from dcign.evaluation.intervals import intervals
 from dcign.evaluation.metrics import groups as group_metrics
 from dcign.evaluation.metrics.image_quality import ReconstructionSums
 from dcign.model.code import AngleLatents
-from dcign.report.comparison import MEASURES, best, compare, estimate_of
+from dcign.report.comparison import best, compare, estimate_of
+from dcign.report.rows import measures_of
 from dcign.report.saved import SavedReport
 from dcign.runs.report_file import reach
 from render.shards.labels import labels_of
@@ -77,7 +78,7 @@ def test_what_one_run_lacks_has_a_reason_and_what_all_lack_is_listed_apart(tmp_p
     whys = {entry["label"]: entry["why"] for entry in comparison["not_measured"]}
     assert whys["rank-1 recognition"] == "no renderer at hand"
     shown = {entry["label"] for entry in comparison["measures"]}
-    labels = {measure.label for measures in MEASURES.values() for measure in measures}
+    labels = {measure.label for measures in measures_of(a).values() for measure in measures}
     assert not shown & whys.keys()
     assert shown | whys.keys() == labels
 
@@ -125,12 +126,13 @@ def test_other_training_images_are_warned_of_and_another_procedure_is_not(tmp_pa
 
 
 def test_labels_of_measures_are_unique():
-    labels = [measure.label for measures in MEASURES.values() for measure in measures]
+    labels = [measure.label for measures in measures_of({}).values() for measure in measures]
     assert len(set(labels)) == len(labels)
 
 
 IDENTITIES, VIEWS = 12, 10
 RANGES = {"azimuth": (-180.0, 180.0), "elevation": (-30.0, 30.0), "light": (-60.0, 60.0)}
+LABELS = labels_of({"ranges": RANGES})
 KNOBS = AngleLatents({name: np.array([place]) for place, name in enumerate(RANGES)}, np.arange(3, 6))
 
 
@@ -157,11 +159,9 @@ def measured_on_shards(probes):
         sums=ReconstructionSums(),
     )
     own = {name: KNOBS.own(probes.codes, name) for name in RANGES}
-    curves = {
-        name: fit(label, probes.values[name], own[name], np.arange(len(kinds)))
-        for name, label in labels_of({"ranges": RANGES}).items()
-    }
-    return intervals(encoding, own, curves, 0.1, dict.fromkeys((*RANGES, "intrinsic"), KNOBS.rest))
+    curves = {name: fit(label, probes.values[name], own[name], np.arange(len(kinds))) for name, label in LABELS.items()}
+    inactive = dict.fromkeys((*RANGES, "intrinsic"), KNOBS.rest)
+    return intervals(encoding, own, curves, 0.1, inactive, LABELS, {}, False)
 
 
 def novel(sweeps, identity):
@@ -171,7 +171,10 @@ def novel(sweeps, identity):
     flat = np.full(IDENTITIES, 0.1)
     seen = {
         name: views.FactorViews(
-            angles=sweep.angles,
+            label=LABELS[name],
+            values=sweep.values,
+            asked=sweep.asked,
+            identity=identity,
             start=flat,
             change=wrong,
             decoded=scores,
@@ -211,11 +214,11 @@ def measured():
         angles = np.linspace(*ends, VIEWS)
         codes = np.repeat(inputs.codes[:, None], VIEWS, axis=1)
         codes[:, :, place] = angles
-        sweeps[name] = Sweep(angles, np.zeros((*codes.shape[:2], 4, 4), np.uint8), codes)
+        sweeps[name] = Sweep.even(angles, np.zeros((*codes.shape[:2], 4, 4), np.uint8), codes)
     table, parts = coded(rng, np.arange(100, 1000)), {"shape": 3}
     with pytest.MonkeyPatch.context() as patch:  # trees take most of the time, and are tested elsewhere
         patch.setattr(group_metrics, "tree_predictions", lambda codes, target, fold: np.zeros_like(target))
-        group_scores = groups.measure(probes, KNOBS, RANGES, parts)
+        group_scores = groups.measure(probes, KNOBS, LABELS, parts)
     return {
         "spearman": report("a")["spearman"],
         "intervals": measured_on_shards(probes),
@@ -223,8 +226,8 @@ def measured():
             "novel_views": novel(sweeps, inputs.identity),
             "clamped_views": clamped_views.measure(dict.fromkeys(RANGES, clamped(inputs.identity))),
             "facial_features": facial_features.measure(features(), ""),
-            "response": response.measure(inputs, sweeps, probes, KNOBS, RANGES),
-            "recognition": recognition.measure(inputs, probes, KNOBS, RANGES, table.images),
+            "response": response.measure(inputs, sweeps, probes, KNOBS, LABELS),
+            "recognition": recognition.measure(inputs, probes, KNOBS, LABELS, table.images),
             "disentanglement": {"scores": dict.fromkeys(disentanglement.SCORES, estimate(0.5))},
             "groups": group_scores,
             "inference": inference.measure(table, inputs, RANGES, parts)[0],
@@ -234,10 +237,29 @@ def measured():
 
 def test_every_row_finds_its_value_in_what_is_really_measured(measured):
     document = json.loads(json.dumps(measured))
-    rows = [measure for group in MEASURES.values() for measure in group]
+    rows = [measure for group in measures_of(document).values() for measure in group]
     missing = {row.label for row in rows if estimate_of(reach(document, row.keys))["value"] is None}
     on_a_circle = {"error of azimuth read back, degrees", "R² of a line, z_azimuth"}
     on_a_line = {
         f"{what} z_{name}" for what in ("circular R² of", "R² of a sinusoid,") for name in ("elevation", "light")
     }
     assert missing == on_a_circle | on_a_line
+
+
+def test_what_was_drawn_for_one_and_taken_from_the_shards_for_another_is_not_the_best_of_anything(tmp_path):
+    found = {"methods": {"rest": {"rank1": estimate(0.9)}}}
+    basis = {"from": "shards", "images": 80, "identities": 9, "minibatches": 7, "dependence": None}
+    a, b, c = report("a"), report("b"), report("c")
+    a["evidence"]["recognition"] = found
+    b["evidence"]["recognition"] = {"methods": {"rest": {"rank1": estimate(0.5)}}, "basis": basis}
+    apart = compare(saved(tmp_path, a=a, b=b))
+    assert row(apart, "rank-1 recognition")["best"] is None
+    (warning,) = apart["warnings"]
+    assert "a: drawn; b: 80 images of 9 identities of the shards" in warning
+    assert "recognition" in warning
+    a["evidence"]["recognition"] = {**found, "basis": basis}
+    alike = compare(saved(tmp_path, a=a, b=b))
+    assert row(alike, "rank-1 recognition")["best"] == "a"
+    assert alike["warnings"] == []
+    c["evidence"]["recognition"] = {"skipped": "no renderer at hand"}
+    assert compare(saved(tmp_path, a=a, c=c))["warnings"] == []

@@ -5,6 +5,7 @@ from browser_fixtures import PHONE, chromium, open_page, scrolls_sideways
 
 from dcign.report.html import Chapter, Grid, page
 from dcign.report.pages import _calibration_table
+from dcign.report.rows import RENDERED
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def browser():
 def test_the_table_of_calibrations_is_not_cut(browser, tmp_path):
     curve = {"degrees": [-90.0, 90.0], "residual_degrees": 12.3, "explained": 0.987}
     circle = {"degrees": [0.0, 360.0], "residual_degrees": None, "explained": 1.0}
-    table = _calibration_table({"azimuth": curve, "elevation": circle, "light": None})
+    table = _calibration_table({"azimuth": curve, "elevation": circle, "light": None}, RENDERED)
     path = tmp_path / "report.html"
     text = page("title", "", [], [Chapter("Calibration", [table])], "dcign", Grid((), []))
     path.write_text(text, encoding="utf-8")

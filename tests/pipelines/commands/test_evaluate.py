@@ -9,6 +9,7 @@ from dcign.engine import calibration
 from dcign.runs.shipped import FOLDER
 
 COUNTS = {"azimuth": 2, "elevation": 2, "light": 2, "intrinsic": 2}
+QUICK = ("--identities", "0")
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +26,19 @@ def work(tmp_path_factory):
 
 
 def test_evaluate_leaves_report_and_calibration_in_the_run(dcign, work):
-    code, out, err = dcign("evaluate", "run", "shards")
+    code, out, err = dcign("evaluate", "run", "shards", *QUICK)
     assert code == 0, err
     left = {path.name for path in (work / "run").iterdir()}
     assert {"report.json", "report.html", "sweeps.png", "scatter.png", "spearman.png", "calibration.json"} <= left
     assert not [name for name in left if name.startswith(".")]
     assert "Report: run/report.html" in out
     assert "reconstruction MSE" in out
-    assert json.loads((work / "run" / "report.json").read_text())["made"]["command"] == "dcign evaluate run shards"
+    command = json.loads((work / "run" / "report.json").read_text())["made"]["command"]
+    assert command == "dcign evaluate run shards --identities 0"
 
 
 def test_evaluate_writes_the_report_elsewhere_when_asked(dcign, work):
-    code, out, _ = dcign("evaluate", "run", "train-only", "--split", "train", "-o", "else")
+    code, out, _ = dcign("evaluate", "run", "train-only", "--split", "train", "-o", "else", *QUICK)
     assert code == 0
     assert (work / "else" / "report.html").is_file()
     assert "Note: " in out
@@ -82,25 +84,25 @@ def test_bad_input_gets_one_line_and_exit_code_2_and_leaves_nothing(dcign, work,
 def test_a_set_that_cannot_calibrate_an_angle_leaves_its_curve_alone(dcign, work):
     write_untrained(work / "other", seed=3)
     write_synthetic(work / "many", counts=dict.fromkeys(COUNTS, 12), split="test")
-    assert dcign("evaluate", "other", "many")[0] == 0
+    assert dcign("evaluate", "other", "many", *QUICK)[0] == 0
     before = calibration.load(work / "other")
     assert set(before.curves) == {"azimuth", "elevation", "light"}
     write_synthetic(work / "turning", counts={"azimuth": 3}, split="test", seed=9)
-    code, out, _ = dcign("evaluate", "other", "turning")
+    code, out, _ = dcign("evaluate", "other", "turning", *QUICK)
     assert code == 0
     assert "Kept: the calibration of elevation, light, measured on many" in out
     after = calibration.load(work / "other")
     assert after.curves["light"] == before.curves["light"]
     assert after.curves["azimuth"] != before.curves["azimuth"]
     write_untrained(work / "other", seed=3, step=9)
-    assert dcign("evaluate", "other", "turning")[0] == 0
+    assert dcign("evaluate", "other", "turning", *QUICK)[0] == 0
     assert set(calibration.load(work / "other").curves) == {"azimuth"}  # of other weights, there is nothing to keep
 
 
 def test_weights_that_ship_are_measured_by_name_into_a_folder_here(dcign, work):
     write_synthetic(work / "faces-150", counts={"azimuth": 2}, split="test", size=150)
     before = {path: path.stat().st_mtime_ns for path in (FOLDER, *FOLDER.rglob("*"))}
-    code, out, err = dcign("evaluate", "faces", "faces-150")
+    code, out, err = dcign("evaluate", "faces", "faces-150", *QUICK)
     assert code == 0, err
     assert "Report: faces-report/report.html" in out
     assert {"report.json", "calibration.json"} <= {path.name for path in (work / "faces-report").iterdir()}

@@ -101,14 +101,28 @@ def test_chairs_have_no_coefficients_and_one_knob(dcign, work):
     assert evidence["facial_features"] == {"skipped": "chairs have no eyes, brows, nose and mouth"}
 
 
-def test_without_the_models_the_report_says_what_is_missing(dcign, work):
-    code, _, err = dcign("evaluate", "one", "faces", "-o", "bare")
-    assert code == 0
+def test_without_the_models_the_shards_themselves_are_the_evidence_and_what_they_cannot_tell_is_named(dcign, work):
+    code, _, err = dcign("evaluate", "one", "faces", "-o", "bare", "--identities", "8")
+    assert code == 0, err
     assert "--assets" in err
     document = report(work / "bare")
+    evidence = document["evidence"]
+    reasons = {name: measures["skipped"] for name, measures in evidence.items() if "skipped" in measures}
+    assert set(reasons) == {"facial_features", "inference"}
+    assert all("--assets" in reason for reason in reasons.values())
+    for kind in ("novel_views", "response", "recognition", "disentanglement", "groups"):
+        assert evidence[kind]["basis"]["identities"] == 8
+    views = evidence["novel_views"]["factors"]["azimuth"]
+    assert (views["minibatches"], views["views"]) == (12, 36)  # each of 4 images, one of them the input
+    assert evidence["recognition"]["methods"]["rest"]["rank1"]["value"] is not None
+    assert set(evidence["clamped_views"]["factors"]) == {"azimuth", "elevation", "light"}
+
+
+def test_no_identities_leave_only_what_mini_batches_tell(dcign, work):
+    assert dcign("evaluate", "one", "faces", "-o", "quick", "--identities", "0")[0] == 0
+    document = report(work / "quick")
     reasons = {name: measures.get("skipped", "") for name, measures in document["evidence"].items()}
-    assert {name for name, reason in reasons.items() if "--assets" in reason} == set(KINDS) - {"clamped_views"}
-    assert set(document["evidence"]["clamped_views"]["factors"]) == {"azimuth", "elevation", "light"}
+    assert {name for name, reason in reasons.items() if "--identities 0" in reason} == set(KINDS) - {"clamped_views"}
     assert np.isfinite(document["reconstruction"]["mse"])
 
 

@@ -7,16 +7,19 @@ from hastened import hasten
 from dcign.evaluation.evidence import disentanglement
 from dcign.evaluation.evidence.types import Coded, Figure, Table
 from dcign.model.code import AngleLatents
+from render.shards.labels import Label, labels_of
 
-FACE = {"azimuth": (-90.0, 90.0), "elevation": (-30.0, 30.0), "light": (0.0, 0.0)}
+FACE = labels_of({"ranges": {"azimuth": (-90.0, 90.0), "elevation": (-30.0, 30.0), "light": (0.0, 0.0)}})
 KNOBS = AngleLatents({"azimuth": np.array([0]), "elevation": np.array([1])}, np.array([2, 3, 4]))
 
 
-def probes(identities=20, views=20, coefficients=True, ranges=FACE, seed=0):
+def probes(identities=20, views=20, coefficients=True, labels=FACE, seed=0):
     """Images of no matter what, whose code is the truth: angles, then what is of the identity."""
     rng = np.random.default_rng(seed)
     identity = np.repeat(np.arange(identities), views)
-    degrees = {name: rng.uniform(*ends, len(identity)).astype(np.float32) for name, ends in ranges.items()}
+    degrees = {
+        name: rng.uniform(label.low, label.high, len(identity)).astype(np.float32) for name, label in labels.items()
+    }
     shape = rng.normal(size=(identities, 3)).astype(np.float32)[identity]
     codes = np.concatenate([np.stack(list(degrees.values()), axis=1)[:, :2] / 30, shape], axis=1)
     return Coded(np.zeros((len(identity), 1, 1), np.uint8), codes, degrees, identity, shape if coefficients else None)
@@ -113,8 +116,8 @@ def test_a_code_that_does_not_move_knows_nothing_and_is_reported_without_nan():
 
 
 def test_chairs_turn_all_around_and_have_no_coefficients():
-    chair = {"azimuth": (0.0, 360.0), "elevation": (20.0, 30.0)}
-    images = probes(coefficients=False, ranges=chair)
+    chair = labels_of({"ranges": {"azimuth": (0.0, 360.0), "elevation": (20.0, 30.0)}})
+    images = probes(coefficients=False, labels=chair)
     round_about = np.concatenate(
         [np.cos(np.deg2rad(images.values["azimuth"]))[:, None], images.codes[:, 1:]], axis=1
     )  # one latent cannot tell left from right
@@ -147,16 +150,65 @@ def test_few_identities_are_named_and_have_no_scores_that_need_others_to_test_on
 
 
 @pytest.mark.parametrize(
-    ("images", "ranges", "message"),
+    ("images", "labels", "message"),
     [
         (probes(views=4), FACE, "80 images are too few"),
-        (probes(), {"azimuth": (5.0, 5.0)}, "no angle varies"),
+        (probes(), labels_of({"ranges": {"azimuth": (5.0, 5.0)}}), "no factor varies"),
     ],
 )
-def test_too_few_images_or_angles_are_named_and_shown_as_a_warning_alone(images, ranges, message):
-    measures = plain(disentanglement.measure(images, KNOBS, ranges))
+def test_too_few_images_or_angles_are_named_and_shown_as_a_warning_alone(images, labels, message):
+    measures = plain(disentanglement.measure(images, KNOBS, labels))
     assert message in measures["warnings"][0]
     assert all(score["value"] is None for score in measures["scores"].values())
     section = disentanglement.section(measures)
     assert not section.parts
     assert message in section.warnings[0]
+
+
+LABELLED = {
+    "hue": Label("hue", 0.0, 1.0, "", circular=True),
+    "colour": Label("colour", 0.0, 2.0, "", categories=("red", "green", "blue")),
+    "length": Label("length", 0.0, 5.0, "cm"),
+}
+
+
+def test_labels_that_are_no_angles_have_the_same_scores():
+    images = probes(coefficients=False, labels=LABELLED)
+    images.values["colour"] = np.floor(images.values["colour"] * 1.499).astype(np.float32)
+    turn = 2 * np.pi * images.values["hue"]
+    codes = np.column_stack([np.cos(turn), np.sin(turn), images.values["colour"], images.values["length"]])
+    angle_latents = AngleLatents(
+        {"hue": np.array([0, 1]), "colour": np.array([2]), "length": np.array([3])}, np.array([], np.int64)
+    )
+    measures = plain(disentanglement.measure(recoded(images, codes), angle_latents, LABELLED))
+    assert measures["factors"]["predicted"] == ["hue", "colour", "length"]
+    assert measures["knobs"]["hue"]["r2"]["value"] == pytest.approx(1)
+    assert measures["knobs"]["colour"]["spearman"] is None  # red, green, blue have no order
+    assert measures["knobs"]["length"]["spearman"]["value"] == pytest.approx(1)
+    assert measures["per_factor"]["mig"]["colour"] > 0.9
+    assert measures["scores"]["informativeness"]["value"] > 0.95
+    assert measures["scores"]["informativeness"]["draws"] == 0  # trees for classes are slow
+    assert measures["scores"]["sap"]["draws"] == 3
+    assert measures["importance"]["classes"] == ["colour"]
+    page = disentanglement.section({**measures, "basis": BASIS})
+    assert "Nothing was drawn" in page.text
+    assert "hue and length share 40%" in page.text
+
+
+BASIS = {
+    "from": "shards",
+    "images": 400,
+    "identities": 20,
+    "minibatches": 9,
+    "dependence": {"factors": ["hue", "length"], "share": 0.4},
+}
+
+
+def test_too_many_categories_are_named():
+    many = {"kind": Label("kind", 0.0, 39.0, "", categories=tuple(map(str, range(40)))), **FACE}
+    images = probes(labels=many)
+    images.values["kind"] = np.round(images.values["kind"])
+    measures = plain(disentanglement.measure(images, KNOBS, many))
+    assert "kind" in measures["factors"]["binned"]
+    assert "kind" not in measures["factors"]["predicted"]
+    assert any(line.startswith("kind has 40 categories, too many") for line in measures["warnings"])

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from dcign.evaluation.evidence import facial_features
-from dcign.evaluation.evidence.novel_views import FactorViews, NovelViews, Scores
 from dcign.evaluation.evidence.types import Boxes, Coded, Figure, Sweep, Table
+from dcign.evaluation.evidence.view_errors import FactorViews, NovelViews, Scores
+from render.shards.labels import Label
 
 OBJECTS, SIZE = 6, 32
 ANGLES = np.array([-45.0, 0.0, 45.0])
@@ -46,7 +47,9 @@ def wrong_in(images, feature, by):
 def factor_views(angles, images):
     some = np.zeros(images.shape[:2])
     scores = Scores(some, some, some, None)
-    return FactorViews(angles, some[:, 0], some, scores, scores, some, some[:, 0], [], images)
+    values, identity = np.tile(angles, (len(images), 1)), np.arange(OBJECTS) * 10
+    label, asked = Label("azimuth", -90.0, 90.0), np.ones(some.shape, bool)
+    return FactorViews(label, values, asked, identity, some[:, 0], some, scores, scores, some, some[:, 0], [], images)
 
 
 def errors(angles=ANGLES, features=tuple(LIMITS)):
@@ -56,7 +59,7 @@ def errors(angles=ANGLES, features=tuple(LIMITS)):
     views[:, angles == 0] = swept[:, angles == 0] / np.float32(255)
     known = {"azimuth": factor_views(angles, views), "light": None}
     coded = Coded(inputs, np.zeros((OBJECTS, 3), np.float32), {}, identity)
-    sweeps = {"azimuth": Sweep(angles, swept, np.zeros((*swept.shape[:2], 3), np.float32))}
+    sweeps = {"azimuth": Sweep.even(angles, swept, np.zeros((*swept.shape[:2], 3), np.float32))}
     around = {"azimuth": boxes(OBJECTS * len(angles), features)}
     novel = NovelViews(known, identity, np.zeros(OBJECTS), np.ones(OBJECTS), "")
     decoded = wrong_in(inputs, "mouth", 0.1)

@@ -3,9 +3,11 @@ import pytest
 
 from dcign.evaluation.evidence.group_scores import questions
 from dcign.evaluation.evidence.types import Coded
+from render.shards.labels import labels_of
 
 RNG = np.random.default_rng(0)
 RANGES = {"azimuth": (-90.0, 90.0), "elevation": (20.0, 30.0), "light": (5.0, 5.0)}
+AROUND = labels_of({"ranges": {"azimuth": (0.0, 360.0)}})
 
 
 def probes(identities=12, views=4, coefficients=9):
@@ -17,10 +19,8 @@ def probes(identities=12, views=4, coefficients=9):
 
 
 def owners(coded, groups=("azimuth", "intrinsic"), parts=None, ranges=RANGES):
-    warnings = []
-    found = questions(
-        coded, groups, ranges, {"shape": 5, "albedo": 3, "expression": 1} if parts is None else parts, warnings
-    )
+    warnings, parts = [], {"shape": 5, "albedo": 3, "expression": 1} if parts is None else parts
+    found = questions(coded, groups, labels_of({"ranges": ranges}), parts, warnings)
     return {factor.name: factor.owner for factor in found}, warnings
 
 
@@ -41,10 +41,10 @@ def test_coefficients_are_counted_off_in_the_order_of_the_parts():
 
 
 def test_a_full_circle_is_a_point_that_reads_back_as_its_angle():
-    (found,) = questions(probes(coefficients=0, views=1), ["intrinsic"], {"azimuth": (0.0, 360.0)}, {}, [])
+    (found,) = questions(probes(coefficients=0, views=1), ["intrinsic"], AROUND, {}, [])
     assert found.target.shape == (12, 2)
     coded = probes()
-    (found, *_) = questions(coded, ["intrinsic"], {"azimuth": (0.0, 360.0)}, {"shape": 9}, [])
+    (found, *_) = questions(coded, ["intrinsic"], AROUND, {"shape": 9}, [])
     assert found.values(found.target) == pytest.approx(coded.values["azimuth"])
 
 

@@ -2,12 +2,16 @@ import json
 
 import numpy as np
 import pytest
+from hastened import hasten
 
 from dcign.evaluation.evidence import groups
 from dcign.evaluation.evidence.types import Coded, Figure
 from dcign.model.code import AngleLatents
+from render.shards.labels import Label, labels_of
 
 RANGES = {"azimuth": (-90.0, 90.0), "light": (-80.0, 80.0), "elevation": (5.0, 5.0)}
+LABELS = labels_of({"ranges": RANGES})
+AROUND = labels_of({"ranges": {"azimuth": (0.0, 360.0)}})
 PARTS = {"shape": 1}
 KNOBS = AngleLatents({"azimuth": np.array([0]), "light": np.array([1])}, np.arange(2, 8))
 
@@ -36,12 +40,12 @@ def perfect(probes):
 
 @pytest.fixture(scope="module")
 def of_perfect():
-    return groups.measure(perfect(faces()), KNOBS, RANGES, PARTS)
+    return groups.measure(perfect(faces()), KNOBS, LABELS, PARTS)
 
 
 @pytest.fixture(scope="module")
 def of_noise():
-    return groups.measure(faces(), KNOBS, RANGES, PARTS)
+    return groups.measure(faces(), KNOBS, LABELS, PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def of_swapped():
     code[:, 7] = np.maximum(code[:, 1], 0)
     code[:, 2] = np.where(code[:, 2] > 0, 3 - code[:, 2], code[:, 2])
     swapped = AngleLatents({"azimuth": np.array([1]), "light": np.array([0])}, KNOBS.rest)
-    return groups.measure(with_codes(probes, code), swapped, RANGES, PARTS)
+    return groups.measure(with_codes(probes, code), swapped, LABELS, PARTS)
 
 
 def test_every_factor_that_varies_has_an_owner(of_perfect):
@@ -73,7 +77,7 @@ def test_a_code_of_the_factors_themselves_scores_best(of_perfect):
 
 
 def test_noise_and_a_constant_code_score_worst(of_noise):
-    constant = groups.measure(with_codes(faces(), np.ones((320, 8), np.float32)), KNOBS, RANGES, PARTS)
+    constant = groups.measure(with_codes(faces(), np.ones((320, 8), np.float32)), KNOBS, LABELS, PARTS)
     for overall in (of_noise["overall"], constant["overall"]):
         for name in ("informativeness", "gap", "leakage", "mutual_information_gap"):
             assert abs(overall[name]["value"]) < 0.05, name
@@ -117,9 +121,7 @@ def test_intervals_hold_the_value_and_json_takes_it_all(of_perfect, of_noise):
 
 
 def test_the_same_arrays_give_the_same_measures():
-    first, second = (
-        groups.measure(chairs(5), AngleLatents({}, np.arange(8)), {"azimuth": (0.0, 360.0)}, {}) for _ in "12"
-    )
+    first, second = (groups.measure(chairs(5), AngleLatents({}, np.arange(8)), AROUND, {}) for _ in "12")
     assert first == second
 
 
@@ -138,9 +140,9 @@ def chairs(identities=6, views=30):
 
 
 def test_chairs_are_guessed_and_turn_in_a_circle():
-    ranges = {"azimuth": (0.0, 360.0), "elevation": (20.0, 30.0)}
+    labels = labels_of({"ranges": {"azimuth": (0.0, 360.0), "elevation": (20.0, 30.0)}})
     measures = groups.measure(
-        chairs(), AngleLatents({"azimuth": np.array([2, 3])}, np.array([0, 1, 4, 5, 6, 7])), ranges, {}
+        chairs(), AngleLatents({"azimuth": np.array([2, 3])}, np.array([0, 1, 4, 5, 6, 7])), labels, {}
     )
     assert measures["owners"] == {"azimuth": "azimuth", "elevation": "intrinsic", "identity": "intrinsic"}
     assert measures["matrix"]["azimuth"]["azimuth"]["value"] > 0.9
@@ -151,22 +153,22 @@ def test_chairs_are_guessed_and_turn_in_a_circle():
 
 
 def test_too_few_objects_are_named_and_give_no_figures():
-    ranges = {"azimuth": (0.0, 360.0)}
-    few = groups.measure(chairs(2), AngleLatents({"azimuth": np.array([2])}, np.arange(3, 8)), ranges, {})
+    labels = labels_of({"ranges": {"azimuth": (0.0, 360.0)}})
+    few = groups.measure(chairs(2), AngleLatents({"azimuth": np.array([2])}, np.arange(3, 8)), labels, {})
     assert few["matrix"] == {}
     assert "2 objects are too few" in few["warnings"][0]
     page = groups.section(few)
     assert page.parts == []
     assert page.warnings == tuple(few["warnings"])
-    four = groups.measure(chairs(4), AngleLatents({"azimuth": np.array([2])}, np.arange(3, 8)), ranges, {})
+    four = groups.measure(chairs(4), AngleLatents({"azimuth": np.array([2])}, np.arange(3, 8)), labels, {})
     assert four["scores"]["azimuth"]["informativeness"]["low"] is None  # no interval from four
 
 
 def test_what_is_not_defined_is_none_and_named():
-    ranges = {"light": (-80.0, 80.0)}
+    labels = labels_of({"ranges": {"light": (-80.0, 80.0)}})
     probes = faces()
     still = Coded(probes.images, probes.codes, {"light": np.zeros(320, np.float32)}, probes.identity, None)
-    measures = groups.measure(still, AngleLatents({}, np.arange(8)), ranges, {})
+    measures = groups.measure(still, AngleLatents({}, np.arange(8)), labels, {})
     assert list(measures["owners"]) == ["identity"]
     assert measures["overall"]["gap"]["value"] is None
     assert measures["overall"]["disentanglement"]["value"] is None
@@ -186,3 +188,21 @@ def test_the_section_shows_a_map_and_tables_of_every_factor_and_group(of_perfect
     for table in page.parts[1:]:
         assert all(len(row) == len(table.head) for row in table.rows)
         assert table.caption
+
+
+def test_a_category_is_known_to_the_group_that_tells_it(monkeypatch):
+    hasten(monkeypatch)
+    probes = chairs(12)
+    label = Label("colour", 0.0, 2.0, "", categories=("red", "green", "blue"))
+    colour = np.random.default_rng(3).integers(0, 3, len(probes.codes))
+    codes = probes.codes.copy()
+    codes[:, :2] = np.eye(3)[colour][:, :2]
+    shown = Coded(probes.images, codes, {"colour": colour.astype(np.float32)}, probes.identity)
+    knobs = AngleLatents({"colour": np.array([0, 1])}, np.arange(2, 8))
+    measures = groups.measure(shown, knobs, {"colour": label}, {})
+    json.dumps(measures, allow_nan=False)
+    assert measures["owners"] == {"colour": "colour", "identity": "intrinsic"}
+    scores = measures["scores"]["colour"]
+    assert scores["informativeness"]["value"] > 0.98
+    assert scores["leakage"]["value"] < 0.1
+    assert scores["mutual_information_gap"]["value"] > 0.9

@@ -8,11 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from dcign.engine.curves import Curve, GroupCurve
+from dcign.engine.curves import Centroids, Curve, GroupCurve
 from dcign.errors import RunError
-from dcign.evaluation.evidence import novel_views
+from dcign.evaluation.evidence import novel_views, view_errors
 from dcign.evaluation.evidence.types import Coded, Figure, Sweep, Table
 from dcign.model.code import AngleLatents
+from render.shards.labels import Label
 
 OBJECTS, SIZE = 9, 24
 ANGLES = np.linspace(-60.0, 60.0, 7)
@@ -48,7 +49,7 @@ class Perfect(torch.nn.Module):
 
 
 def run_of(model):
-    return SimpleNamespace(model=model, folder=Path("toy"), object="face", size=SIZE)
+    return SimpleNamespace(model=model, folder=Path("toy"), object="face", size=SIZE, background=0.0)
 
 
 def grey(images):
@@ -65,12 +66,12 @@ def scene():
     images = grey(picture(given, width, brightness))
     inputs = Coded(images, codes, {"azimuth": given.astype(np.float32)}, np.arange(100, 100 + OBJECTS))
     truths = grey(picture(np.tile(ANGLES, (OBJECTS, 1)), width[:, None], brightness[:, None]))
-    return inputs, {"azimuth": Sweep(ANGLES, truths, np.zeros((OBJECTS, len(ANGLES), 3), np.float32))}
+    return inputs, {"azimuth": Sweep.even(ANGLES, truths, np.zeros((OBJECTS, len(ANGLES), 3), np.float32))}
 
 
 def compared(scene, model=None, curve=CURVE, angle_latents=KNOBS):
     inputs, sweeps = scene
-    views = novel_views.compare(run_of(model or Perfect()), inputs, sweeps, {"azimuth": curve}, angle_latents)
+    views = view_errors.compare(run_of(model or Perfect()), inputs, sweeps, {"azimuth": curve}, angle_latents)
     return views, novel_views.measure(views)
 
 
@@ -172,7 +173,7 @@ def test_best_and_worst_are_told_by_error_whatever_the_brightness(scene):
 def test_a_factor_without_a_curve_or_a_knob_is_none_and_named(scene):
     inputs, sweeps = scene
     for curves, angle_latents in (({}, KNOBS), ({"azimuth": CURVE}, AngleLatents({}, np.arange(3)))):
-        views = novel_views.compare(run_of(Perfect()), inputs, sweeps, curves, angle_latents)
+        views = view_errors.compare(run_of(Perfect()), inputs, sweeps, curves, angle_latents)
         measures = novel_views.measure(views)
         assert measures["factors"] == {"azimuth": None}
         assert measures["novel_view_mse"] is None
@@ -213,8 +214,91 @@ def test_three_objects_have_values_without_intervals_and_the_same_pages(scene):
     inputs, sweeps = scene
     few = np.arange(3)
     sweep = sweeps["azimuth"]
-    small = inputs.rows(few), {"azimuth": Sweep(sweep.angles, sweep.images[few], sweep.codes[few])}
+    small = inputs.rows(few), {"azimuth": Sweep.even(ANGLES, sweep.images[few], sweep.codes[few])}
     views, measures = compared(small)
     assert measures["factors"]["azimuth"]["mse"]["low"] is None
     assert measures["factors"]["azimuth"]["mse"]["value"] is not None
     assert len(novel_views.section(measures, views).parts) == 3
+
+
+def own_values(scene, most=4):
+    """Each object shown at up to `most` values of its own, one of them its input: object k at `most` less k % 2."""
+    inputs, _ = scene
+    rng = np.random.default_rng(3)
+    values = np.full((OBJECTS, most), np.nan)
+    given = np.zeros(OBJECTS, np.int64)
+    for k, start in enumerate(inputs.values["azimuth"]):
+        own = np.sort(np.append(rng.uniform(-60, 60, most - 1 - k % 2), start))
+        values[k, : len(own)], given[k] = own, int(np.flatnonzero(own == start)[0])
+    width, _, brightness = inputs.codes.T.astype(np.float64)
+    images = grey(picture(np.nan_to_num(values), width[:, None], brightness[:, None]))
+    images[np.isnan(values)] = 77  # no image: whatever it is must not count
+    sweep = Sweep(np.arange(OBJECTS), values, images, np.zeros((*values.shape, 3), np.float32), given)
+    return inputs, {"azimuth": sweep}
+
+
+def test_images_of_the_mini_batch_are_asked_for_at_their_own_values_and_the_input_is_not(scene):
+    inputs, sweeps = own_values(scene)
+    views, measures = compared((inputs, sweeps))
+    found = measures["factors"]["azimuth"]
+    asked = 5 * 3 + 4 * 2
+    assert (found["views"], found["minibatches"], found["identities"]) == (asked, OBJECTS, OBJECTS)
+    assert "angles" not in found
+    assert found["mse"]["value"] < 1.1 / 12 / 255**2
+    truths = sweeps["azimuth"].images[sweeps["azimuth"].asked] / 255.0
+    assert found["mean_image_mse"]["value"] == pytest.approx(truths.var(axis=0).mean())
+    copies = np.repeat(inputs.images, sweeps["azimuth"].asked.sum(axis=1), axis=0) / 255.0
+    assert found["copy_input"]["mse"]["value"] == pytest.approx(np.mean((copies - truths) ** 2))
+    assert sum(row["views"] for row in found["by_change"]) == asked
+    assert {len(strip.values) for strip in views.factors["azimuth"].strips} <= {2, 3}
+    page = novel_views.section({**measures, "basis": BASIS}, views)
+    assert "other image" in page.text or "another one of the same mini-batch" in page.text
+    assert "7 identities" in page.text
+    assert page.parts[0].rows[0][-1] == f"{asked} views, {OBJECTS} mini-batches, {OBJECTS} identities"
+    json.dumps(measures, allow_nan=False)
+
+
+BASIS = {"from": "shards", "images": 40, "identities": 7, "minibatches": 9, "dependence": None}
+
+
+def test_changes_in_other_units_fall_into_round_bins(scene):
+    inputs, sweeps = own_values(scene)
+    sweep = sweeps["azimuth"]
+    metres = Sweep(sweep.rows, sweep.values / 600, sweep.images, sweep.codes, sweep.given)
+    short = Coded(inputs.images, inputs.codes, {"azimuth": inputs.values["azimuth"] / 600}, inputs.identity)
+    label = Label("azimuth", -0.1, 0.1, "m")
+    curve = curve_of("azimuth", (-0.1, 0.1), (-6.0, 6.0), label=label)
+    views = view_errors.compare(run_of(Perfect()), short, {"azimuth": metres}, {"azimuth": curve}, KNOBS)
+    bins = novel_views.measure(views)["factors"]["azimuth"]["by_change"]
+    widths = {round(row["to"] - row["from"], 9) for row in bins}
+    assert widths <= {0.01, 0.02, 0.025}
+    assert len(widths) == 1
+    assert len(bins) <= 8
+
+
+def test_categories_are_told_one_by_one(scene):
+    inputs, _ = scene
+    label = Label("azimuth", 0.0, 2.0, "", categories=("left", "middle", "right"))
+    start = (np.arange(OBJECTS) % 3).astype(np.float32)
+    values = np.array([[1, 2], [0, 2], [0, 1]], float)[np.arange(OBJECTS) % 3]
+    width, _, brightness = inputs.codes.T.astype(np.float64)
+    images = grey(picture(60 * (values - 1), width[:, None], brightness[:, None]))
+    codes = inputs.codes.copy()
+    codes[:, 1] = 6 * (start - 1)
+    shown = Coded(grey(Perfect().draw(torch.tensor(codes))), codes, {"azimuth": start}, inputs.identity)
+    sweep = Sweep(np.arange(OBJECTS), values, images, np.zeros((*values.shape, 3), np.float32), np.full(OBJECTS, -1))
+    curve = curve_of("azimuth", (0.0, 1.0, 2.0), (-6.0, 0.0, 6.0), label=label)
+    views = view_errors.compare(run_of(Perfect()), shown, {"azimuth": sweep}, {"azimuth": curve}, KNOBS)
+    measures = novel_views.measure(views)
+    found = measures["factors"]["azimuth"]
+    assert [row["category"] for row in found["by_category"]] == ["left", "middle", "right"]
+    assert [row["views"] for row in found["by_category"]] == [6, 6, 6]
+    assert found["mse"]["value"] < 1.1 / 12 / 255**2
+    assert set(views.factors["azimuth"].change.ravel()) == {1.0}
+    assert len(novel_views.section(measures, views).parts) == 3
+
+
+def curve_of(name, values, latent, label):
+    if label.categories:
+        return Centroids(name, values, latent, False, 0.0, 1.0, 100, 100, label=label)
+    return Curve(name, values, latent, label.circular, 1.0, 1.0, 100, 100, label=label)

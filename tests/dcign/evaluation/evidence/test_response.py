@@ -8,11 +8,14 @@ from PIL import Image
 from dcign.evaluation.evidence import response
 from dcign.evaluation.evidence.types import Coded, Sweep
 from dcign.model.code import AngleLatents
+from render.shards.labels import Label, labels_of
 
 OBJECTS, PROBES = 12, 2000
 ANGLES = np.linspace(-60.0, 60.0, 9)
 KNOBS = AngleLatents({"azimuth": np.array([0]), "light": np.array([1])}, np.arange(2, 6))
 RANGES = {"azimuth": (-60.0, 60.0), "light": (-80.0, 80.0)}
+LABELS = labels_of({"ranges": RANGES})
+AROUND = labels_of({"ranges": {"azimuth": (0.0, 360.0)}})
 
 
 def images(*shape):
@@ -38,16 +41,16 @@ def toy():
     inputs = probes.rows(np.arange(OBJECTS) * 20)
     codes = np.repeat(inputs.codes[:, None], len(ANGLES), axis=1)
     codes[:, :, 0] = ANGLES
-    return inputs, {"azimuth": Sweep(ANGLES, images(OBJECTS, len(ANGLES)), codes)}, probes
+    return inputs, {"azimuth": Sweep.even(ANGLES, images(OBJECTS, len(ANGLES)), codes)}, probes
 
 
 def changed(toy, codes):
     inputs, _, probes = toy
-    return inputs, {"azimuth": Sweep(ANGLES, images(*codes.shape[:2]), codes)}, probes
+    return inputs, {"azimuth": Sweep.even(ANGLES, images(*codes.shape[:2]), codes)}, probes
 
 
 def own(toy, **options):
-    measures = response.measure(*toy, options.get("angle_latents", KNOBS), options.get("ranges", RANGES))
+    measures = response.measure(*toy, options.get("angle_latents", KNOBS), options.get("labels", LABELS))
     json.dumps(measures, allow_nan=False)
     return measures["factors"]["azimuth"], measures["warnings"]
 
@@ -159,12 +162,13 @@ def around(toy):
     found = probes.codes.copy()
     found[:, 0], found[:, 1] = np.cos(np.deg2rad(turned)), np.sin(np.deg2rad(turned))
     degrees = {"azimuth": turned.astype(np.float32)}
-    return inputs, {"azimuth": Sweep(angles, images(*codes.shape[:2]), codes)}, coded(found, degrees, probes.identity)
+    sweep = Sweep.even(angles, images(*codes.shape[:2]), codes)
+    return inputs, {"azimuth": sweep}, coded(found, degrees, probes.identity)
 
 
 def test_on_a_circle_a_sinusoid_takes_the_place_of_the_line(around):
     angle_latents = AngleLatents({"azimuth": np.array([0, 1])}, np.arange(2, 6))
-    found, _ = own(around, angle_latents=angle_latents, ranges={"azimuth": (0.0, 360.0)})
+    found, _ = own(around, angle_latents=angle_latents, labels=AROUND)
     assert found["circular"]
     assert [latent["sinusoid_r2"]["value"] for latent in found["latents"]] == pytest.approx([1, 1])
     assert "steps_in_order" not in found["latents"][0]
@@ -174,22 +178,86 @@ def test_on_a_circle_a_sinusoid_takes_the_place_of_the_line(around):
 
 def test_a_fixed_factor_is_left_out_and_one_without_latents_is_named(toy):
     inputs, sweeps, probes = toy
-    fixed = response.measure(inputs, sweeps, probes, KNOBS, {"azimuth": (0.0, 0.0)})
+    fixed = response.measure(inputs, sweeps, probes, KNOBS, labels_of({"ranges": {"azimuth": (0.0, 0.0)}}))
     assert fixed["factors"] == {}
     assert fixed["warnings"] == []
-    unnamed = response.measure(inputs, sweeps, probes, AngleLatents({}, np.arange(6)), RANGES)
+    unnamed = response.measure(inputs, sweeps, probes, AngleLatents({}, np.arange(6)), LABELS)
     assert unnamed["factors"] == {"azimuth": None}
     assert "azimuth" in unnamed["warnings"][0]
-    assert response.section(unnamed).parts == []
+    assert response.section(unnamed, LABELS).parts == []
 
 
 def test_the_section_shows_a_chart_and_a_row_for_each_latent_and_each_group(toy, around):
     pair = AngleLatents({"azimuth": np.array([0, 1])}, np.arange(2, 6))
-    for data, angle_latents, ranges, rows in ((toy, KNOBS, RANGES, 1), (around, pair, {"azimuth": (0.0, 360.0)}, 3)):
-        measures = response.measure(*data, angle_latents, ranges)
-        chart, table = response.section(measures).parts
+    for data, angle_latents, labels, rows in ((toy, KNOBS, LABELS, 1), (around, pair, AROUND, 3)):
+        measures = response.measure(*data, angle_latents, labels)
+        chart, table = response.section(measures, labels).parts
         assert Image.open(io.BytesIO(chart.png)).size[1] > 400
         assert len(table.rows) == rows
         assert {len(row) for row in table.rows} == {len(table.head)}
-    assert "found" in response.section({**measures, "found": True}).text
-    assert "found" not in response.section(measures).text
+    assert "found" in response.section({**measures, "found": True}, AROUND).text
+    assert "found" not in response.section(measures, AROUND).text
+
+
+def own_values(toy, label, values, latent):
+    """The inputs of `toy` in mini-batches at values of their own (O, S), NaN where there is none; `latent` of these."""
+    inputs, _, probes = toy
+    codes = np.repeat(inputs.codes[:, None], values.shape[1], axis=1)
+    codes[:, :, 0] = np.nan_to_num(latent(values), nan=1e6)  # must not count
+    sweep = Sweep(np.arange(OBJECTS), values, images(*values.shape), codes, np.zeros(OBJECTS, np.int64))
+    measures = response.measure(inputs, {"azimuth": sweep}, probes, KNOBS, {"azimuth": label})
+    json.dumps(measures, allow_nan=False)
+    return measures
+
+
+def test_mini_batches_at_values_of_their_own_are_told_in_bins(toy):
+    rng = np.random.default_rng(7)
+    values = np.sort(rng.uniform(0.0, 5.0, (OBJECTS, 6)), axis=1)
+    values[::2, 5] = np.nan
+    label = Label("azimuth", 0.0, 5.0, "cm")
+    measures = own_values(toy, label, values, lambda at: 3 * at)
+    found = measures["factors"]["azimuth"]
+    (latent,) = found["latents"]
+    assert (found["objects"], found["identities"]) == (OBJECTS, OBJECTS)
+    assert len(found["angles"]) == 9
+    assert latent["steps_in_order"]["value"] == 1
+    assert latent["line_r2"]["value"] == pytest.approx(1)
+    assert latent["breaks"] == []
+    assert [each["value"] for each in latent["mean"]] == pytest.approx(3 * np.array(found["angles"]), rel=1e-5)
+    assert found["moved"]["rest"]["overall"]["value"] == 0
+    assert latent["jump_at_zero"]["value"] is None  # 0 cm is no seam
+    assert measures["warnings"] == []
+    chart, table = response.section(measures, {"azimuth": label}).parts
+    assert chart.png.startswith(b"\x89PNG")
+    assert table.rows[0][4] == ""
+
+
+def test_a_grid_is_told_at_its_values_and_equal_values_make_no_step(toy):
+    values = np.tile([20.0, 20.0, 40.0, 60.0], (OBJECTS, 1))
+    values[0] = [20, 40, 40, 60]
+    found = own_values(toy, Label("azimuth", 20, 60, "mm", values=(20, 40, 60)), values, lambda at: -at)["factors"]
+    (latent,) = found["azimuth"]["latents"]
+    assert found["azimuth"]["angles"] == [20, 40, 60]
+    assert latent["steps_in_order"]["value"] == 1
+    assert [each["value"] for each in latent["mean"]] == [-20, -40, -60]
+
+
+def test_a_latent_of_categories_is_told_by_their_means_in_any_order(toy):
+    label = Label("azimuth", 0.0, 2.0, "", categories=("red", "$green$", "blue"))
+    values = np.tile([0.0, 1.0, 2.0], (OBJECTS, 1))
+    values[:3, 2] = np.nan
+    measures = own_values(toy, label, values, lambda at: np.where(at == 1, 5.0, -at))
+    (latent,) = measures["factors"]["azimuth"]["latents"]
+    assert latent["category_r2"]["value"] == pytest.approx(1)
+    assert "line_r2" not in latent
+    chart, table = response.section(measures, {"azimuth": label}).parts
+    assert chart.png.startswith(b"\x89PNG")
+    assert table.rows[0][1:4] == ["category", latent["category_r2"], "category"]
+
+
+def test_a_hue_goes_round_once_in_its_range(toy):
+    values = np.sort(np.random.default_rng(8).uniform(0.0, 1.0, (OBJECTS, 5)), axis=1)
+    label = Label("azimuth", 0.0, 1.0, "", circular=True)
+    found = own_values(toy, label, values, lambda at: np.sin(2 * np.pi * at))["factors"]["azimuth"]
+    assert found["latents"][0]["sinusoid_r2"]["value"] == pytest.approx(1)
+    assert len(found["angles"]) == 12

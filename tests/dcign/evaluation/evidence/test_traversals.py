@@ -11,6 +11,9 @@ from dcign.evaluation.evidence import traversals
 from dcign.evaluation.evidence.types import Coded
 from dcign.model.code import AngleLatents, named_latents
 from dcign.runs.run import load_run
+from render.shards.labels import labels_of
+
+LABELS = labels_of({"ranges": {"light": (-80.0, 80.0)}})
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def asked(run, probes, monkeypatch):
     seen = []
     real = traversals.decode
     monkeypatch.setattr(traversals, "decode", lambda run, codes: seen.append(codes) or real(run, codes))
-    traversals.section(run, probes, named_latents(run.layout), {}, probes)
+    traversals.section(run, probes, named_latents(run.layout), {}, probes, {})
     return seen
 
 
@@ -46,7 +49,7 @@ def test_each_latent_goes_from_minus_to_plus_fifteen_in_eleven_steps_and_no_othe
 
 def test_the_table_tells_what_the_latents_really_take(run, probes):
     curve = Curve("light", (-80.0, 80.0), (-2.0, 3.0), False, 1.0, 1.0, 100, 100)
-    figure, table = traversals.section(run, probes, named_latents(run.layout), {"light": curve}, probes).parts
+    figure, table = traversals.section(run, probes, named_latents(run.layout), {"light": curve}, probes, LABELS).parts
     assert [row[0] for row in table.rows] == ["z_azimuth (latent 0)", "z_azimuth (latent 1)", "z_light"]
     np.testing.assert_allclose(table.rows[2][1:3], np.quantile(probes.codes[:, 2], [0.01, 0.99]))
     assert table.rows[2][3] == "−2 at −80° to 3 at 80°"
@@ -58,7 +61,7 @@ def test_the_caption_warns_only_of_latents_that_stay_far_within_the_range(run, p
     def caption(scale):
         codes = probes.codes * (scale / np.abs(probes.codes).max(axis=0))
         wide = Coded(probes.images, codes.astype(np.float32), {}, probes.identity)
-        return traversals.section(run, wide, named_latents(run.layout), {}, wide).parts[0].caption
+        return traversals.section(run, wide, named_latents(run.layout), {}, wide, {}).parts[0].caption
 
     assert "far outside" in caption(2.0)
     assert "z_light" in caption(2.0)
@@ -66,6 +69,6 @@ def test_the_caption_warns_only_of_latents_that_stay_far_within_the_range(run, p
 
 
 def test_a_code_without_knobs_has_no_sweep_and_says_so(run, probes):
-    section = traversals.section(run, probes, AngleLatents({}, np.arange(8)), {}, probes)
+    section = traversals.section(run, probes, AngleLatents({}, np.arange(8)), {}, probes, {})
     assert section.parts == []
     assert "nothing to sweep" in section.warnings[0]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from dcign.evaluation.metrics.folds import FEWEST, course, words
+from render.shards.labels import labels_of
 
+LABELS = labels_of({"ranges": {"azimuth": (-90, 90), "elevation": (-30, 30), "light": (-80, 80)}})
 BATCHES, IMAGES = 12, 20
 RNG = np.random.default_rng(5)
 MINIBATCH = np.repeat(np.arange(BATCHES), IMAGES)
@@ -22,7 +24,7 @@ def judge(latent, overall=1.0, angle=ELEVATION):
 def test_a_latent_that_runs_with_its_angle_follows_it_whatever_its_sign(sign):
     found = judge(sign * ELEVATION**3 + 5)
     assert (found.state, found.inside, found.against, found.minibatches) == ("follows", pytest.approx(1), 0, BATCHES)
-    assert words("elevation", found) is None
+    assert words("elevation", found, LABELS) is None
 
 
 def test_a_nod_read_as_a_turn_in_the_picture_is_folded_and_the_azimuth_is_named():
@@ -31,8 +33,8 @@ def test_a_nod_read_as_a_turn_in_the_picture_is_folded_and_the_azimuth_is_named(
     assert found.against == pytest.approx(4 / 12)  # azimuths above 30
     name, most, few = found.where
     assert (name, most < 30 < few) == ("azimuth", True)
-    assert "33% of the mini-batches" in words("elevation", found)
-    assert "azimuth" in words("elevation", found)
+    assert "33% of the mini-batches" in words("elevation", found, LABELS)
+    assert "azimuth" in words("elevation", found, LABELS)
 
 
 def test_a_fold_that_no_other_angle_explains_names_none():
@@ -44,20 +46,20 @@ def test_a_fold_that_no_other_angle_explains_names_none():
 def test_a_latent_that_takes_every_value_twice_inside_a_mini_batch_is_folded():
     found = judge(np.abs(ELEVATION))
     assert found.state == "folded"
-    assert "twice" in words("elevation", found)
+    assert "twice" in words("elevation", found, LABELS)
 
 
 def test_noise_and_a_constant_are_not_found():
     for latent in (RNG.normal(size=len(ELEVATION)), np.ones(len(ELEVATION))):
         found = judge(latent, overall=None)
         assert found.state == "not found"
-        assert "not been found" in words("elevation", found)
+        assert "not been found" in words("elevation", found, LABELS)
 
 
 def test_a_latent_that_is_right_in_each_mini_batch_but_not_between_them_is_shifted():
     found = judge(ELEVATION + 3 * LIGHT, overall=0.4)
     assert found.state == "shifted"
-    assert "depends on" in words("elevation", found)
+    assert "depends on" in words("elevation", found, LABELS)
 
 
 def test_nothing_is_said_of_a_few_mini_batches_or_of_an_angle_that_holds_still():
