@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.console import printable, progress_bar
+from pipelines.console import counted, printable, progress_bar
 from render.errors import ShardError
 
 
@@ -37,7 +37,8 @@ def command(shards: Path) -> None:
     for entry in manifest.shards.values():
         counts[f"{entry.factor} ({entry.split})"] += entry.count
     if faults:
-        raise ShardError(f"{shards}: {len(faults)} fault{'s' * (len(faults) > 1)}; `dcign render` repairs shards")
+        maker = "import" if manifest.settings["renderer"] == "imported" else "render"
+        raise ShardError(f"{shards}: {counted(len(faults), 'fault')}; `dcign {maker}` repairs shards")
     if not counts:
         raise ShardError(f"{shards}: expected finished shards, found none; run `dcign render` again")
     listing = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

@@ -191,9 +191,8 @@ def open_data_set(folder: Path, split: str = "train") -> DataSet:
     if not data.factors:
         splits = sorted({entry.split for entry in manifest.shards.values()})
         found = f"only {', '.join(splits)}" if splits else "no finished shard"
-        raise ShardError(
-            f"{folder}: expected {split} shards, found {found}; make them with `dcign render --split {split}`"
-        )
+        advice = "import them with identities for both" if data.imported else "make them with `dcign render --split {}`"
+        raise ShardError(f"{folder}: expected {split} shards, found {found}; {advice.format(split)}")
     data.check()
     return data
 

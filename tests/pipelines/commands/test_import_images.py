@@ -9,6 +9,7 @@ from image_file_fixtures import jpeg_of_scans, png_claiming
 from image_table_fixtures import HEADER, grid_rows, picture, write_pictures, write_table
 
 from pipelines.commands import import_job
+from render.errors import ShardError
 from render.imports.grey import grey_square
 from render.shards.data_set import open_data_set
 from render.shards.labels import Label
@@ -110,6 +111,8 @@ def test_importing_again_repairs_a_damaged_or_missing_shard(dcign, work, importe
         file.seek(5000)
         file.write(b"damage")
     (folder / "azimuth-train-00000.npz").unlink()
+    code, _, err = dcign("verify", "damaged")
+    assert (code, "damaged: 2 faults; `dcign import` repairs shards" in err) == (2, True)
     kept = (folder / "colour-train-00000.npz").stat().st_mtime_ns
     assert dcign("import", "images", "photos/photos.csv", *SMALL, "-o", "damaged")[0] == 0
     assert contents(folder) == contents(imported)
@@ -177,6 +180,10 @@ def test_sizes_crop_and_background(dcign, work):
         assert code == 0, err
         assert f"{size} x {size} pixels" in out
         assert "No identity is left for testing." in out
+        with pytest.raises(
+            ShardError, match="expected test shards, found only train; import them with identities for both"
+        ):
+            open_data_set(work / output, "test")
         batch = open_data_set(work / output).minibatch("twist", 0)
         crop = "none" if words else "centre"
         for value, image in zip(batch.values["twist"], batch.images, strict=True):
