@@ -42,7 +42,8 @@ CHOICES = """
 A slider with `choices` takes the numbers of categories: `low` for the first of these names, `low` + 1 for the second.
 Those that are not among its `knots` are not known.
 """
-SPREAD = 4.0  # standard deviation of the codes that are tried: that of the angles' latents in trained runs
+SPREAD = 4.0  # at most, of the codes that are tried: that of the angles' latents in many a trained run
+REACH = 2.0  # how much farther the codes go that are tried than those of the images that are
 
 
 def encoder_file(run: Run) -> bytes:
@@ -64,6 +65,9 @@ def decoder_file(run: Run) -> bytes:
 def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict[str, float]:
     """Compare each file with PyTorch on random input: the largest |difference|, {"encoder": ..., "decoder": ...}.
 
+    The input is images of noise, and codes about as large in each latent as what the encoder gives of these: far beyond
+    them a decoder may magnify the rounding of float32 until neither PyTorch nor onnxruntime is right.
+
     Failure where it is above `LARGEST_DIFFERENCE` or no number, BadInput where the package onnxruntime is missing.
     """
     noise = np.random.default_rng(seed)
@@ -72,10 +76,11 @@ def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict
     with one_thread():
         for rows in ROWS:
             images = noise.random((rows, run.size, run.size), np.float32)
-            codes = (SPREAD * noise.standard_normal((rows, run.layout.latents))).astype(np.float32)
-            means = sessions["encoder"].run(["means"], {"images": images[:, None]})[0]
+            means, known = sessions["encoder"].run(["means"], {"images": images[:, None]})[0], encode(run, images)
+            spread = np.minimum(REACH * np.sqrt(np.mean(known**2, axis=0)), SPREAD)
+            codes = (spread * noise.standard_normal(known.shape)).astype(np.float32)
             pictures = sessions["decoder"].run(["images"], {"codes": codes})[0][:, 0]
-            expected = {"encoder": encode(run, images), "decoder": decode(run, codes)}
+            expected = {"encoder": known, "decoder": decode(run, codes)}
             for name, computed in (("encoder", means), ("decoder", pictures)):
                 found[name] = float(np.maximum(found[name], np.abs(computed - expected[name]).max()))  # keeps a NaN
     for name, difference in found.items():

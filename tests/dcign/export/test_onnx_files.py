@@ -8,7 +8,9 @@ import pytest
 import torch
 from untrained_run import write_untrained
 
+from dcign.engine.codes import decode, encode
 from dcign.errors import BadInput, Failure
+from dcign.export import onnx_files
 from dcign.export.onnx_files import check_files, decoder_file, encoder_file, one_thread, rounded
 from dcign.model.paper_network import plain_upconv
 from dcign.runs.run import load_run
@@ -74,6 +76,18 @@ def test_the_check_refuses_files_of_other_weights(tmp_path, run, encoder, decode
     files[which] = encoder_file(other) if which == "encoder" else decoder_file(other)
     with pytest.raises(Failure, match=rf"{which}\.onnx: expected what PyTorch computes"):
         check_files(run, **files)
+
+
+@pytest.mark.parametrize("gain", [3.0, 1000.0])
+def test_the_codes_that_are_tried_are_about_as_large_as_those_of_images(monkeypatch, tmp_path, gain):
+    run = load_run(write_untrained(tmp_path / "run", code="azimuth:2,rest:9", gain=gain))
+    tried, known = [], []
+    monkeypatch.setattr(onnx_files, "decode", lambda run, codes: tried.append(codes) or decode(run, codes))
+    monkeypatch.setattr(onnx_files, "encode", lambda run, images: known.append(encode(run, images)) or known[-1])
+    check_files(run, encoder_file(run), decoder_file(run))
+    size = np.minimum(2 * np.sqrt(np.mean(known[-1] ** 2, axis=0)), 4)
+    assert (np.abs(tried[-1]) < 5 * size).all()
+    assert np.abs(tried[-1]).mean() > 0.5 * size.mean()
 
 
 def test_the_check_refuses_what_is_no_number(run, encoder, decoder):
