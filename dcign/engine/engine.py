@@ -82,7 +82,7 @@ class Engine:
 
     @property
     def object(self) -> str:
-        """What the images show: 'face', 'chair', or another word."""
+        """The word for what the images show: 'face', 'chair', or another."""
         return self._run.object
 
     @property
@@ -97,12 +97,12 @@ class Engine:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        """What `rerender` can set: azimuth, elevation and light for faces by default, azimuth for chairs."""
+        """The factors that `rerender` can set: azimuth, elevation and light for faces by default, azimuth for chairs."""
         return tuple(self._curves) if is_calibrated(self._run) else ()
 
     @property
     def labels(self) -> dict[str, Label]:
-        """What is known of the factors that the training images were labelled with: unit, range, categories."""
+        """The factors that the training images were labelled with, with unit, range and categories."""
         return dict(self._run.labels)
 
     @property

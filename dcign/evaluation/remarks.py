@@ -1,4 +1,4 @@
-"""What a report has to warn of: data that show too little, latents that mean nothing or fold, weak calibrations."""
+"""Warnings of a report: data that show too little, latents that mean nothing or fold, weak calibrations."""
 
 from __future__ import annotations
 

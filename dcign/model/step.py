@@ -113,7 +113,7 @@ def posterior(mean: Tensor, logvar: Tensor, noise: Tensor, active: Tensor, confi
 
 
 def pulls(logvar: Tensor, config: TrainConfig) -> tuple[float | Tensor, float | Tensor]:
-    """How strongly inactive means and log-variances (N, Z) are pulled to their averages over the mini-batch.
+    """Return the strengths that pull inactive means and log-variances (N, Z) to their averages over the mini-batch.
 
     absolute  the paper's: both by the invariance strength, in units of the code. A code that shrinks evades it.
     noise     a step beyond the paper: in units of each latent's posterior deviation, which shrinks with the code. The

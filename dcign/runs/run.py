@@ -35,7 +35,7 @@ class Run:
 
     @property
     def object(self) -> str:
-        """What the images show: 'face', 'chair', or another word."""
+        """The word for what the images show: 'face', 'chair', or another."""
         return str(self.data["object"])
 
     @property

@@ -1,4 +1,4 @@
-"""What evidence rests on where nothing could be drawn: the images of the shards, with the labels they happen to have.
+"""The basis of evidence where nothing could be drawn: the images of the shards, with the labels they happen to have.
 
 Drawn images vary in everything at once and independently. Those of shards vary one factor at a time, so that their
 labels depend on each other: a latent that follows one label seems to know another. The report says how far.

@@ -107,12 +107,12 @@ class Sweep:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Where there is an image, (O, S)."""
+        """Mask of the places that have an image, (O, S)."""
         return np.isfinite(self.values)
 
     @property
     def asked(self) -> NDArray[np.bool_]:
-        """Where there is an image other than the input, (O, S)."""
+        """Mask of the places that have an image other than the input, (O, S)."""
         return self.known & (np.arange(self.values.shape[1]) != self.given[:, None])
 
     @property

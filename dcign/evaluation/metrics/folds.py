@@ -26,7 +26,7 @@ FEWEST = 4  # mini-batches below which nothing is said
 
 @dataclass(frozen=True)
 class Course:
-    """How the latent of one angle runs with that angle, inside mini-batches in which only it varies.
+    """Direction of one angle's latent against that angle, inside mini-batches in which only it varies.
 
     state        'follows', 'folded', 'not found', or 'shifted': right inside each mini-batch, but not between them
     inside       mean |rank correlation| inside a mini-batch, 0 to 1
