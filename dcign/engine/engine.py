@@ -97,7 +97,7 @@ class Engine:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        """The factors that `rerender` can set: azimuth, elevation and light for faces by default, azimuth for chairs."""
+        """The factors that `rerender` can set: by default the three angles for faces, azimuth for chairs."""
         return tuple(self._curves) if is_calibrated(self._run) else ()
 
     @property
