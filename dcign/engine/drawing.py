@@ -88,8 +88,9 @@ def draw_rows(rows: Sequence[Row], scale: int = 1) -> Image.Image:
     gutter = max([0, *(int(letters.getlength(row.label)) + 2 * MARGIN for row in rows if row.label)])
     columns = max(len(row.tiles) for row in rows)
     headings = sum(bool(row.heading) for row in rows)
+    longest = max(int(letters.getlength(row.heading)) for row in rows)
     size = (
-        gutter + MARGIN + columns * (cell + MARGIN),
+        max(gutter + MARGIN + columns * (cell + MARGIN), longest + 2 * MARGIN),
         MARGIN + headings * (line + MARGIN) + len(rows) * (line + height + MARGIN),
     )
     picture = Image.new("L", size, PAPER)

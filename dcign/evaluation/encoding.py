@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from dcign.errors import RunError, ShardError
 from dcign.evaluation.metrics.image_quality import ReconstructionSums
 from dcign.evaluation.units import range_text
 from dcign.runs.run import Run
-from render.shards.data_set import DataSet
+from render.shards.data_set import DataSet, MiniBatch
 from render.shards.labels import Label
 
 AT_ONCE = 20  # images; a mini-batch's worth
@@ -30,6 +31,8 @@ class Encoding:
     kinds      (M,) str, the factor that varies in it
     errors     (M,) float64, mean squared error of each image decoded from its mean, grey values in [0, 1]
     sums       sums of pixels and squared errors (`dcign.evaluation.metrics.image_quality`)
+    keys       (M,) uint64, equal for the same image of the same identity under the same labels: an image may stand in
+               several mini-batches, and in one mini-batch more than once
     """
 
     codes: NDArray[np.float32]
@@ -39,6 +42,12 @@ class Encoding:
     kinds: NDArray[np.str_]
     errors: NDArray[np.float64]
     sums: ReconstructionSums
+    keys: NDArray[np.uint64]
+
+    @property
+    def different(self) -> NDArray[np.int64]:
+        """Rows of the different images, ascending: the first of those that are the same."""
+        return np.sort(np.unique(self.keys, return_index=True)[1]).astype(np.int64)
 
 
 def check_match(run: Run, data: DataSet) -> None:
@@ -77,7 +86,7 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
     check_match(run, data)
     run.model.eval()
     sums = ReconstructionSums()
-    codes, identity, numbers, kinds, errors = [], [], [], [], []
+    codes, identity, numbers, kinds, errors, keys = [], [], [], [], [], []
     values: dict[str, list[NDArray[np.float32]]] = {name: [] for name in data.ranges}
     for number, minibatch in enumerate(data.minibatches()):
         count = len(minibatch.images)
@@ -94,6 +103,7 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
         codes.append(means)
         identity.append(np.array(minibatch.identity, dtype=np.int64))
         numbers.append(np.full(count, number, dtype=np.int64))
+        keys.append(image_keys(minibatch))
         kinds.append(np.full(count, minibatch.factor))
         advance(count)
     return Encoding(
@@ -104,7 +114,18 @@ def encode_data_set(run: Run, data: DataSet, advance: Callable[[int], object] = 
         np.concatenate(kinds),
         np.concatenate(errors),
         sums,
+        np.concatenate(keys),
     )
+
+
+def image_keys(minibatch: MiniBatch) -> NDArray[np.uint64]:
+    """Return keys (N,) that are equal for the same image of the same identity under the same labels."""
+    known = np.stack([minibatch.identity.astype(np.float64), *minibatch.values.values()], axis=1)
+    digests = [
+        hashlib.blake2b(image.tobytes() + row.tobytes(), digest_size=8).digest()
+        for image, row in zip(np.asarray(minibatch.images), known, strict=True)
+    ]
+    return np.frombuffer(b"".join(digests), "<u8")
 
 
 def encode_images(

@@ -116,7 +116,7 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
             **_labels(data),
             "seen_in_training": remarks.seen_in_training(run, data, known),
             "trained_on": None if known is None else len(known),
-            **({"rests_on": small} if small else {}),
+            **({"different_images": len(encoding.different), "rests_on": small} if small else {}),
         },
         "reconstruction": pixels,
         "spearman": {

@@ -55,12 +55,13 @@ def of_data(run: Run, data: DataSet, known: list[int] | None, identities: int, m
 
 
 def rests_on(data: DataSet, encoding: Encoding) -> dict[str, dict[str, int]]:
-    """Count the mini-batches of each factor, the identities in them, and the different values of a label."""
+    """Count the mini-batches of each factor, the different images and identities in them, and values of a label."""
     found = {}
     for name in data.factors:
         rows = encoding.kinds == name
         found[name] = {
             "minibatches": data.count(name),
+            "images": len(np.unique(encoding.keys[rows])),
             "identities": len(np.unique(encoding.identity[rows])),
             **({"values": len(np.unique(encoding.values[name][rows]))} if name in data.labels else {}),
         }
@@ -89,8 +90,8 @@ def of_small_data(
         if any(found[key] < least for key, least in wanted.items()):
             yield (
                 f"{name} rests on {found['minibatches']} mini-batches of {found['identities']} identities with "
-                f"{found['values']} different values: a calibration that is to hold for others needs at least "
-                f"{wanted['minibatches']}, {wanted['identities']} and {wanted['values']}."
+                f"{found['values']} different values; a calibration that is to hold for others needs at least "
+                f"{wanted['minibatches']} mini-batches of {wanted['identities']} identities with {wanted['values']}."
             )
 
 

@@ -41,8 +41,11 @@ def report_page(
     `sections` follow these pictures in their order. `command`, the command line that makes them, stands below each.
     """
     run, data = document["run"], document["data_set"]
+    count = f"{data['images']:,} images"
+    if "different_images" in data:
+        count += f" ({data['different_images']:,} different ones)"
     subtitle = (
-        f"{data['images']:,} images of {data['identities']:,} {run['object']}s, {SEEN[data['seen_in_training']]}, "
+        f"{count} of {data['identities']:,} {run['object']}s, {SEEN[data['seen_in_training']]}, "
         f"{run['size']} x {run['size']}; {run['step']:,} training steps; {document['made']['time']}"
     )
     return page(
@@ -157,14 +160,16 @@ def _category_table(document: Mapping[str, Any]) -> Grid:
 
 def _counts_table(counts: Mapping[str, Any]) -> Grid:
     rows = [
-        (name, [cell(found[key]) for key in ("minibatches", "identities")] + [cell(found.get("values", ""))])
+        (name, [*(cell(found[key]) for key in ("minibatches", "images", "identities")), cell(found.get("values", ""))])
         for name, found in counts.items()
     ]
     caption = (
-        "Mini-batches in which each factor varies, the identities in them, and the different values that it takes "
-        "there. Intervals are over identities, and there are none for fewer than five."
+        "Mini-batches in which each factor varies, the different images and identities in them, and the different "
+        "values that it takes there. Where there are few images of a kind, the same one stands in several mini-batches "
+        "and counts as often. Intervals are over identities, and there are none for fewer than five."
     )
-    return Grid(("mini-batches of", "mini-batches", "identities", "values"), rows, caption, kind="fitting")
+    head = ("mini-batches of", "mini-batches", "different images", "identities", "values")
+    return Grid(head, rows, caption, kind="fitting")
 
 
 def _invariance_table(holding: dict[str, Any]) -> Grid:

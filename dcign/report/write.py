@@ -40,7 +40,9 @@ def write_report(
     `command` is the command line to show. Returns the path of the page. Failure when the disk refuses.
     """
     measures = evaluation.measures
-    codes, values = evaluation.encoding.codes, evaluation.encoding.values
+    rows = evaluation.encoding.different if data.imported else np.arange(len(evaluation.encoding.codes))
+    codes = evaluation.encoding.codes[rows]
+    values = {name: own[rows] for name, own in evaluation.encoding.values.items()}
     latents = {
         name: evaluation.angle_latents.own(codes, name) for name in evaluation.angle_latents.groups if name in values
     }

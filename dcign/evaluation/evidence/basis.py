@@ -58,17 +58,26 @@ def of(measures: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def told(text: str, measures: Mapping[str, Any]) -> str:
-    """Add a paragraph to the text of a section whose images were not drawn."""
+    """Add a paragraph to the text of a section that is measured on images of the shards."""
     found = of(measures)
     if found is None:
         return text
-    apart = "Their labels depend on each other"
-    if found["dependence"] is not None:
-        first, second = found["dependence"]["factors"]
-        apart += f" ({first} and {second} share {found['dependence']['share']:.0%} of their information)"
-    return (
-        f"{text}\n\nNothing was drawn for this: it is measured on the images of the shards themselves, "
-        f"{found['images']:,} different ones of {found['identities']:,} identities out of {found['minibatches']:,} "
-        f"mini-batches, with whatever combinations of labels they have. {apart}, so what is said to know one of them "
-        "may know another instead."
+    line = (
+        f"Nothing was drawn for this: it is measured on {found['images']:,} different images of the shards, of "
+        f"{found['identities']:,} identities out of {found['minibatches']:,} mini-batches"
     )
+    if found["dependence"] is None:
+        return f"{text}\n\n{line}."
+    first, second = found["dependence"]["factors"]
+    return (
+        f"{text}\n\n{line}, with whatever combinations of labels they have. Labels depend on each other there ({first} "
+        f"and {second} share {found['dependence']['share']:.0%} of their information), so what seems to know one of "
+        "them may know another instead."
+    )
+
+
+def told_of_minibatches(text: str, measures: Mapping[str, Any]) -> str:
+    """Add a paragraph to the text of a section that is measured on mini-batches of the shards."""
+    if of(measures) is None:
+        return text
+    return f"{text}\n\nNothing was drawn for this: the images are those of mini-batches of the shards."

@@ -310,5 +310,5 @@ def _importance_figure(importance: Mapping[str, Any]) -> Figure:
         heat_map(values, latents, columns, "share of the prediction", size),
         "Which latents boosted trees use to predict each factor (column, shares that sum to 1), and how well they "
         "predict it for unseen objects (R², or the share of right guesses of a category). Good: each factor from its "
-        "own latents alone, the shape from all others alone. Where R² is low, the shares say little.",
+        "own latents alone, the object from all others alone. Where R² is low, the shares say little.",
     )

@@ -6,7 +6,6 @@ its images is the input, and the others show how it truly looks at other values.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,13 +56,12 @@ class ShardImages:
 
 def take_images(data: DataSet, encoding: Encoding, angle_latents: AngleLatents, identities: int) -> ShardImages:
     """Take images of at most `identities` identities, `VIEWS` times as many, out of `data`, which `encoding` is of."""
-    keys = _keys(data, encoding)
     labels = {name: label for name, label in data.labels.items() if label.varies}
-    rows = _choose(keys, encoding.identity, identities)
+    rows = _choose(encoding, identities)
     reference = {name: _reference(encoding.values[name][rows], label) for name, label in labels.items()}
     nearest = _nearest(encoding, rows, reference, labels)
     kept = _share_out(rows, nearest, encoding.identity, identities * VIEWS)
-    sweeps, inputs, warnings = _sweeps(data, encoding, angle_latents, keys)
+    sweeps, inputs, warnings = _sweeps(data, encoding, angle_latents)
     probes = _coded(data, encoding, kept)
     return ShardImages(
         probes,
@@ -89,26 +87,13 @@ def training_images(data: DataSet) -> NDArray[np.uint8] | None:
     return _read(others, np.unique(np.linspace(0, every - 1, min(every, MOST_OTHERS)).astype(np.int64)))
 
 
-def _keys(data: DataSet, encoding: Encoding) -> NDArray[np.uint64]:
-    """Return keys (M,) that are equal for the same image of the same object under the same labels."""
-    found = np.empty(len(encoding.identity), np.uint64)
-    known = np.stack([encoding.identity.astype(np.float64), *encoding.values.values()], axis=1)
-    place = 0
-    for minibatch in data.minibatches():
-        for image in np.asarray(minibatch.images):
-            digest = hashlib.blake2b(image.tobytes() + known[place].tobytes(), digest_size=8).digest()
-            found[place] = int.from_bytes(digest, "little")
-            place += 1
-    return found
-
-
-def _choose(keys: NDArray[np.uint64], identity: NDArray[np.int64], most: int) -> Rows:
-    """Choose the distinct images of at most `most` identities, at random, of those with two images or more if any."""
-    distinct = np.sort(np.unique(keys, return_index=True)[1])
-    names, counts = np.unique(identity[distinct], return_counts=True)
+def _choose(encoding: Encoding, most: int) -> Rows:
+    """Choose the different images of at most `most` identities, at random, of those with two images or more if any."""
+    rows = encoding.different
+    names, counts = np.unique(encoding.identity[rows], return_counts=True)
     usable = names[counts > 1] if np.any(counts > 1) else names
     chosen = np.random.default_rng(0).permutation(usable)[:most]
-    return distinct[np.isin(identity[distinct], chosen)].astype(np.int64)
+    return rows[np.isin(encoding.identity[rows], chosen)]
 
 
 def _reference(values: NDArray[np.float32], label: Label) -> float:
@@ -142,9 +127,7 @@ def _share_out(rows: Rows, always: Rows, identity: NDArray[np.int64], most: int)
     return np.sort(np.concatenate(kept))
 
 
-def _sweeps(
-    data: DataSet, encoding: Encoding, angle_latents: AngleLatents, keys: NDArray[np.uint64]
-) -> tuple[dict[str, Sweep], Rows, list[str]]:
+def _sweeps(data: DataSet, encoding: Encoding, angle_latents: AngleLatents) -> tuple[dict[str, Sweep], Rows, list[str]]:
     """Return the sweeps of each factor with latents of its own, the rows of their inputs, and what has none."""
     sweeps: dict[str, Sweep] = {}
     inputs: list[int] = []
@@ -155,7 +138,7 @@ def _sweeps(
         numbers = np.unique(encoding.minibatch[encoding.kinds == name])
         some = numbers[np.unique(np.linspace(0, len(numbers) - 1, SWEPT).round().astype(int))] if len(numbers) else []
         rng = np.random.default_rng(0)
-        members = [_members(np.flatnonzero(encoding.minibatch == number), name, encoding, keys, rng) for number in some]
+        members = [_members(np.flatnonzero(encoding.minibatch == number), name, encoding, rng) for number in some]
         members = [found for found in members if len(found[0]) > 1]
         if not members:
             warnings.append(f"{name}: no mini-batch of two different images in which it alone varies.")
@@ -165,12 +148,10 @@ def _sweeps(
     return sweeps, np.array(inputs, np.int64), warnings
 
 
-def _members(
-    here: Rows, name: str, encoding: Encoding, keys: NDArray[np.uint64], rng: np.random.Generator
-) -> tuple[Rows, int]:
+def _members(here: Rows, name: str, encoding: Encoding, rng: np.random.Generator) -> tuple[Rows, int]:
     """Return different images of the mini-batch `here` by ascending value, at most `MOST_ASKED` and the input, and the
     place of the input among them, which is any."""
-    distinct = here[np.sort(np.unique(keys[here], return_index=True)[1])]
+    distinct = here[np.sort(np.unique(encoding.keys[here], return_index=True)[1])]
     given = distinct[rng.integers(len(distinct))]
     others = distinct[distinct != given]
     others = others[np.argsort(encoding.values[name][others], kind="stable")]

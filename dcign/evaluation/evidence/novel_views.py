@@ -152,9 +152,8 @@ def section(measures: Mapping[str, Any], views: NovelViews) -> Section:
             else "with the true renderer's image of that very object at that very angle."
         )
     )
-    return Section(
-        "Novel views of one image, beside the truth", basis.told(text, measures), parts, list(measures["warnings"])
-    )
+    text = basis.told_of_minibatches(text, measures)
+    return Section("Novel views of one image, beside the truth", text, parts, list(measures["warnings"]))
 
 
 def _table(known: Mapping[str, Any], measures: Mapping[str, Any]) -> Table:

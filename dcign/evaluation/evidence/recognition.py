@@ -25,8 +25,8 @@ from render.shards.labels import DEGREES, Label
 
 # name in report.json -> on the page, colour, line
 METHODS = {
-    "rest": ("code without its angles", POINTS, "-"),
-    "rest_centred": ("code without its angles, centred", POINTS, "--"),
+    "rest": ("code without its factors", POINTS, "-"),
+    "rest_centred": ("code without its factors, centred", POINTS, "--"),
     "code": ("whole code", "#6b9f3a", "-"),
     "pixels": ("pixels", LINE, "-"),
     "pixels_pca": ("principal components of pixels", LINE, "--"),
@@ -207,12 +207,11 @@ def section(measures: Mapping[str, Any], labels: Mapping[str, Label]) -> Section
         places = [f"{name} {value_text(labels[name], value)}" for name, value in reference.items()]
         at = f"the nearest to {', '.join(places)} that there is" if places else "whichever comes first"
     text = (
-        f"One image of each of {measures['identities']} unseen objects is known, {at} (the "
-        f"gallery). Which of them does each of {measures['probes']} other images show, in which the factors are "
-        "others? "
-        "The most similar one is the answer; similarity is the cosine between codes without the latents of the "
-        "factors, as on the paper's project page (z[3:] there), and for comparison between whole codes and between "
-        "pixels. Intervals are 95 %, over objects."
+        f"One image of each of {measures['identities']} unseen objects is known, {at} (the gallery). Which of them "
+        f"does each of {measures['probes']} other images show, whatever its factors? The most similar one is the "
+        "answer; similarity is the cosine between codes without the latents of the factors, as on the paper's project "
+        "page (z[3:] there), and for comparison between whole codes and between pixels. Intervals are 95 %, over "
+        "objects."
     )
     parts: list[Figure | Table] = []
     if methods:
@@ -237,7 +236,7 @@ def _table(methods: Mapping[str, Any], chance: Mapping[str, float], latents: int
         "Rank-1: how often the most similar image of the gallery shows the right object; rank-5: how often one of the "
         "five most similar does. Equal error rate, of telling whether two images show one object, at the threshold "
         "where both kinds of mistake are equally frequent. Good: rates near 1, equal error rate near 0. "
-        f"The code without its angles has {latents} latents{parts}. Centred: less the mean of the gallery, as pixels "
+        f"The code without its factors has {latents} latents{parts}. Centred: less the mean of the gallery, as pixels "
         "are too.",
     )
 

@@ -258,7 +258,8 @@ def section(measures: Mapping[str, Any], labels: Mapping[str, Label]) -> Section
     )
     if measures["found"]:
         text += " This training named no latents: those shown are the ones found to move most with each factor."
-    return Section("What moves when one factor turns", basis.told(text, measures), parts, list(measures["warnings"]))
+    text = basis.told_of_minibatches(text, measures)
+    return Section("What moves when one factor turns", text, parts, list(measures["warnings"]))
 
 
 def _chart(known: Mapping[str, Any], labels: Mapping[str, Label]) -> Figure:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from dcign.engine.drawing import check_movie, movie
+from dcign.engine.drawing import Row, Tile, check_movie, draw_rows, movie
 from dcign.errors import BadInput
 
 
@@ -57,3 +57,10 @@ def test_mp4_without_its_package_is_refused_and_says_what_to_install(monkeypatch
     with pytest.raises(BadInput, match=r"morph\.MP4: MP4 needs the package imageio-ffmpeg.*dcign\[video\]"):
         check_movie(Path("morph.MP4"))
     check_movie(Path("morph.gif"))
+
+
+def test_a_heading_is_not_cut_off_where_there_are_few_tiles():
+    tile = Tile(np.zeros((54, 54)))
+    short, wide = (draw_rows([Row([tile], heading=heading)]).width for heading in ("spot 1", "spot 1, " * 20))
+    assert short < 100
+    assert wide > 500

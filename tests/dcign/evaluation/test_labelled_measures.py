@@ -15,6 +15,7 @@ from dcign.model.code import CodeLayout
 from dcign.runs.run import Run
 from render.shards.data_set import open_data_set
 from render.shards.labels import labels_to_json
+from render.shards.shard_file import write_shard
 
 SIZE = 24
 
@@ -103,14 +104,14 @@ def test_intervals_are_over_identities_and_of_categories_too(tmp_path, data):
 def test_few_people_have_no_intervals_and_few_values_are_named(tmp_path):
     data = spots(tmp_path / "s", {"azimuth": 2, "distance": 1}, batch_size=4)
     measures = strict(evaluate(told_run(tmp_path, data), data).measures)
-    assert measures["data_set"]["rests_on"]["azimuth"] == {"minibatches": 2, "identities": 2, "values": 8}
+    assert measures["data_set"]["rests_on"]["azimuth"] == {"minibatches": 2, "images": 8, "identities": 2, "values": 8}
     assert measures["intervals"]["mse"]["value"] is not None
     assert measures["intervals"]["mse"]["low"] is None
     assert measures["intervals"]["invariance"]["azimuth"]["low"] is None
     lines = measures["warnings"]
     assert any(line.startswith("These images show 3 identities, too few") for line in lines)
     assert any("azimuth rests on 2 mini-batches of 2 identities with 8 different values" in line for line in lines)
-    assert any("needs at least 5, 5 and 4" in line for line in lines)
+    assert any("needs at least 5 mini-batches of 5 identities with 4" in line for line in lines)
     assert any("No mini-batches of colour, tilt, intrinsic" in line for line in lines)
     assert any(line.startswith("colour: no calibration (too few independent values, or a value or") for line in lines)
 
@@ -127,3 +128,18 @@ def test_a_run_and_shards_of_another_size_are_refused_in_words_of_importing(tmp_
     run.model.size = 48
     with pytest.raises(RunError, match="import images with `size=48`"):
         check_match(run, data)
+
+
+def test_an_image_that_stands_in_many_mini_batches_is_told_to_be_one(tmp_path, data):
+    again = json.loads((data.folder / "manifest.json").read_text())
+    (tmp_path / "s").mkdir()
+    for name, entry in again["shards"].items():
+        file = np.load(data.folder / name)
+        arrays = {key: np.repeat(file[key][:1], len(file[key]), axis=0) for key in file.files}  # the first, eight times
+        entry["sha256"], entry["bytes"] = write_shard(tmp_path / "s" / name, arrays)
+    (tmp_path / "s" / "manifest.json").write_text(json.dumps(again))
+    few = open_data_set(tmp_path / "s", "test")
+    measures = strict(evaluate(told_run(tmp_path, few), few).measures)
+    assert measures["data_set"]["images"] == 5 * 8 * 8
+    assert measures["data_set"]["different_images"] <= 5 * 8
+    assert measures["data_set"]["rests_on"]["tilt"] == {"minibatches": 8, "images": 8, "identities": 1, "values": 8}

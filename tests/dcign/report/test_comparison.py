@@ -157,6 +157,7 @@ def measured_on_shards(probes):
         kinds=kinds,
         errors=np.linspace(0.01, 0.02, len(kinds)),
         sums=ReconstructionSums(),
+        keys=np.arange(len(kinds)),
     )
     own = {name: KNOBS.own(probes.codes, name) for name in RANGES}
     curves = {name: fit(label, probes.values[name], own[name], np.arange(len(kinds))) for name, label in LABELS.items()}

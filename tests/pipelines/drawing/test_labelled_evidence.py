@@ -74,7 +74,12 @@ def test_all_is_measured_that_needs_no_renderer_and_what_needs_one_is_named(work
 
 def test_each_figure_says_what_it_rests_on(work):
     document = report(work / "one")
-    assert document["data_set"]["rests_on"]["azimuth"] == {"minibatches": 6, "identities": 6, "values": 30}
+    assert document["data_set"]["rests_on"]["azimuth"] == {
+        "minibatches": 6,
+        "images": 30,
+        "identities": 6,
+        "values": 30,
+    }
     assert {found["basis"]["identities"] for found in document["evidence"].values() if "basis" in found} == {8}
     assert "intervals" in document
     page = (work / "one" / "report.html").read_text()
@@ -90,7 +95,7 @@ def test_the_page_has_units_and_degrees_only_where_they_are(work):
     assert "tilt, degrees" not in page
     assert ">-1 to 1<" in page
     assert "0° to 360°" in page
-    assert "colour read right, read back" in (work / "one" / "said.txt").read_text()
+    assert "colour read right by the calibration" in (work / "one" / "said.txt").read_text()
 
 
 def test_runs_on_the_same_images_are_compared_by_the_names_and_units_of_their_labels(dcign, work):

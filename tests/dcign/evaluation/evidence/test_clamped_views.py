@@ -56,7 +56,8 @@ def encoding(data, spread):
         off = np.linspace(-spread, spread, rows.sum())
         codes[rows, 2] = images[rows].mean() / 255 + off
     errors = mse(np.broadcast_to(codes[:, 2, None, None], images.shape), images)
-    return Encoding(codes, {}, np.concatenate(identity), minibatch, kinds, errors, ReconstructionSums())
+    sums, keys = ReconstructionSums(), np.arange(len(codes))
+    return Encoding(codes, {}, np.concatenate(identity), minibatch, kinds, errors, sums, keys)
 
 
 def compared(data, spread=0.1):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from labelled_shards import FACTORS, LABELS, labelled_images, write_labelled
 
-from dcign.evaluation.encoding import Encoding
+from dcign.evaluation.encoding import Encoding, image_keys
 from dcign.evaluation.evidence import basis
 from dcign.evaluation.evidence.from_shards import MOST_ASKED, take_images, training_images
 from dcign.evaluation.evidence.types import Coded
@@ -31,6 +31,7 @@ def encoded(data):
         np.repeat([batch.factor for batch in batches], data.batch_size),
         np.zeros(count),
         ReconstructionSums(),
+        np.concatenate([image_keys(batch) for batch in batches]),
     )
 
 
@@ -165,5 +166,6 @@ def test_the_labels_that_depend_most_on_each_other_are_named():
 def test_the_page_says_what_it_rests_on():
     told = basis.told("Some text.", {"basis": basis.basis_of(labelled(a=[0, 1]), 7, {"a": Label("a", 0, 1)})})
     assert told.startswith("Some text.\n\n")
-    assert "2 different ones of 2 identities out of 7 mini-batches" in told
+    assert "2 different images of the shards, of 2 identities out of 7 mini-batches." in told
+    assert "depend" not in told  # a single label
     assert basis.told("Some text.", {}) == "Some text."
