@@ -17,10 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from dcign.evaluation.charts import heat_map
 from dcign.evaluation.evidence import basis, latent_scores
-from dcign.evaluation.evidence.latent_scores import FEWEST_IDENTITIES, nothing, scores
+from dcign.evaluation.evidence.latent_scores import FEWEST_IDENTITIES, Trees, fit_trees, nothing, scores
 from dcign.evaluation.evidence.types import Coded, Figure, Section, Table
 from dcign.evaluation.metrics.bootstrap import estimate
-from dcign.evaluation.metrics.dci import dci_scores, split
 from dcign.evaluation.metrics.disentanglement import (
     Factor,
     classes,
@@ -93,14 +92,13 @@ def measure(probes: Coded, angle_latents: AngleLatents, labels: Mapping[str, Lab
     if len(numbers) < 2:
         warnings.append("Only one factor can be predicted: no DCI score.")
     with threadpool_limits(1):  # sums in one order; and trees on several threads wait for a busy machine
-        scored = scores(probes.codes, probes.identity, binned, numbers)
+        trees = fit_trees(probes.codes, probes.identity, numbers)
+        scored = scores(probes.codes, probes.identity, binned, numbers, trees)
     return report | {
         "scores": scored,
         "per_factor": _per_factor(probes, binned, numbers),
         "mutual_information": _information(probes.codes, angle_latents, binned),
-        "importance": _importance(probes, angle_latents, numbers)
-        if scored["completeness"]["value"] is not None
-        else None,
+        "importance": None if trees is None else _importance(trees, angle_latents, numbers),
         "knobs": {
             name: _knob(probes, angle_latents.groups[name], angles[name])
             for name in angles
@@ -193,19 +191,16 @@ def _names(angle_latents: AngleLatents) -> dict[int, str]:
     }
 
 
-def _importance(probes: Coded, angle_latents: AngleLatents, numbers: Mapping[str, Factor]) -> dict[str, Any] | None:
+def _importance(trees: Trees, angle_latents: AngleLatents, numbers: Mapping[str, Factor]) -> dict[str, Any]:
     """Importance of each knob and of all other latents together, as trees for DCI have it, and R^2 of each factor."""
-    found = dci_scores(probes.codes, numbers, *split(probes.identity))
-    if found is None:
-        return None
     names = _names(angle_latents)
     classed = [name for name, factor in numbers.items() if is_discrete(factor)]
     return {
         **({"classes": classed} if classed else {}),
         "latents": [*names.values(), "all others"],
         "factors": list(numbers),
-        "share": [*found.importance[list(names)].tolist(), found.importance[angle_latents.rest].sum(axis=0).tolist()],
-        "r2": dict(zip(numbers, map(float, found.per_factor), strict=True)),
+        "share": [*trees.importance[list(names)].tolist(), trees.importance[angle_latents.rest].sum(axis=0).tolist()],
+        "r2": dict(zip(numbers, map(float, trees.per_factor), strict=True)),
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcign.evaluation.metrics import bootstrap
+from dcign.evaluation.metrics.dci import Scores as Trees
 from dcign.evaluation.metrics.dci import dci_scores, split
 from dcign.evaluation.metrics.disentanglement import (
     Factor,
@@ -38,12 +39,14 @@ def scores(
     identity: NDArray[np.int64],
     labels: Mapping[str, NDArray[np.int64]],
     numbers: Mapping[str, Factor],
+    trees: Trees | None,
 ) -> dict[str, dict[str, Any]]:
     """Score `codes` (M, Z) of `identity` (M,), by `NAMES`: an Estimate, how many `draws` its interval is from, and the
     score of `shuffled` codes, which belong to other images.
 
     `labels` classes (M,) for MIG, modularity, FactorVAE and beta-VAE; `numbers` what SAP and DCI predict. None where
     there are fewer than two factors, or than `FEWEST_IDENTITIES` for those that train on some and test on others.
+    `trees` as `fit_trees` gives them.
 
     Classes are predicted by machines that are slow to fit: with one among `numbers`, SAP has few draws and DCI none.
     """
@@ -59,11 +62,20 @@ def scores(
     if len(np.unique(identity)) >= FEWEST_IDENTITIES:
         trained = np.zeros(len(bins), dtype=bool)
         trained[split(identity)[0]] = True
-        fitted = ((partial(_by_trees, numbers), 0 if slow else FEW_DRAWS), (partial(_by_votes, labels), FEW_DRAWS))
-        for score, draws in fitted:
-            on_sides = partial(score, identity, trained)
-            found |= _with_intervals(partial(on_sides, codes), partial(on_sides, shuffled), identity, draws)
+        of_trees = partial(_by_trees, numbers, identity, trained)
+        of_votes = partial(_by_votes, labels, identity, trained)
+        draws = 0 if slow else FEW_DRAWS
+        known = _of_trees(trees)
+        found |= _with_intervals(partial(of_trees, codes), partial(of_trees, shuffled), identity, draws, known)
+        found |= _with_intervals(partial(of_votes, codes), partial(of_votes, shuffled), identity, FEW_DRAWS)
     return found
+
+
+def fit_trees(codes: NDArray[np.float32], identity: NDArray[np.int64], numbers: Mapping[str, Factor]) -> Trees | None:
+    """Fit the trees of DCI to some identities and test them on the others; None where that cannot be done."""
+    if len(np.unique(identity)) < FEWEST_IDENTITIES:
+        return None
+    return dci_scores(codes, numbers, *split(identity))
 
 
 def nothing() -> dict[str, Any]:
@@ -71,14 +83,18 @@ def nothing() -> dict[str, Any]:
     return {"value": None, "low": None, "high": None, "draws": 0, "shuffled": None}
 
 
-def _with_intervals(score: Score, shuffled: Score, identity: NDArray[np.int64], draws: int) -> dict[str, Any]:
+def _with_intervals(
+    score: Score, shuffled: Score, identity: NDArray[np.int64], draws: int, known: Scored | None = None
+) -> dict[str, Any]:
     """Return every value of `score` on all rows, with its interval: percentiles of its draws, less their bias.
+
+    `known` are these values, where they have been computed already.
 
     Fewer different identities look like more knowledge, so these scores are off in every draw, most of all for noise:
     the draws are moved until their mean lies on the value. Efron and Tibshirani (1993), chapter 10.
     """
     everything = np.arange(len(identity))
-    values, base = score(everything), shuffled(everything)
+    values, base = known or score(everything), shuffled(everything)
     enough = len(np.unique(identity)) >= bootstrap.FEWEST
     resampled = [score(rows) for rows in bootstrap.resamples(identity, draws if enough else 0)]
     found = {}
@@ -117,8 +133,11 @@ def _by_trees(
     rows: Rows,
 ) -> Scored:
     sides = _sides(identity, trained, rows)
-    found = None if sides is None else dci_scores(codes, numbers, *sides)
-    return {name: None if found is None else getattr(found, name) for name in DCI}
+    return _of_trees(None if sides is None else dci_scores(codes, numbers, *sides))
+
+
+def _of_trees(trees: Trees | None) -> Scored:
+    return {name: None if trees is None else getattr(trees, name) for name in DCI}
 
 
 def _by_votes(
