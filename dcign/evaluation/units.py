@@ -12,6 +12,13 @@ def amount_text(label: Label, amount: float) -> str:
     return f"{amount:.1f}°" if label.unit == DEGREES else f"{amount:.3g}{label.symbol}"
 
 
+def error_text(label: Label, error: float | None) -> str:
+    """Write the error of what is read back through a calibration: '3.2°', '0.31 cm', '12% wrong' of categories."""
+    if error is None:
+        return "no way back on a circle"
+    return f"{error:.0%} wrong" if label.categories else amount_text(label, error)
+
+
 def range_text(label: Label) -> str:
     """Write a range: '-90° to 90°', '0° only', 'red, green or blue'."""
     if label.categories:

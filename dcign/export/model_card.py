@@ -14,7 +14,7 @@ import dcign
 from dcign.config import setting_text
 from dcign.engine.calibration import Calibration
 from dcign.engine.curves import FactorCurve
-from dcign.evaluation.units import amount_text, range_text
+from dcign.evaluation.units import amount_text, error_text, range_text
 from dcign.report.html import number
 from dcign.report.rows import is_rendered, labels_in
 from dcign.runs.report_file import reach
@@ -113,12 +113,10 @@ def _reached(run: Run, report: Mapping[str, Any] | None, curves: Calibration | N
 
 def _calibrated(label: Label, curve: FactorCurve) -> tuple[str, str, str]:
     """Write the range of a curve, the error of what is read back through it, and what it explains."""
-    low, high = curve.range
-    back = curve.residual if curve.invertible else None
-    error = "no way back on a circle" if back is None else amount_text(label, back)
-    if label.categories:
-        return range_text(label), "see the limits", f"{curve.explained:.0%}"
-    return f"{low:g}{label.symbol} to {high:g}{label.symbol}", error, f"{curve.explained:.0%}"
+    low, high = (f"{end:g}{label.symbol}" for end in curve.range)
+    span = range_text(label) if label.categories else f"{low} to {high}"
+    error = error_text(label, curve.residual if curve.invertible else None)
+    return span, error, f"{curve.explained:.0%}"
 
 
 def _label_of(run: Run, name: str) -> Label:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dcign.evaluation.evidence.types import Section
 from dcign.evaluation.metrics.bootstrap import Estimate
-from dcign.evaluation.units import amount_text, range_text
+from dcign.evaluation.units import error_text, range_text
 from dcign.report.comparison import shown
 from dcign.report.headline import Headline
 from dcign.report.html import Chapter, Grid, Picture, Td, cell, chapter, page
@@ -133,9 +133,7 @@ def _calibration_table(curves: Mapping[str, Any], labels: Mapping[str, Label]) -
         label, error, share = labels[name], curve["residual_degrees"], f"{curve['explained']:.0%}"
         low, high = (f"{end:g}{label.symbol}" for end in (curve["degrees"][0], curve["degrees"][-1]))
         calibrated = range_text(label) if label.categories else f"{low} to {high}"
-        back = "no way back on a circle" if error is None else amount_text(label, error)
-        if label.categories:
-            back = "see below"
+        back = error_text(label, error)
         rows.append((name, [cell(calibrated), cell(back, "number"), cell(share, "number")]))
     value = "angle" if all(label.unit == DEGREES for label in labels.values()) else "value"
     head = ("factor", "calibrated range", f"error of the {value} read back (RMS)", "variance of the latents explained")
@@ -278,7 +276,7 @@ def _not_measured(comparison: Mapping[str, Any]) -> list[Grid]:
 
 
 def _views(reports: Sequence[SavedReport]) -> list[Chapter]:
-    """The strips of each angle of all runs, under each other."""
+    """The strips of each factor of all runs, under each other."""
     chapters = []
     for factor in labels_in(reports[0].document):
         strips = []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from assets.faces.catalog import FaceCatalog
 from dcign.evaluation.encoding import Encoding, encode_images
-from dcign.evaluation.evidence.from_shards import take_images, training_images
+from dcign.evaluation.evidence.from_shards import SWEPT, VIEWS, take_images, training_images
 from dcign.evaluation.evidence.types import Boxes, Coded, Sweep
 from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
@@ -22,9 +22,7 @@ from pipelines.drawing.renderer import DatasetRenderer
 from render.jobs.views import Views
 from render.shards.data_set import DataSet
 
-VIEWS = 20  # of each probe
-PORTRAITS = 5  # of these, whose eyes, brows, noses and mouths are looked at
-SWEPT = 60  # identities whose true sweeps are drawn
+PORTRAITS = 5  # of the VIEWS of each probe, whose eyes, brows, noses and mouths are looked at
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """Novel views of one image against the clamped picture: how much of the error is the view, how much the picture.
 
-Training decodes a mini-batch of an angle from its own latents of that angle and the mean of all others (paper, section
+Training decodes a mini-batch of a factor from its own latents of that factor and the mean of all others (paper, section
 3.2): the clamped picture, which twenty images have told of the person. At use one image has to tell all of that. Both
-are decoded here at the very angles of the images, read from the images themselves, so that no calibration has a part.
+are decoded here at the very values of the images, read from the images themselves, so that no calibration has a part.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
 from render.shards.data_set import DataSet
 
-MOST = 50  # mini-batches of each angle, at even steps through the set
+MOST = 50  # mini-batches of each factor, at even steps through the set
 
 
 @dataclass(frozen=True, eq=False)
 class ClampedViews:
-    """Mean squared errors (n,) of the images of one angle's mini-batches, and `identity` (n,), who is shown.
+    """Mean squared errors (n,) of the images of one factor's mini-batches, and `identity` (n,), who is shown.
 
     reconstruction  decoded from the image's own code
-    clamped         from its own latents of the angle, all others averaged over its mini-batch
-    other           from its own latents of the angle, all others those of one other image of its mini-batch
+    clamped         from its own latents of the factor, all others averaged over its mini-batch
+    other           from its own latents of the factor, all others those of one other image of its mini-batch
     """
 
     identity: NDArray[np.int64]
@@ -41,20 +41,23 @@ class ClampedViews:
 
 
 def compare(run: Run, data: DataSet, encoding: Encoding, angle_latents: AngleLatents) -> dict[str, ClampedViews]:
-    """Decode mini-batches of each angle that has latents of its own, in these ways; angle -> errors.
+    """Decode mini-batches of each factor that has latents of its own, in these ways; factor -> errors.
 
-    `encoding` is of `data`; mini-batches of fewer than two images are passed over.
+    `encoding` is of `data`; an image that stands in a mini-batch several times counts once, and mini-batches of fewer
+    than two different ones are passed over.
     """
     found = {}
     for name in data.factors:
         numbers = np.unique(encoding.minibatch[encoding.kinds == name])
         if name in angle_latents.groups and len(numbers) and data.batch_size > 1:
             shown = np.unique(np.linspace(0, len(numbers) - 1, MOST).round().astype(int))
-            found[name] = _compare_angle(run, data, encoding, name, angle_latents.groups[name], numbers, shown)
+            views = _compare_factor(run, data, encoding, name, angle_latents.groups[name], numbers, shown)
+            if views is not None:
+                found[name] = views
     return found
 
 
-def _compare_angle(
+def _compare_factor(
     run: Run,
     data: DataSet,
     encoding: Encoding,
@@ -62,20 +65,27 @@ def _compare_angle(
     own: NDArray[np.int64],
     numbers: NDArray[np.int64],
     shown: NDArray[np.int64],
-) -> ClampedViews:
+) -> ClampedViews | None:
     rng = np.random.default_rng(0)
     rows: list[NDArray[np.int64]] = []
     clamped: list[NDArray[np.float64]] = []
     other: list[NDArray[np.float64]] = []
     for index in shown:
         here = np.flatnonzero(encoding.minibatch == numbers[index])
-        codes, truths = encoding.codes[here], np.asarray(data.minibatch(name, int(index)).images)
+        different = np.sort(np.unique(encoding.keys[here], return_index=True)[1])
+        if len(different) < 2:
+            continue
+        truths = np.asarray(data.minibatch(name, int(index)).images)[different]
+        here = here[different]
+        codes = encoding.codes[here]
         averaged = np.broadcast_to(codes.mean(axis=0), codes.shape)
         for errors, others in ((clamped, averaged), (other, codes[one_other(len(codes), rng)])):
             mixed = others.copy()
             mixed[:, own] = codes[:, own]
             errors.append(image_quality.mse(decode(run, mixed), truths))
         rows.append(here)
+    if not rows:
+        return None
     chosen = np.concatenate(rows)
     return ClampedViews(
         encoding.identity[chosen], encoding.errors[chosen], np.concatenate(clamped), np.concatenate(other)
@@ -97,12 +107,12 @@ def measure(views: Mapping[str, ClampedViews]) -> dict[str, Any]:
     it is the picture's, 1 where all of it comes with the view.
     """
     return {
-        "factors": {name: _measure_angle(found) for name, found in views.items()},
-        "warnings": [] if views else ["No mini-batches of an angle with latents of its own: nothing to clamp."],
+        "factors": {name: _measure_factor(found) for name, found in views.items()},
+        "warnings": [] if views else ["No mini-batches of a factor with latents of its own: nothing to clamp."],
     }
 
 
-def _measure_angle(views: ClampedViews) -> dict[str, Any]:
+def _measure_factor(views: ClampedViews) -> dict[str, Any]:
     def share(rows: NDArray[np.int64]) -> float | None:
         whole = float(views.other[rows].mean())
         return 1.0 - float(views.clamped[rows].mean()) / whole if whole > 0 else None
@@ -124,7 +134,7 @@ def section(measures: Mapping[str, Any]) -> Section:
     ]
     head = ["mini-batches of", "its own code", "clamped picture", "one other image", "share of the view"]
     caption = (
-        "Mean squared error of decoded images against the true ones, each with the latents of the angle inferred from "
+        "Mean squared error of decoded images against the true ones, each with the latents of the factor inferred from "
         "itself. All other latents are its own; averaged over its mini-batch, as the clamp of training averages them; "
         "or those of one other image in it, as at use. The error of the clamped picture is what the decoder cannot "
         "paint, whatever it is told of the object; what comes on top with one other image, as it tells less of the "

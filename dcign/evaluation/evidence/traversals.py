@@ -107,7 +107,7 @@ def _table(
             rows[-1].append(f"{_text(values[0])} at {low} to {_text(values[1])} at {high}")
     caption = (
         f"What values each latent really takes: the 1st and 99th percentile over {len(probes.codes):,} images of "
-        "unseen objects with all factors varying, and its mean at the ends of the calibrated range."
+        "unseen objects, and its mean at the ends of the calibrated range."
     )
     return Table(("latent", "1st percentile", "99th percentile", "calibrated"), rows, caption)
 

@@ -180,7 +180,7 @@ def test_the_card_of_images_taken_elsewhere_has_their_factors_in_their_units(lab
     card = model_card(run, curves, report, name="spots", rendering=rendering)
     assert "| azimuth | 0° to 360° | 1.0° | 90% |" in card
     assert "| distance | 20 cm to 60 cm | 1 cm | 90% |" in card
-    assert "| colour | red, green or blue | see the limits | 90% |" in card
+    assert "| colour | red, green or blue | 100% wrong | 90% |" in card
     assert "| tilt | -1 to 1 | 1 | 90% |" in card
     assert "azimuth 0° to 360°; distance 20 cm to 60 cm; colour red, green or blue; tilt -1 to 1" in card
     assert "taken elsewhere (smallnorb)" in card

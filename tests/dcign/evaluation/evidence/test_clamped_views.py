@@ -1,5 +1,6 @@
 """The clamped picture and one other image's, on a toy whose decoder and encoder are known."""
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -116,3 +117,16 @@ def test_another_image_is_never_the_same_one():
         found = one_other(count, np.random.default_rng(count))
         assert sorted(found) == list(range(count))
         assert (found != np.arange(count)).all()
+
+
+def test_the_same_image_twice_is_no_other_one(data):
+    known = encoding(data, 0.1)
+    first = np.flatnonzero(known.kinds == "azimuth")
+    keys = known.keys.copy()
+    keys[first[:5]] = keys[first[0]]  # a mini-batch of one image
+    keys[first[7]] = keys[first[6]]  # and one of four
+    run = SimpleNamespace(model=Painter(), folder=Path("toy"), object="face", size=16)
+    views = clamped_views.compare(run, data, dataclasses.replace(known, keys=keys), KNOBS)
+    assert len(views["azimuth"].identity) == 4 + 4 * 5
+    assert [len(codes) for codes in run.model.asked[:4]] == [4, 4, 5, 5]
+    assert len(views["elevation"].identity) == 30
