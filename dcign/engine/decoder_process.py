@@ -82,7 +82,7 @@ class DecoderProcess:
 
 
 class DecoderPool:
-    """As many decoding processes as threads ask at once. They stay for the next images."""
+    """Decoding processes for several threads: one for each that asks at the same time, kept for the next image."""
 
     def __init__(self) -> None:
         self._idle: list[DecoderProcess] = []

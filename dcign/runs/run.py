@@ -45,7 +45,7 @@ class Run:
 
     @cached_property
     def labels(self) -> dict[str, Label]:
-        """What is known of the factors that the training images were labelled with, by name."""
+        """The labels of the training images, by name: unit, range, categories."""
         return labels_of(self.data)
 
     @property

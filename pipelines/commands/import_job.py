@@ -1,4 +1,4 @@
-"""What all imports of labelled images share: the options of the mini-batches, and the work itself."""
+"""The import of labelled images, for every command that has some: its options, and the work itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an import of labelled images says at its end: what each factor gave, what is left over and why."""
+"""The summary of an import of labelled images: what each factor gave, what is left over and why."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ PORTRAITS = 5  # of the VIEWS of each probe, whose eyes, brows, noses and mouths
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """What only a renderer gives, beside the probes of P identities.
+    """Images and boxes that only a renderer gives, for the probes of P identities.
 
     observed     the first probe of each, which is inferred
     portraits    the first PORTRAITS probes of each

@@ -40,7 +40,7 @@ _IDENTITY = re.compile(r"0|-?[1-9][0-9]{0,18}")  # that is a number itself
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What a user says of a table.
+    """Options for reading a table.
 
     ignore      columns that are no factors
     object      what the images show; None: what `images.json` says, else 'object'

@@ -61,5 +61,5 @@ class LabelledImages:
 
     @property
     def title(self) -> str:
-        """What a message calls them."""
+        """The name of the images in messages: the table they are listed in, or the collection."""
         return self.source or self.name

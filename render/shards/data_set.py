@@ -101,7 +101,7 @@ class DataSet:
 
     @cached_property
     def labels(self) -> dict[str, Label]:
-        """What the data set says of the factors that its images are labelled with, by name."""
+        """The labels of the images, by name: unit, range, categories."""
         return labels_of(self.manifest.settings)
 
     @cached_property

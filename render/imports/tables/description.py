@@ -39,7 +39,7 @@ SHAPE = Record(
 
 @dataclass(frozen=True)
 class Description:
-    """What a file beside a table says of its images; None, or nothing, where it says nothing."""
+    """The content of `images.json`; None, or empty, for what it leaves out."""
 
     object: str | None = None
     size: int | None = None

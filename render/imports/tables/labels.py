@@ -1,4 +1,4 @@
-"""What the columns of a table mean: quantities with their units and ranges, categories with their names."""
+"""The meaning of the columns of a table: quantities with units and ranges, categories with names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import BadInput
+from render.factors import EXTRINSIC
 from render.imports.tables.columns import LabelColumn, normal_form, number_in
 from render.shards.documents import Line, Unexpected
 from render.shards.labels import DEGREES, FULL_TURN, Label
 from render.shards.verification import ROUNDING
 
-ANGLES = ("azimuth", "elevation", "light")  # in degrees, unless a unit is given
 GRID = 360  # values of a grid at most: more, or values that hardly come twice, are any values of a range
 LONGEST_UNIT = 16  # characters
 _HEADER = re.compile(r"(.*?)\s*\(([^()]*)\)")
@@ -24,7 +24,7 @@ _SPELLINGS = {"deg": DEGREES, "degree": DEGREES, "\N{DEGREE SIGN}": DEGREES}
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """What a user says of factors, by their names.
+    """Options for reading the columns of factors, by their names.
 
     categorical  numbers that are names
     circular     the turn after which the values begin again, in the factor's unit
@@ -156,7 +156,7 @@ def _quantity(
     elif given is not None and unit is None:
         unit = given.unit
     elif unit is None:
-        unit = DEGREES if name in ANGLES or turn == FULL_TURN else ""
+        unit = DEGREES if name in EXTRINSIC or turn == FULL_TURN else ""  # the names of angles are taken for them
     found = Label(name, float(exact.min()), float(exact.max()), unit, turn is not None, (), (), tolerance)
     if turn is not None:
         found, exact = _on_circle(found, exact, turn, given)
