@@ -26,7 +26,7 @@ DEVICES = ("auto", "cpu", "cuda")
 CHOICES = {
     "network": tuple(WIDTHS),
     "procedure": ("clamped", "entangled", "beta-vae", "group-vae"),
-    "clamp": ("mean", "first"),
+    "clamp": ("mean", "first", "other"),
     "invariance_unit": ("absolute", "noise"),
     "inactive_gradient": ("invariance", "shared"),
     "optimizer": ("rmsprop-authors", "rmsprop", "muon"),
@@ -45,7 +45,7 @@ class TrainConfig:
     widths: tuple[int, ...] = ()  # maps of the layers, as the network has them; none: its usual ones, see WIDTHS
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
     procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.step`
-    clamp: str = "mean"  # inactive latents become their 'mean', or the 'first' image's, as in the authors' program
+    clamp: str = "mean"  # inactive latents become their 'mean', the 'first' image's, or an 'other' one's
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
     invariance_unit: str = "absolute"  # of (value - average): the code's, or 'noise': see `dcign.model.step.pulls`
     inactive_gradient: str = "invariance"  # 'invariance' as in the paper, or 'shared': also the averaged gradient

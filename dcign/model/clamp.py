@@ -9,12 +9,15 @@ A mini-batch varies one factor. The latents bound to it are active; all others a
 Gradient descent subtracts the gradient, so that sign moves each inactive value towards the average and the
 within-mini-batch variance shrinks. The replacement is itself a gradient: of strength / 2 x sum of (value - average)^2.
 
-`first` is the reading of the authors' program: inactive values are replaced by those of the first image instead. The
-pull goes to the average all the same (their program has it switched off: strength 0).
+`first` is the reading of the authors' program: inactive values are replaced by those of the first image instead. With
+`other`, a step beyond the paper, each image gets those of the image before it, the first those of the last: it is
+painted as at use, where one image says what the object is and another how it stands. The pull goes to the average all
+the same (in the authors' program it is switched off: strength 0).
 
-With `shared`, a step beyond the paper, the inactive gradient also holds what flows back through the replacement: every
-image gets the mini-batch average of the incoming gradients (with `first`, the first image gets their sum). Forward and
-backward then belong to one scalar function, the objective of the clamped code plus the invariance term.
+With `shared`, another step beyond the paper, the inactive gradient also holds what flows back through the replacement:
+every image gets the mini-batch average of the incoming gradients (with `first`, the first image gets their sum; with
+`other`, each gets that of the image painted by it). Forward and backward then belong to one scalar function, the
+objective of the clamped code plus the invariance term.
 """
 
 from __future__ import annotations
@@ -30,14 +33,16 @@ from dcign.config import INVARIANCE_STRENGTH
 class _Clamp(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, active: Tensor, strength: float | Tensor, shared: bool, first: bool
+        ctx: Any, values: Tensor, active: Tensor, strength: float | Tensor, shared: bool, source: str
     ) -> Tensor:
         # Step 4: calculate the average of the representation vectors over the entire batch.
         average = values.mean(dim=0, keepdim=True)  # (1, Z)
         ctx.save_for_backward(values, average, active)
-        ctx.strength, ctx.shared, ctx.first = strength, shared, first
+        ctx.strength, ctx.shared, ctx.source = strength, shared, source
         # Step 5: replace the values z_i != z_train with their averages over the entire batch.
-        return torch.where(active, values, values[:1] if first else average)
+        if source == "other":
+            return torch.where(active, values, values.roll(1, dims=0))
+        return torch.where(active, values, values[:1] if source == "first" else average)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
@@ -46,8 +51,10 @@ class _Clamp(torch.autograd.Function):
         # Step 7: replace the gradients of the clamped latents with their difference from the mean, scaled (section
         # 3.2); the gradient at z_train is passed through unchanged.
         inactive = (values - average) * ctx.strength
-        if ctx.shared and ctx.first:
+        if ctx.shared and ctx.source == "first":
             inactive[0] += gradient.sum(dim=0)
+        elif ctx.shared and ctx.source == "other":
+            inactive += gradient.roll(-1, dims=0)
         elif ctx.shared:
             inactive += gradient.mean(dim=0, keepdim=True)
         return torch.where(active, gradient, inactive), None, None, None, None
@@ -58,7 +65,7 @@ def clamp(
     active: Tensor,
     strength: float | Tensor = INVARIANCE_STRENGTH,
     shared: bool = False,
-    first: bool = False,
+    source: str = "mean",
 ) -> Tensor:
     """Clamp one head of the encoder over a mini-batch in which one factor varies.
 
@@ -66,10 +73,10 @@ def clamp(
     active    (Z,) bool on the same device: the latents bound to the factor that varies
     strength  factor on (value - average) in the gradient of the summed objective, or one for each latent (1, Z)
     shared    also pass on the incoming gradients of the inactive values, through their replacement
-    first     replace inactive values by those of the first image, not by their average
+    source    replace inactive values by their 'mean', by those of the 'first' image, or by those of an 'other' one
 
-    Returns (N, Z): active columns as they were, inactive columns constant. With a batch of one the average is the value
-    itself, hence no pull; with all latents active this is the identity.
+    Returns (N, Z): active columns as they were, inactive ones constant or, with 'other', moved one row on. With a batch
+    of one the average is the value itself, hence no pull; with all latents active this is the identity.
     """
-    clamped: Tensor = _Clamp.apply(values, active, strength, shared, first)
+    clamped: Tensor = _Clamp.apply(values, active, strength, shared, source)
     return clamped

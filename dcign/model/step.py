@@ -92,11 +92,11 @@ def posterior(mean: Tensor, logvar: Tensor, noise: Tensor, active: Tensor, confi
     mean, logvar (N, Z) from the encoder, noise (N, Z) ~ N(0, 1), active (Z,) bool, all on one device.
     """
     if config.procedure == "clamped":
-        shared, first = config.inactive_gradient == "shared", config.clamp == "first"
+        shared = config.inactive_gradient == "shared"
         of_mean, of_logvar = pulls(logvar, config)
         return Posterior(
-            clamp(mean, active, of_mean, shared, first),
-            clamp(logvar, active, of_logvar, shared, first),
+            clamp(mean, active, of_mean, shared, config.clamp),
+            clamp(logvar, active, of_logvar, shared, config.clamp),
             noise,
             active.to(mean.dtype),
         )

@@ -30,7 +30,8 @@ HELP = {
     "first, so that no latent learns opposite things of the two sides. Alone here it reads the azimuths in the shards.",
     "procedure": "The paper's; its baseline without clamping; that with a stronger divergence; or inactive posteriors "
     "multiplied over the mini-batch.",
-    "clamp": "What inactive latents become: their mini-batch mean, or, as in the authors' program, the first image's.",
+    "clamp": "What inactive latents become: their mini-batch mean; the first image's, as in the authors' program; or "
+    "another image's, as novel views ask at use.",
     "invariance_strength": "Factor on (value - average), the gradient of inactive latents.",
     "invariance_unit": "Of (value - average): that of the code, as the paper, or the posterior deviation of each "
     "latent, which keeps latents from folding (a strength of 10 suits it).",

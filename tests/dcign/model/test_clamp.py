@@ -60,7 +60,7 @@ def test_shared_inactive_gradients_add_the_mean_of_the_incoming_ones(strength):
 
 def test_first_replaces_inactive_values_by_the_first_image_s():
     v = values()
-    out = clamp(v, ACTIVE, first=True)
+    out = clamp(v, ACTIVE, source="first")
     assert torch.equal(out[:, ACTIVE], v[:, ACTIVE])
     assert torch.equal(out[:, ~ACTIVE], v[:1, ~ACTIVE].expand(N, -1))
 
@@ -68,24 +68,41 @@ def test_first_replaces_inactive_values_by_the_first_image_s():
 @pytest.mark.parametrize("strength", [0.0, 0.01, 10.0])
 def test_first_pulls_towards_the_average_all_the_same(strength):
     v = values()
-    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, first=True)), v)
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, source="first")), v)
     torch.testing.assert_close(found[:, ~ACTIVE], strength * (v - v.mean(0))[:, ~ACTIVE])
-    plain = gradient_of(decoder, clamp(v, ACTIVE, first=True))
+    plain = gradient_of(decoder, clamp(v, ACTIVE, source="first"))
     assert torch.equal(found[:, ACTIVE], plain[:, ACTIVE])
 
 
 def test_first_shared_gives_the_first_image_all_that_flows_back():
     v, strength = values(), 0.5
-    incoming = gradient_of(decoder, clamp(v, ACTIVE, first=True))
-    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, True, True)), v)
+    incoming = gradient_of(decoder, clamp(v, ACTIVE, source="first"))
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, True, "first")), v)
     pull = strength * (v - v.mean(0))
     torch.testing.assert_close(found[1:, ~ACTIVE], pull[1:, ~ACTIVE])
     torch.testing.assert_close(found[0, ~ACTIVE], (pull[0] + incoming.sum(0))[~ACTIVE])
 
 
-@pytest.mark.parametrize("first", [False, True])
+def test_other_gives_every_image_the_inactive_values_of_the_one_before_it():
+    v = values()
+    out = clamp(v, ACTIVE, source="other")
+    assert torch.equal(out[:, ACTIVE], v[:, ACTIVE])
+    for row in range(N):
+        assert torch.equal(out[row, ~ACTIVE], v[row - 1, ~ACTIVE])
+
+
+def test_other_shared_gives_every_image_what_flows_back_from_the_one_after_it():
+    v, strength = values(), 0.5
+    incoming = gradient_of(decoder, clamp(v, ACTIVE, source="other"))
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, True, "other")), v)
+    pull = strength * (v - v.mean(0))
+    for row in range(N):
+        torch.testing.assert_close(found[row, ~ACTIVE], (pull[row] + incoming[(row + 1) % N])[~ACTIVE])
+
+
+@pytest.mark.parametrize("source", ["mean", "first", "other"])
 @pytest.mark.parametrize("shared", [False, True])
-def test_finite_differences_agree(shared, first):
+def test_finite_differences_agree(shared, source):
     """The modified gradient is the gradient of a scalar: objective + strength / 2 x sum (inactive - mean)^2.
 
     Without `shared`, the objective sees what replaces the inactive values as constants.
@@ -93,7 +110,7 @@ def test_finite_differences_agree(shared, first):
     v, strength, step = values(), 0.3, 1e-6
 
     def common(leaf):
-        return leaf[0] if first else leaf.mean(0)
+        return {"mean": leaf.mean(0), "first": leaf[0], "other": torch.cat([leaf[-1:], leaf[:-1]])}[source]
 
     constants = common(v)
 
@@ -107,7 +124,7 @@ def test_finite_differences_agree(shared, first):
         nudge = torch.zeros_like(v)
         nudge[tuple(place)] = step
         expected[tuple(place)] = (scalar(v + nudge) - scalar(v - nudge)) / (2 * step)
-    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, shared, first)), v)
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, strength, shared, source)), v)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -125,12 +142,12 @@ def test_descent_on_inactive_gradients_alone_shrinks_their_variance():
     assert (after.var(0) < before.var(0)).all()
 
 
-@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("source", ["mean", "first", "other"])
 @pytest.mark.parametrize("shared", [False, True])
-def test_a_batch_of_one_is_not_pulled(shared, first):
+def test_a_batch_of_one_is_not_pulled(shared, source):
     v = values(rows=1)
-    assert torch.equal(clamp(v, ACTIVE, 0.5, shared, first), v)
-    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, 0.5, shared, first)), v)
+    assert torch.equal(clamp(v, ACTIVE, 0.5, shared, source), v)
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, ACTIVE, 0.5, shared, source)), v)
     expected = gradient_of(decoder, v)
     assert torch.equal(found[:, ACTIVE], expected[:, ACTIVE])
     if shared:  # the mean is the value itself
@@ -139,12 +156,12 @@ def test_a_batch_of_one_is_not_pulled(shared, first):
         assert found[:, ~ACTIVE].abs().max() == 0
 
 
-@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("source", ["mean", "first", "other"])
 @pytest.mark.parametrize("shared", [False, True])
-def test_with_all_latents_active_nothing_changes(shared, first):
+def test_with_all_latents_active_nothing_changes(shared, source):
     v, everything = values(), torch.ones(Z, dtype=torch.bool)
-    assert torch.equal(clamp(v, everything, 0.5, shared, first), v)
-    found = gradient_of(lambda leaf: decoder(clamp(leaf, everything, 0.5, shared, first)), v)
+    assert torch.equal(clamp(v, everything, 0.5, shared, source), v)
+    found = gradient_of(lambda leaf: decoder(clamp(leaf, everything, 0.5, shared, source)), v)
     assert torch.equal(found, gradient_of(decoder, v))
 
 
