@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from dcign.errors import ArgumentError, RunError
-from render.shards.documents import ListOf, Maybe, Number, Record, Shape, Text, Unexpected, Whole
+from render.shards.documents import Flag, ListOf, Maybe, Number, Record, Shape, Text, Unexpected, Whole
 
 PAPER_WIDTHS = (96, 64, 32)  # maps of the encoder's layers
 INVARIANCE_STRENGTH = 0.01  # 'a factor of 1/100 works well' (section 3.2)
@@ -19,7 +19,8 @@ WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS, "modulated"
 LARGEST_WIDTH = 4096  # maps of a layer
 LONGEST_RATIO = 64  # factors
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
-LATER = ("network", "invariance_unit", "front_first", "deviation")  # files of earlier versions have no such settings
+# Files of earlier versions have no such settings.
+LATER = ("network", "invariance_unit", "front_first", "deviation", "erase")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
@@ -60,6 +61,7 @@ class TrainConfig:
     update_decay: float = 0.01  # share of the new squared gradient in the running mean of squares
     weight_decay: float = 0.01  # L2, of rmsprop
     weight_average: float = 0.0  # share of the averaged weights kept at each step; 0: no average, as the paper
+    erase: bool = False  # take out of identity latents, after the last update, what is linear in labels
     accumulate: int = 1  # mini-batches whose gradients add up to one update
     held_out: int | None = None  # last mini-batches of each factor kept for measuring; None: a tenth, at most 10
     ratio: tuple[int, ...] = ()  # mini-batches of each factor in their order; the rest, and none: the usual ones
@@ -141,7 +143,8 @@ class TrainConfig:
 @cache
 def _shape() -> Record:
     """Return the shape of settings in a file, by the types of the fields."""
-    shapes: dict[Any, Shape] = {int: Whole(), float: Number(), str: Text(), tuple[int, ...]: ListOf(Whole())}
+    shapes: dict[Any, Shape] = {bool: Flag(), int: Whole(), float: Number(), str: Text()}
+    shapes[tuple[int, ...]] = ListOf(Whole())
 
     def shape_of(kind: Any) -> Shape:
         if NoneType in get_args(kind):

@@ -33,6 +33,7 @@ from dcign.runs.folder import check_same_run, claim_folder, hold_folder, rewind_
 from dcign.runs.training_data import write_identities, write_rendering
 from dcign.training.cuda_graph import open_step, open_update
 from dcign.training.distributed import Ranks, open_ranks
+from dcign.training.erasure import erase
 from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
 from dcign.training.monitor import STATUS_EVERY, Monitor, Status, summary, writer_class
@@ -169,6 +170,8 @@ def _train(
             due = step % config.checkpoint_every == 0 or last
             if reading or due or stopping:
                 status.check_finite()
+            if last and config.erase and ranks.first:
+                erase(optimiser, monitor.model_to_use, layout, data, used, precision, device)
             # --- measures, log, checkpoint, picture; who is told to stop saves at once and leaves
             measures = monitor.measure() if due and not stopping else None
             for news in monitor.news(step, measures):

@@ -27,7 +27,7 @@ HELP = {
     f"{', '.join(f'{factor.name} ({factor.share})' for factor in TABLE[4:])}. Of imported images: of their factors in "
     "the order in which the first line of the training names them.",
     "front_first": "Over the first N updates, take mini-batches of elevation, light or other labels near the front at "
-    "first, so that no latent learns opposite things of the two sides. Alone here it reads the azimuths in the shards.",
+    "first, so that no latent learns opposite things of the two sides. Reads the azimuths in the shards.",
     "procedure": "The paper's; its baseline without clamping; that with a stronger divergence; or inactive posteriors "
     "multiplied over the mini-batch.",
     "clamp": "What inactive latents become: their mini-batch mean; the first image's, as in the authors' program; or "
@@ -52,6 +52,8 @@ HELP = {
     "weight_decay": "L2, for --optimizer rmsprop.",
     "weight_average": "Keep an average of the weights, SHARE of it at each step, for evaluate and rerender to use; 0: "
     "none, as the paper; 0.998: about the last 500 steps.",
+    "erase": "After the last update, take out of the latents of the object what a linear regression reads in them of "
+    "the labels (LEACE, 2023). Reads the labels in the shards.",
     "accumulate": "Mini-batches whose gradients add up to one update.",
     "held_out": "Last mini-batches of each factor that are measured, not trained on.",
     "precision": "Of the convolutions; auto: bf16 where the hardware has it.",
