@@ -20,7 +20,7 @@ LARGEST_WIDTH = 4096  # maps of a layer
 LONGEST_RATIO = 64  # factors
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 # Files of earlier versions have no such settings.
-LATER = ("network", "invariance_unit", "front_first", "deviation", "erase")
+LATER = ("network", "start_from", "invariance_unit", "front_first", "deviation", "erase")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
@@ -45,6 +45,7 @@ class TrainConfig:
     network: str = DEFAULT_NETWORK  # the paper's, or another of `dcign.model.networks`
     widths: tuple[int, ...] = ()  # maps of the layers, as the network has them; none: its usual ones, see WIDTHS
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
+    start_from: str | None = None  # run whose weights it begins with: `dcign.runs.starting_weights`; None: no run's
     procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.step`
     clamp: str = "mean"  # inactive latents become their 'mean', the 'first' image's, or an 'other' one's
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
@@ -105,6 +106,7 @@ class TrainConfig:
         good = good and (any(self.ratio) or not self.ratio)
         check(good, "ratio", f"up to {LONGEST_RATIO} shares, not all of them 0", join(self.ratio, ":"))
         check(sum(self.ratio) <= LARGEST_BLOCK, "ratio", f"shares that sum to {LARGEST_BLOCK} at most", sum(self.ratio))
+        check(self.start_from != "", "start_from", "a run, a checkpoint or weights that ship", "nothing")
         check(0 < self.learning_rate < float("inf"), "learning_rate", "a positive number", self.learning_rate)
         check(0.001 <= self.deviation <= 1, "deviation", "0.001 to 1", self.deviation)
         for name in ("invariance_strength", "beta", "extrinsic_divergence", "weight_decay", "picture_every"):

@@ -178,6 +178,11 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(steps, key=lambda path: steps[path], reverse=True)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Tell if there is a checkpoint in a run folder, whether it can be read or not."""
+    return bool(list_checkpoints(folder)) or (folder / BEST).is_file()
+
+
 def save_checkpoint(folder: Path, header: Header, model: Mapping[str, Tensor], optimiser: Mapping[str, Tensor]) -> Path:
     """Write a checkpoint atomically, then delete all but the newest `header.config.keep` up to it.
 

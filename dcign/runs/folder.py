@@ -19,6 +19,7 @@ from assets.files import file_lock, make_output_folder, write_file
 from dcign.config import TrainConfig, setting_text
 from dcign.errors import ArgumentError, Failure, RunError
 from dcign.runs.checkpoint import Header, newest_checkpoint
+from dcign.runs.starting_weights import start_path
 from render.shards.documents import Record, Whole, read_json
 
 CONFIG, STATS = "config.json", "stats.jsonl"
@@ -79,7 +80,7 @@ def check_same_run(folder: Path, started: Header, request: Header) -> None:
             continue
         was, wanted = getattr(started.config, field.name), getattr(request.config, field.name)
         if was != wanted:
-            then, now = setting_text(field.name, was), setting_text(field.name, wanted)
+            then, now = (_asked(field.name, value, folder) for value in (was, wanted))
             raise ArgumentError(
                 field.name,
                 f"the run in {folder} has {then}, but {now} is asked for; resume with {then} or in another folder",
@@ -100,6 +101,13 @@ def check_same_run(folder: Path, started: Header, request: Header) -> None:
         )
     if started.layout != request.layout:
         raise RunError(f"{folder}: the run's graphics code is {started.layout}, these shards ask for {request.layout}")
+
+
+def _asked(name: str, value: object, folder: Path) -> str:
+    """Return a setting of the run in `folder` as its option takes it."""
+    if name != "start_from":
+        return setting_text(name, value)
+    return "none" if value is None else str(start_path(str(value), folder))
 
 
 def rewind_stats(folder: Path, step: int) -> None:

@@ -28,8 +28,9 @@ from dcign.model.code import CodeLayout
 from dcign.model.devices import prepared, resolve_device, resolve_precision
 from dcign.model.interface import DCIGN
 from dcign.model.optimisers import Optimiser, make_optimiser
-from dcign.runs.checkpoint import Header, newest_checkpoint
+from dcign.runs.checkpoint import Header, has_checkpoint, newest_checkpoint
 from dcign.runs.folder import check_same_run, claim_folder, hold_folder, rewind_stats, write_header
+from dcign.runs.starting_weights import read_starting_weights, recorded_start, start_path
 from dcign.runs.training_data import write_identities, write_rendering
 from dcign.training.cuda_graph import open_step, open_update
 from dcign.training.distributed import Ranks, open_ranks
@@ -38,7 +39,7 @@ from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
 from dcign.training.monitor import STATUS_EVERY, Monitor, Status, summary, writer_class
 from dcign.training.order import MiniBatchOrder, names_of_ratio, nearest_the_front, usual_ratio
-from dcign.training.updates import Updates, initial_model
+from dcign.training.updates import Updates, begin_with, initial_model
 from render.shards.data_set import DataSet
 from render.shards.labels import label_names
 
@@ -87,6 +88,8 @@ def _train(
         raise ArgumentError(
             "accumulate", f"expected a multiple of the {ranks.count} processes, found {config.accumulate}"
         )
+    if config.start_from is not None:
+        config = dataclasses.replace(config, start_from=recorded_start(config.start_from, folder))
 
     if tensorboard:
         writer_class()  # before anything is written
@@ -282,8 +285,13 @@ def resume(
 ) -> int:
     """Make the folder the run's, load its newest readable checkpoint; returns its step, 0 if there is none yet.
 
-    The folder is kept to this process until `locks` end.
+    Without one the run begins with the weights it is to start from, if any. The folder is kept to this process until
+    `locks` end.
     """
+    beginning = None
+    if header.config.start_from is not None and not has_checkpoint(folder):
+        other = start_path(header.config.start_from, folder)
+        beginning = read_starting_weights(other, header)  # what does not fit is said before anything is written
     claim_folder(folder, header)
     locks.enter_context(hold_folder(folder))
     found = newest_checkpoint(folder)
@@ -299,6 +307,9 @@ def resume(
             say(f"{header.data['folder']} now holds {now} mini-batches, not {was}.")
         model.load_state_dict(checkpoint.model)
         optimiser.load_state(checkpoint.optimiser, step)
+    elif beginning is not None:
+        begin_with(beginning[1], model, optimiser)
+        say(f"Starting from the weights of {other}, step {beginning[0].step}.")
     if step < header.config.steps:
         write_header(folder, header)  # steps, device and the like may be new
         write_identities(folder, data)

@@ -70,3 +70,10 @@ def initial_model(header: Header, device: torch.device) -> DCIGN:
         torch.manual_seed(header.config.seed)
         model = header.build_model()
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def begin_with(weights: Mapping[str, Tensor], model: DCIGN, optimiser: Optimiser) -> None:
+    """Set the weights, name -> tensor, of a run before its first update, and the average that its optimiser keeps."""
+    model.load_state_dict(weights)
+    averages = {f"average.{name}": weight for name, weight in weights.items()}
+    optimiser.load_state({**optimiser.state(), **averages}, updates=0)

@@ -23,6 +23,8 @@ HELP = {
     "widths": "Maps of the network's layers. paper: of the three of its encoder, which the decoder mirrors (the "
     "authors' program has 96/48/24); modulated: of its four scales, then of its hidden layers.",
     "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
+    "start_from": "Begin with the weights of another run: its folder, a checkpoint, or the name of weights that ship. "
+    "Network, image size and code must be the same; nothing else is taken.",
     "ratio": f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
     f"{', '.join(f'{factor.name} ({factor.share})' for factor in TABLE[4:])}. Of imported images: of their factors in "
     "the order in which the first line of the training names them.",
@@ -66,9 +68,9 @@ HELP = {
 # Where the field does not say how a setting is written in a word, what to call its value, or what its default means.
 TYPES = {"widths": Numbers(3, "/", 8), "ratio": Numbers(2, ":", LONGEST_RATIO)}
 METAVARS = {
-    "widths": "A/B/...", "code": "NAME:WIDTH,...", "ratio": "N:N:...", "extrinsic_divergence": "FACTOR",
-    "front_first": "N", "learning_rate_fall": "N", "weight_average": "SHARE", "accumulate": "N", "held_out": "N",
-    "picture_every": "MINUTES",
+    "widths": "A/B/...", "code": "NAME:WIDTH,...", "start_from": "RUN", "ratio": "N:N:...",
+    "extrinsic_divergence": "FACTOR", "front_first": "N", "learning_rate_fall": "N", "weight_average": "SHARE",
+    "accumulate": "N", "held_out": "N", "picture_every": "MINUTES",
 }  # fmt: skip
 DEFAULTS = {
     "widths": "; ".join(f"{name} {setting_text('widths', usual)}" for name, usual in WIDTHS.items()),
@@ -132,6 +134,7 @@ def command(ctx: click.Context, shards: Path, output: Path, tensorboard: bool, c
     Examples:
       dcign train shards/
       dcign train shards/ -o small --widths 24/16/8 --steps 3000
+      dcign train shards/ -o mine --start-from other-run/ --steps 3000
       torchrun --nproc-per-node 4 --no-python dcign train shards/
     """
     from render.shards.data_set import open_data_set
