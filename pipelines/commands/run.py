@@ -142,6 +142,10 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
     training = recipe.options("train")
     if fp32:
         training["steps"] = recipe.sections["train"]["steps-fp32"]
+    if recipe.refines:
+        first = folder / "first"
+        yield Stage(["train", _word(shards), "-o", _word(first), *option_words(training)])
+        training |= {**recipe.options("refine"), "start-from": str(first)}
     yield Stage(["train", _word(shards), "-o", _word(run), *option_words(training)])
 
     models = {name: value for name, value in recipe.options("render").items() if name == "assets"}
@@ -174,8 +178,11 @@ def _listed() -> list[str]:
         train, test = (sum(recipe.counts(split).values()) for split in SPLITS)
         training = recipe.sections["train"]
         network = training.get("widths") or training["network"]
-        steps = f"{training[_steps(recipe)]:,} steps of {network}"
-        rows.append((recipe.name, recipe.object, f"{train:,} + {test:,}", steps, recipe.time))
+        steps = [training[_steps(recipe)]]
+        if recipe.refines:
+            steps.append(recipe.options("refine").get("steps", steps[0]))
+        taken = f"{' + '.join(f'{count:,}' for count in steps)} steps of {network}"
+        rows.append((recipe.name, recipe.object, f"{train:,} + {test:,}", taken, recipe.time))
     return aligned(rows)
 
 

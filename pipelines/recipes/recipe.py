@@ -10,6 +10,8 @@
     [train]                   options of `dcign train`, and
     steps-fp32 = 4500         steps where the convolutions run in float32
 
+    [refine]                  a second training, from the weights of the first: by its options, and over them these
+
     [evaluate]                options of `dcign evaluate`
     [rerender]                angles A:B:STEPS of `dcign rerender` for rerender.png, and
     turning = "-75:75:31"     the azimuth of turning.gif; without this section nothing is re-rendered
@@ -39,12 +41,14 @@ else:
 
 LARGEST = 64 * 1024  # bytes of a recipe
 HEADINGS = ("about", "time")
-SECTIONS = ("render", "train", "evaluate", "rerender")
+SECTIONS = ("render", "train", "refine", "evaluate", "rerender")
+COMMANDS = {section: section for section in SECTIONS} | {"refine": "train"}  # section -> whose options it has
 OWN = {"render": ("n", "test-n"), "train": ("steps-fp32",), "rerender": ("turning",)}  # keys that are no options
 # Options that are not a recipe's to set: where things go, and what is said once for the machine.
 WITHHELD = {
     "render": ("factor", "output", "split", "workers", "part", "ray", "dry-run"),
     "train": ("output",),
+    "refine": ("output", "start-from", "network", "widths", "code"),  # it goes on with the network of [train]
     "evaluate": ("output", "split"),
     "rerender": ("output", "device", "assets", "objects"),
 }
@@ -81,6 +85,16 @@ class Recipe:
         """Return the options of a section's command: name without dashes -> value."""
         own = OWN.get(section, ())
         return {name: value for name, value in self.sections.get(section, {}).items() if name not in own}
+
+    @property
+    def refines(self) -> bool:
+        """True if there are two trainings: the second begins with the weights of the first."""
+        return "refine" in self.sections
+
+    @property
+    def training(self) -> dict[str, Value]:
+        """The options of the training that makes the run: those of [train], and over them those of [refine]."""
+        return {**self.options("train"), **self.options("refine")}
 
 
 def option_words(options: Mapping[str, Value]) -> list[str]:
@@ -137,7 +151,8 @@ def parse_recipe(name: str, text: bytes) -> Recipe:
 def check_stages(recipe: Recipe, stages: Iterable[list[str]]) -> None:
     """Let the commands of `stages`, words each, parse them without running; BadInput names section and key."""
     commands = {
-        section: importlib.import_module(f"pipelines.commands.{section}").command for section in recipe.sections
+        section: importlib.import_module(f"pipelines.commands.{COMMANDS[section]}").command
+        for section in recipe.sections
     }
     for section, command in commands.items():
         known = {_key(option): option for option in command.params if isinstance(option, click.Option)}
@@ -148,31 +163,48 @@ def check_stages(recipe: Recipe, stages: Iterable[list[str]]) -> None:
             if known[key].is_flag != isinstance(value, bool):
                 wanted = "true or false" if known[key].is_flag else "text or a number"
                 raise BadInput(f"{recipe.name}: [{section}] {key}: expected {wanted}, found {_shown(value)}")
+    trained = False
     for command_name, *words in stages:
-        if command_name in commands:
+        section = "refine" if trained and command_name == "train" else command_name
+        trained = trained or command_name == "train"
+        if section in commands:
             try:
-                with commands[command_name].make_context(f"dcign {command_name}", list(words)):
+                with commands[section].make_context(f"dcign {command_name}", list(words)):
                     pass
             except click.UsageError as error:
-                raise BadInput(f"{recipe.name}: [{command_name}] {error.format_message()}") from None
+                raise BadInput(f"{recipe.name}: [{section}] {error.format_message()}") from None
 
 
 def check_same(begun: Recipe, now: Recipe, free: Iterable[str], folder: Path) -> None:
     """Raise BadInput, naming the setting, if `folder` was begun with a recipe that differs from the one of `now`.
 
-    There may be more steps, to go on with the training; the `free` options of `dcign train`, and how the run is
-    evaluated and re-rendered, may change at any time.
+    There may be more steps of the last training, to go on with it; the `free` options of `dcign train`, and how the run
+    is evaluated and re-rendered, may change at any time.
     """
-    for section in ("render", "train"):
-        was, wanted = begun.sections.get(section, {}), now.sections.get(section, {})
+    if begun.refines != now.refines:
+        old, new = ("[refine]" if recipe.refines else "no [refine]" for recipe in (begun, now))
+        raise _begun_otherwise(folder, begun, old, now, new)
+    last = "refine" if now.refines else "train"
+    for section in ("render", "train", *(["refine"] if now.refines else [])):
+        was, wanted = (_settings(recipe, section) for recipe in (begun, now))
         for key in dict.fromkeys((*was, *wanted)):
             old, new = was.get(key), wanted.get(key)
-            more = key in ("steps", "steps-fp32") and isinstance(old, int) and isinstance(new, int) and new > old
-            if old != new and not more and not (section == "train" and key in free and key != "steps"):
-                raise BadInput(
-                    f"-o {folder}: begun with another recipe: expected [{section}] {key} {_shown(old)} as in "
-                    f"{begun.name}, found {_shown(new)} in {now.name}; name another -o"
-                )
+            more = section == last and key in ("steps", "steps-fp32")
+            more = more and isinstance(old, int) and isinstance(new, int) and new > old
+            if old != new and not more and not (section != "render" and key in free and key != "steps"):
+                raise _begun_otherwise(folder, begun, f"[{section}] {key} {_shown(old)}", now, _shown(new))
+
+
+def _settings(recipe: Recipe, section: str) -> Mapping[str, Any]:
+    """Return what decides the outcome of a section: of [refine] also what it takes over from [train]."""
+    return recipe.training if section == "refine" else recipe.sections.get(section, {})
+
+
+def _begun_otherwise(folder: Path, begun: Recipe, expected: str, now: Recipe, found: str) -> BadInput:
+    return BadInput(
+        f"-o {folder}: begun with another recipe: expected {expected} as in {begun.name}, found {found} in {now.name}; "
+        "name another -o"
+    )
 
 
 def _check_keys(name: str, place: str, found: Mapping[str, Any], known: Iterable[str]) -> None:

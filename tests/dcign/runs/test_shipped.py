@@ -111,7 +111,7 @@ def test_the_recipe_asks_for_the_settings_of_the_weights(name):
     recipe = read_recipe(str(shipped.FOLDER / name / "recipe.toml"))
     run = load_run(shipped.FOLDER / name)
     settings = {key.replace("_", "-"): value for key, value in run.config.to_json().items()}
-    for option, asked in recipe.options("train").items():
+    for option, asked in recipe.training.items():
         value = settings[option]
         shown = join(value, "/" if option == "widths" else ":") if isinstance(value, list) else value
         assert shown == asked

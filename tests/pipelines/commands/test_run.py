@@ -14,7 +14,9 @@ from command import dcign
 from hastened import hasten_report
 from mesh_fixtures import write_models
 from PIL import Image
+from shard_fixtures import write_synthetic
 
+from dcign.runs.checkpoint import list_checkpoints
 from pipelines.commands import run
 from pipelines.recipes.recipe import shipped
 from render.errors import BadInput, Failure
@@ -94,6 +96,10 @@ def call(*words):
 def stage_in_this_process(context, words, again):
     code, _, errors = dcign(*words)
     assert code == 0, errors
+
+
+def newest_step(folder):
+    return int(list_checkpoints(folder)[0].stem.removeprefix("checkpoint-"))
 
 
 @pytest.fixture
@@ -202,6 +208,42 @@ def test_steps_for_float32_are_taken_where_the_hardware_has_no_bf16(calls, tmp_p
     assert "--steps=8" in call("mine.toml", "--dry-run").output
 
 
+def test_a_recipe_that_refines_trains_twice_and_resumes_either(calls, tmp_path, monkeypatch):
+    mine = tmp_path / "mine.toml"
+    training = 'widths = "4/4/4"\nsteps = 3\ncheckpoint-every = 9\npicture-every = 0\n[refine]\nsteps = 4\n'
+    mine.write_text(RECIPE.split("widths")[0] + training)
+    training = [line for line in call("mine.toml", "--dry-run").output.splitlines() if line.startswith("dcign train")]
+    options = "--widths=4/4/4 --steps={} --checkpoint-every=9 --picture-every=0"
+    assert training == [
+        f"dcign train mine/shards -o mine/first {options.format(3)}",
+        f"dcign train mine/shards -o mine/run {options.format(4)} --start-from=mine/first",
+    ]
+
+    def stage(context, words, again):
+        if words[0] == "preview" and not trained:
+            write_synthetic(tmp_path / "mine" / "shards")
+        if words[0] == "train":
+            stage_in_this_process(context, words, again)
+            trained.append(words)
+            if len(trained) == 1:
+                raise Failure("killed")
+
+    trained = []
+    monkeypatch.setattr(run, "_run", stage)
+    with pytest.raises(Failure, match="killed"):
+        call("mine.toml")
+    assert newest_step(tmp_path / "mine" / "first") == 3
+    assert call("mine.toml").exit_code == 0
+    assert newest_step(tmp_path / "mine" / "run") == 4
+    begun = json.loads((tmp_path / "mine" / "run" / "config.json").read_text())["config"]
+    assert begun["start_from"] == "../first"
+    mine.write_text(mine.read_text().replace("steps = 4", "steps = 5"))
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    assert call("mine.toml", "-o", str(tmp_path / "moved")).exit_code == 0
+    assert newest_step(tmp_path / "moved" / "first") == 3
+    assert newest_step(tmp_path / "moved" / "run") == 5
+
+
 def test_a_dry_run_prints_commands_and_leaves_nothing(calls, tmp_path):
     lines = call("mine.toml", "--dry-run", "-o", "-x").output.splitlines()
     drawing = "--object=chair --assets=models --size=54 --full-mesh"
@@ -219,6 +261,14 @@ def test_what_a_line_of_a_dry_run_reads_is_made_by_one_before(calls, tmp_path):
     made = [words[words.index("-o") + 1] for words in lines]
     first = next(place for place, words in enumerate(lines) if words[1] == "rerender")
     assert set(rerendered) <= set(made[:first])
+
+
+def test_the_list_has_the_steps_of_both_trainings(monkeypatch, tmp_path):
+    refined = b'[render]\nn = 3\ntest-n = 1\n[train]\nnetwork = "modulated"\nsteps = 20000\n[refine]\nsteps = 22000\n'
+    monkeypatch.setattr(run, "shipped", lambda: {"mine": refined, "same": refined.replace(b"steps = 22000", b"")})
+    _, mine, same = call().output.splitlines()
+    assert "20,000 + 22,000 steps of modulated" in mine
+    assert "20,000 + 20,000 steps of modulated" in same
 
 
 @pytest.mark.parametrize(("native", "steps"), [(True, "5,000"), (False, "2,500")])

@@ -27,6 +27,8 @@ azimuth = "-75:75:9"
 turning = "-75:75:31"
 """
 
+REFINED = SMALL.replace("[rerender]", '[refine]\nsteps = 9\nlikelihood = "gaussian"\n[rerender]')
+
 
 def recipe(text=SMALL, name="mine.toml"):
     return parse_recipe(name, text.encode())
@@ -58,6 +60,18 @@ def test_the_papers_recipes_have_its_numbers():
         assert paper.options("train")["widths"] == "96/64/32"
         assert paper.options("train")["ratio"] == "1:1:1:10"
     assert chairs.options("train")["code"] == "azimuth:1,rest:199"
+
+
+def test_the_last_training_takes_what_refine_says_over_what_train_says(tmp_path):
+    asked = recipe(REFINED.replace("steps = 8", 'steps = 8\nsteps-fp32 = 4\nstart-from = "faces"'))
+    check(asked, tmp_path)
+    assert recipe().training == recipe().options("train") == {"widths": "4/4/4", "steps": 8}
+    assert asked.training["steps"] == 9
+    first, last = ([*stage.words] for stage in stages(asked, tmp_path, fp32=True) if stage.words[0] == "train")
+    shards, middle = str(tmp_path / "shards"), ["--widths=4/4/4"]
+    assert first == ["train", shards, "-o", str(tmp_path / "first"), *middle, "--steps=4", "--start-from=faces"]
+    start = f"--start-from={tmp_path / 'first'}"
+    assert last == ["train", shards, "-o", str(tmp_path / "run"), *middle, "--steps=9", start, "--likelihood=gaussian"]
 
 
 def test_each_option_is_one_word_and_a_flag_is_given_or_not():
@@ -115,6 +129,10 @@ def test_a_recipe_of_the_wrong_form_is_refused_by_file_and_key(old, new, named):
         ('"4/4/4"', '"4/4"', ["[train]", "--widths", "4/4"]),
         ('azimuth = "', '"azimuth=3 -o x" = "', ["[rerender]", "azimuth=3 -o x"]),
         ("[rerender]", "[evaluate]\nsplit = 'train'\n[rerender]", ["[evaluate]", "'split'"]),
+        ("[rerender]", "[refine]\nstart-from = 'faces'\n[rerender]", ["[refine]", "'start-from'"]),
+        ("[rerender]", "[refine]\nwidths = '4/4/4'\n[rerender]", ["[refine]", "'widths'"]),
+        ("[rerender]", "[refine]\nsteps-fp32 = 3\n[rerender]", ["[refine]", "'steps-fp32'"]),
+        ("[rerender]", "[refine]\nsteps = 0\n[rerender]", ["[refine]", "--steps", "0"]),
     ],
 )
 def test_what_no_command_understands_is_refused_before_anything_runs(old, new, named, tmp_path):
@@ -171,3 +189,39 @@ def test_another_recipe_is_refused_naming_the_first_difference(old, new, named, 
         check_same(recipe(), recipe(SMALL.replace(old, new), "other.toml"), {"device", "steps"}, tmp_path)
     for word in (str(tmp_path), "mine.toml", "other.toml", *named):
         assert word in str(refused.value)
+
+
+@pytest.mark.parametrize(("old", "new"), [("steps = 9", "steps = 10"), ("[refine]", '[refine]\ndevice = "cpu"')])
+def test_the_last_training_goes_on(old, new, tmp_path):
+    assert old in REFINED
+    check_same(recipe(REFINED), recipe(REFINED.replace(old, new)), {"device", "steps"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("steps = 9", "steps = 7", ["[refine] steps", "9", "7"]),
+        ("steps = 8", "steps = 9", ["[train] steps", "8", "9"]),  # the second training has begun with its weights
+        ("gaussian", "bernoulli", ["[refine] likelihood", "gaussian", "bernoulli"]),
+        ("[refine]", "[refine]\nseed = 1", ["[refine] seed", "none", "1"]),
+        ('[refine]\nsteps = 9\nlikelihood = "gaussian"\n', "", ["expected [refine]", "found no [refine]"]),
+    ],
+)
+def test_what_the_last_training_began_with_does_not_change(old, new, named, tmp_path):
+    assert old in REFINED
+    with pytest.raises(BadInput) as refused:
+        check_same(recipe(REFINED), recipe(REFINED.replace(old, new), "other.toml"), {"device", "steps"}, tmp_path)
+    for word in (str(tmp_path), "mine.toml", "other.toml", *named):
+        assert word in str(refused.value)
+
+
+def test_a_folder_begun_without_a_second_training_gets_none(tmp_path):
+    with pytest.raises(BadInput, match=r"expected no \[refine\] as in mine.toml, found \[refine\]"):
+        check_same(recipe(), recipe(SMALL + "[refine]\n"), (), tmp_path)
+
+
+def test_steps_that_refine_takes_over_may_be_more_of_its_own(tmp_path):
+    begun = recipe(REFINED.replace("steps = 9\n", ""))
+    check_same(begun, recipe(REFINED), (), tmp_path)
+    with pytest.raises(BadInput, match=r"\[refine\] steps 8"):
+        check_same(begun, recipe(REFINED.replace("steps = 9", "steps = 7")), (), tmp_path)
