@@ -60,7 +60,8 @@ def _network(config: TrainConfig) -> str:
 
 
 def _options(was: TrainConfig, wanted: TrainConfig) -> str:
-    """Name the settings that give the network of `was`, of those that `wanted` has otherwise."""
+    """Name the settings that give the network of `was`; without widths where both runs have the usual ones."""
     named = [f"`network={was.network}`"] if was.network != wanted.network else []
-    usual = WIDTHS[was.network] if named else wanted.widths
-    return " and ".join(named + [f"`widths={setting_text('widths', was.widths)}`"] * (was.widths != usual))
+    if any(config.widths != WIDTHS[config.network] for config in (was, wanted)):
+        named.append(f"`widths={setting_text('widths', was.widths)}`")
+    return " and ".join(named)

@@ -82,13 +82,15 @@ def test_what_does_not_fit_is_named_with_what_to_ask_for(other, wanted, message)
     assert with_options(refused.value) == f"{other}: {message}"
 
 
-def test_the_usual_widths_of_a_network_need_not_be_asked_for():
+@pytest.mark.parametrize(
+    ("widths", "advice"),
+    [("96/64/32", "--network modulated"), ("6/5/4", "--network modulated and --widths 16/24/48/96/256")],
+)
+def test_the_usual_widths_of_a_network_need_not_be_asked_for(widths, advice):
     with pytest.raises(RunError) as refused:
-        read_starting_weights(Path("faces"), header(widths=(96, 64, 32), size=150))
-    run = load_run(Path("faces"))
-    shape = "/".join(map(str, run.config.widths))
-    wanted = f"network {run.config.network} {shape}, but this run has paper 96/64/32; ask for `network=modulated`"
-    assert str(refused.value) == f"faces: {wanted}"
+        read_starting_weights(Path("faces"), header(widths=tuple(map(int, widths.split("/"))), size=150))
+    misfit = f"faces: network modulated 16/24/48/96/256, but this run has paper {widths}; ask for {advice}"
+    assert with_options(refused.value) == misfit
 
 
 def test_images_of_another_object_do(other):
