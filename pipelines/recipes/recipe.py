@@ -182,8 +182,8 @@ def check_same(begun: Recipe, now: Recipe, free: Iterable[str], folder: Path) ->
     is evaluated and re-rendered, may change at any time.
     """
     if begun.refines != now.refines:
-        old, new = ("[refine]" if recipe.refines else "no [refine]" for recipe in (begun, now))
-        raise _begun_otherwise(folder, begun, old, now, new)
+        first, second = ("[refine]" if recipe.refines else "no [refine]" for recipe in (begun, now))
+        raise _begun_otherwise(folder, begun, first, now, second)
     last = "refine" if now.refines else "train"
     for section in ("render", "train", *(["refine"] if now.refines else [])):
         was, wanted = (_settings(recipe, section) for recipe in (begun, now))
