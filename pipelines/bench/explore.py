@@ -66,28 +66,19 @@ def command(run: Path, moves: int, assets: Path | None, output: Path | None) -> 
     Example:
       dcign bench explore run/ -o explore.json
     """
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser_path is None:
-        raise BadInput(f"dcign bench explore needs a browser: expected one of {', '.join(BROWSERS)}, found none")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise BadInput("dcign bench explore needs the package playwright; pip install 'dcign[dev]'") from None
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        with _server(run, assets) as address:
+    with chromium() as browser:
+        with explorer(run, assets) as address:
             page = _opened(browser, address)
             page.locator("#save:enabled, #message:not(:empty)").first.wait_for()
             if page.locator(".with-truth").count() == 0:
                 raise BadInput(f"{run}: expected a run whose objects can be drawn; --assets PATH names its models")
             page.locator("#save:enabled").wait_for()
             times = {pace: _move_all(page, moves, pause) for pace, pause in PACES.items()}
-        with _exported(run, assets) as address:
+        with exported_page(run, assets) as address:
             page = _opened(browser, address)
             page.locator("#save:enabled").wait_for()
             times[EXPORTED] = _move_all(page, moves, 0)
         version = browser.version
-        browser.close()
     found = {pace: _summary(each) for pace, each in times.items()}
     document = {
         "run": str(run), "moves": moves, "latency_ms": found, "browser": version, "cores": os.cpu_count(),
@@ -99,6 +90,24 @@ def command(run: Path, moves: int, assets: Path | None, output: Path | None) -> 
     write_json(output, document)
 
 
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Open a headless Chromium, playwright's `Browser`. BadInput where it or the package playwright is missing."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        raise BadInput(f"a browser is needed: expected one of {', '.join(BROWSERS)}, found none")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise BadInput("the package playwright is needed; pip install 'dcign[dev]'") from None
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
 def _opened(browser: Any, address: str) -> Any:
     page = browser.new_page()
     page.add_init_script(WATCH)
@@ -107,7 +116,7 @@ def _opened(browser: Any, address: str) -> Any:
 
 
 @contextmanager
-def _exported(run: Path, assets: Path | None) -> Iterator[str]:
+def exported_page(run: Path, assets: Path | None) -> Iterator[str]:
     """Serve the page of `dcign export` from a plain web server; gives its address."""
     with TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "pipelines.cli", "export", str(run), "-o", folder]
@@ -131,7 +140,7 @@ class Silent(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def _server(run: Path, assets: Path | None) -> Iterator[str]:
+def explorer(run: Path, assets: Path | None) -> Iterator[str]:
     """Run `dcign explore` in a process of its own, as users have it; gives its address."""
     words = [sys.executable, "-m", "pipelines.cli", "explore", str(run), "--port", "0"]
     words += [] if assets is None else ["--assets", str(assets)]
