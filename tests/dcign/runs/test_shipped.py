@@ -110,10 +110,10 @@ def test_whom_they_are_trained_on_and_how_that_was_drawn_is_known_without_the_sh
 def test_the_recipe_asks_for_the_settings_of_the_weights(name):
     recipe = read_recipe(str(shipped.FOLDER / name / "recipe.toml"))
     run = load_run(shipped.FOLDER / name)
-    settings = {key.replace("_", "-"): value for key, value in run.config.to_json().items()}
+    settings = {key.replace("_", "-"): value for key, value in vars(run.config).items()}
     for option, asked in recipe.training.items():
         value = settings[option]
-        shown = join(value, "/" if option == "widths" else ":") if isinstance(value, list) else value
+        shown = join(value, "/" if option == "widths" else ":") if isinstance(value, tuple) else value
         assert shown == asked
     assert run.object == recipe.object
 
