@@ -14,7 +14,6 @@ from torch import Tensor
 
 from dcign.config import WIDTHS, TrainConfig, setting_text
 from dcign.errors import RunError
-from dcign.model.networks import network_of
 from dcign.runs.checkpoint import Header
 from dcign.runs.run import read_trained
 from dcign.runs.shipped import find_run, shipped_names
@@ -55,8 +54,7 @@ def read_starting_weights(start: Path, header: Header) -> tuple[Header, dict[str
 
 
 def _network(config: TrainConfig) -> str:
-    shape = network_of(config).describe(config)
-    return shape if shape.startswith(config.network) else f"{config.network} {shape}"
+    return f"{config.network} {setting_text('widths', config.widths)}"
 
 
 def _options(was: TrainConfig, wanted: TrainConfig) -> str:

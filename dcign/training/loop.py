@@ -34,7 +34,6 @@ from dcign.runs.starting_weights import read_starting_weights, recorded_start, s
 from dcign.runs.training_data import write_identities, write_rendering
 from dcign.training.cuda_graph import open_step, open_update
 from dcign.training.distributed import Ranks, open_ranks
-from dcign.training.erasure import erase
 from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
 from dcign.training.monitor import STATUS_EVERY, Monitor, Status, summary, writer_class
@@ -174,6 +173,8 @@ def _train(
             if reading or due or stopping:
                 status.check_finite()
             if last and config.erase and ranks.first:
+                from dcign.training.erasure import erase  # loads scikit-learn, which no other part of a training needs
+
                 erase(optimiser, monitor.model_to_use, layout, data, used, precision, device)
             # --- measures, log, checkpoint, picture; who is told to stop saves at once and leaves
             measures = monitor.measure() if due and not stopping else None

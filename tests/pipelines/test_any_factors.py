@@ -49,7 +49,7 @@ def work(tmp_path_factory):
 
 
 def said(dcign, *words):
-    """What a command says that succeeds."""
+    """Run a command that has to succeed, and return all that it says."""
     code, out, err = dcign(*words)
     assert code == 0, (words, out, err)
     return out + err

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from shard_fixtures import write_synthetic
-from training_fixtures import SMALL, go
+from training_fixtures import SMALL, go, newest
 
 from dcign.engine.codes import encode
 from dcign.runs.run import load_run
@@ -76,6 +76,11 @@ def test_labels_that_never_change_and_latents_that_do_not_move_are_no_trouble():
     assert not erasure(codes, np.zeros((500, 1))).any()
 
 
+def head(folder, step):
+    """Weights (Z, features) of a run's mean head after so many updates."""
+    return load_run(folder / f"checkpoint-{step:08d}.safetensors").model.encoder.mean.weight
+
+
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_a_run_s_identity_latents_tell_nothing_linear_and_its_knobs_stay(shards, tmp_path, average):
@@ -94,13 +99,19 @@ def test_a_run_s_identity_latents_tell_nothing_linear_and_its_knobs_stay(shards,
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_run_is_erased_at_its_end_only(shards, tmp_path):
-    go(shards, tmp_path / "once", erase=True, steps=6)
-    go(shards, tmp_path / "stopped", erase=True, steps=6)
-    assert SMALL.checkpoint_every == 5  # a checkpoint before the end is not erased
-    before = load_run(tmp_path / "once" / "checkpoint-00000005.safetensors").model.encoder.mean.weight
+    assert SMALL.checkpoint_every == 5
     go(shards, tmp_path / "plain", steps=6)
-    plain = load_run(tmp_path / "plain" / "checkpoint-00000005.safetensors").model.encoder.mean.weight
-    assert before.equal(plain)
-    last = [load_run(tmp_path / name).model.encoder.mean.weight for name in ("once", "stopped", "plain")]
-    assert last[0].equal(last[1])
-    assert not last[0].equal(last[2])
+    go(shards, tmp_path / "erased", erase=True, steps=6)
+    before, after = ([head(tmp_path / name, step) for name in ("plain", "erased")] for step in (5, 6))
+    assert before[0].equal(before[1])
+    assert not after[0].equal(after[1])
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_that_stopped_before_it_was_erased_ends_with_the_same_bytes(shards, tmp_path):
+    go(shards, tmp_path / "run", erase=True, steps=6)
+    whole = newest(tmp_path / "run")
+    for name in ("checkpoint-00000006.safetensors", "best.safetensors"):
+        (tmp_path / "run" / name).unlink()
+    go(shards, tmp_path / "run", erase=True, steps=6)
+    assert newest(tmp_path / "run") == whole

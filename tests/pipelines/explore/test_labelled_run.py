@@ -44,7 +44,7 @@ def sliders(work):
 
 
 def by_command(line, name, content, folder, monkeypatch):
-    """What a command line that the page showed writes of the picture, saved under the name that the page gave it."""
+    """Run the command line that the page shows on the picture that it saves, and return what it writes."""
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(content)
     words = shlex.split(line)

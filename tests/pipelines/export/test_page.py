@@ -266,7 +266,7 @@ def test_opened_as_a_file_it_says_how_to_serve_it(browser, work):
 
 
 def some_sliders(tmp_path):
-    """Of a run with a circle in two latents, a line and a direction."""
+    """Write a run with a circle in two latents, a line and a direction: run, curves, codes, and a source of noise."""
     run = load_run(write_untrained(tmp_path / "run", code="azimuth:2,elevation:1,rest:7"))
     noise = np.random.default_rng(5)
     turn = np.linspace(0.0, 2 * np.pi, 9)
@@ -281,7 +281,7 @@ def some_sliders(tmp_path):
 
 
 def labelled_sliders(tmp_path):
-    """Of a run with a circle, a line in two pieces, categories, another line and a direction."""
+    """Write one with a circle, a line in two pieces, categories, another line and a direction: the same four."""
     run = load_run(write_calibrated_labelled(tmp_path / "run"))
     noise = np.random.default_rng(6)
     return run, calibration.load(run.folder), 9 * noise.standard_normal((40, 12), np.float32), noise
