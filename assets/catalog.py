@@ -73,6 +73,10 @@ class ModelSource(Protocol):
     def id(self) -> str:
         """A stable name, e.g. `scopia/armchair/armchair.obj`, `library.sh3f!models/chair.obj` or `dining-0001`."""
 
+    @property
+    def for_training(self) -> bool:
+        """True of a model that is never held out for testing."""
+
     def sha256(self) -> str:
         """Return the SHA-256, hexadecimal, of everything that decides the outcome of `read`."""
 

@@ -54,16 +54,21 @@ def only_for(objects: str, options: dict[str, Any]) -> None:
 
 
 def open_catalog(
-    kind: str, path: Path | None, sampling: FaceSampling | None = None, match: str = "", strict: bool = False
+    kind: str,
+    path: Path | None,
+    sampling: FaceSampling | None = None,
+    match: str = "",
+    strict: bool = False,
+    train_chairs: int | None = None,
 ) -> Catalog:
     """Open the faces or chairs at `path`.
 
     Names them on standard output, and unreadable models on standard error. Faces are neutral without `sampling`.
     """
     if kind == "face":
-        only_for("chairs", {"--match": match, "--strict": strict})
+        only_for("chairs", {"--match": match, "--strict": strict, "--train-chairs": train_chairs})
         return faces(path, sampling)
-    return chairs(path, match, strict)
+    return chairs(path, match, strict, train_chairs)
 
 
 def faces(path: Path | None, sampling: FaceSampling | None = None) -> FaceCatalog:
@@ -76,11 +81,16 @@ def faces(path: Path | None, sampling: FaceSampling | None = None) -> FaceCatalo
     return catalog
 
 
-def chairs(path: Path | None, match: str = "", strict: bool = False) -> ChairCatalog:
+def chairs(
+    path: Path | None, match: str = "", strict: bool = False, train_chairs: int | None = None
+) -> ChairCatalog:
     """Open the chairs at `path` and count them; what cannot be read is named, or with `strict` raised."""
-    from assets.chairs.catalog import open_chairs
+    from assets.chairs.catalog import TRAIN_CHAIRS, open_chairs
 
-    catalog, unreadable = open_chairs(model_path(path), match, _with_bar)
+    path = model_path(path)
+    if path is not None:
+        only_for("the built-in chairs", {"--train-chairs": train_chairs})
+    catalog, unreadable = open_chairs(path, match, _with_bar, train_chairs or TRAIN_CHAIRS)
     for error in unreadable:
         if strict:
             raise error

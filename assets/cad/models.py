@@ -87,6 +87,7 @@ class CadModel:
     archive: str
     member: str
     known_as: str = ""
+    for_training = False
     _content: str = field(default="", init=False, repr=False, compare=False)  # its checksum, once known
 
     @property

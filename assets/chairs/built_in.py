@@ -1,8 +1,12 @@
-"""The built-in chairs: 1,357 procedural models, as many as the paper had, in eleven families. No download, no files."""
+"""The built-in chairs: 1,357 procedural models, as many as the paper had, in eleven families. No download, no files.
+
+There are as many more as anybody wants to train on: the families go on beyond their numbers.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,6 +37,7 @@ FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Chair], int]] = {
     "wicker": (woven.wicker, 75),
     "cantilever": (woven.cantilever, 75),
 }
+PAPERS = sum(count for _, count in FAMILIES.values())  # chairs
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ class BuiltInChair:
     @property
     def id(self) -> str:
         return f"{self.family}-{self.number:04d}"
+
+    @property
+    def for_training(self) -> bool:
+        """True beyond the paper's number: never one of those to test on, which are thus the same for everybody."""
+        return self.number > FAMILIES[self.family][1]
 
     def sha256(self) -> str:
         """Return the SHA-256 of the id and of GENERATOR, which stands for the code that builds the chairs."""
@@ -65,10 +75,19 @@ class BuiltInChair:
         return Mesh(self.id, tuple(_surface(chair, name, centre, float(radius)) for name in names))
 
 
-def built_in_chairs() -> list[ModelSource]:
-    """List all built-in chairs, sorted by id; each is made when it is read."""
-    chairs = [BuiltInChair(family, k + 1) for family, (_, count) in FAMILIES.items() for k in range(count)]
-    return sorted(chairs, key=lambda chair: chair.id)
+def built_in_chairs(count: int = PAPERS) -> list[ModelSource]:
+    """List `count` built-in chairs, sorted by id; each is made when it is read.
+
+    The paper's come first, then the families go on, each in its share; so the chairs of a smaller count are among those
+    of a larger one.
+    """
+    chairs = [BuiltInChair(family, k + 1) for family, (_, papers) in FAMILIES.items() for k in range(papers)]
+    chairs.sort(key=lambda chair: chair.number / FAMILIES[chair.family][1])
+    listed = [
+        BuiltInChair(chair.family, chair.number + i // PAPERS * FAMILIES[chair.family][1])
+        for i, chair in zip(range(count), itertools.cycle(chairs))
+    ]
+    return sorted(listed, key=lambda chair: chair.id)
 
 
 def _surface(chair: Chair, name: str, centre: NDArray[np.float64], radius: float) -> Surface:
