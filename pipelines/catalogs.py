@@ -81,9 +81,7 @@ def faces(path: Path | None, sampling: FaceSampling | None = None) -> FaceCatalo
     return catalog
 
 
-def chairs(
-    path: Path | None, match: str = "", strict: bool = False, train_chairs: int | None = None
-) -> ChairCatalog:
+def chairs(path: Path | None, match: str = "", strict: bool = False, train_chairs: int | None = None) -> ChairCatalog:
     """Open the chairs at `path` and count them; what cannot be read is named, or with `strict` raised."""
     from assets.chairs.catalog import TRAIN_CHAIRS, open_chairs
 
