@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 STDIN = "-"  # stands for standard input among the names of files
 NAME = "stdin"
 CUT_OUT = "Find the face in each IMAGE, a photograph, frame its head and put it on black. [dcign[photos]]"
+FIT = click.option(
+    "--fit", metavar="STEPS", type=click.IntRange(0, 1000), default=0,
+    help="Steps that fit the code of each image to it, by the decoder's gradient; 10 are a good number, 0 none.",
+)  # fmt: skip
 MOST_PIPED = 512 * 2**20  # bytes
 
 

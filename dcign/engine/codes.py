@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from dcign.engine.fitting import fit_codes
 from dcign.errors import RunError
 from dcign.model.code import AngleLatents
 from dcign.runs.run import Run
@@ -36,13 +38,18 @@ def decode(run: Run, codes: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def encode(run: Run, images: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Encode `images` (N, H, W) in [0, 1] to the means of their codes, (N, Z) float32. RunError if not finite."""
-    with torch.inference_mode():
-        batch = torch.as_tensor(np.asarray(images, np.float32))[:, None]  # (N, 1, H, W)
-        means = run.model.encode(batch.to(_device(run)))[0].float().cpu().numpy()
-    if not np.isfinite(means).all():
+    """Encode `images` (N, H, W) in [0, 1] to the means of their codes, (N, Z) float32. RunError if not finite.
+
+    With `run.fit` these are only where fitting begins.
+    """
+    batch = torch.as_tensor(np.asarray(images, np.float32))[:, None].to(_device(run))  # (N, 1, H, W)
+    with torch.no_grad():
+        means, logvar = run.model.encode(batch)
+        found = fit_codes(run.model, batch, means, logvar, run.fit) if run.fit else means
+    codes = found.float().cpu().numpy()
+    if not np.isfinite(codes).all():
         raise RunError(f"{run.folder}: the encoder gives codes that are not finite numbers; the training diverged")
-    return means
+    return codes
 
 
 def sweep(
@@ -75,11 +82,14 @@ def reconstruction_error(picture: NDArray[np.floating], decoded: NDArray[np.floa
 def encode_and_judge(
     run: Run, images: NDArray[np.floating], percentiles: Sequence[float]
 ) -> tuple[NDArray[np.float32], list[str | None]]:
-    """Encode `images` (N, H, W) as (N, Z), and warn of each as `unlike_warning` does. RunError as `encode`."""
+    """Encode `images` (N, H, W) as (N, Z), and warn of each as `unlike_warning` does. RunError as `encode`.
+
+    An image is judged by the code that the encoder gives it: fitting makes something of any image.
+    """
     codes = encode(run, images)
     if not percentiles or not len(codes):
         return codes, [None] * len(codes)
-    pairs = zip(images, decode(run, codes), strict=True)
+    pairs = zip(images, decode(run, encode(replace(run, fit=0), images) if run.fit else codes), strict=True)
     return codes, [unlike_warning(reconstruction_error(*pair), percentiles) for pair in pairs]
 
 

@@ -36,18 +36,21 @@ AT_ONCE = 32  # images; keeps memory level however many there are
 ROUNDING = 1e-6  # by which grey values may leave [0, 1]: what resampling elsewhere leaves behind
 
 
-def load(path: str | os.PathLike[str], device: str = "auto") -> Engine:
+def load(path: str | os.PathLike[str], device: str = "auto", fit: int = 0) -> Engine:
     """Open a trained run.
 
     path    a folder written by `dcign train`, of which the newest checkpoint is taken, one checkpoint, or the name of
             weights that ship with dcign, such as 'faces', where nothing else of that name lies here
     device  'cpu', 'cuda', or 'auto': a GPU if there is one
+    fit     steps by which the code of each image is fitted to it; 10 show more of a person, and take half a second
 
-    RunError when there is no run to be read at `path`, BadInput for another device.
+    RunError when there is no run to be read at `path`, BadInput for another device and for fewer than 0 steps.
     """
     if device not in DEVICES:
         raise BadInput(f"device: expected one of {', '.join(DEVICES)}, found {device!r}")
-    return Engine(load_run(Path(path), resolve_device(device)))
+    if fit < 0:
+        raise BadInput(f"fit: expected steps, 0 or more, found {fit}")
+    return Engine(load_run(Path(path), resolve_device(device), fit))
 
 
 class Engine:

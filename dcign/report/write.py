@@ -59,6 +59,7 @@ def write_report(
         "headline": [vars(line) for line in lines],
         "made": {
             "command": command,
+            "fit": run.fit,
             "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "config": run.config.to_json(),
             "training_data": run.data,

@@ -32,6 +32,7 @@ class Run:
     config: TrainConfig
     step: int  # updates done
     data: dict[str, Any]  # about the training data, see `HEADER` in `dcign.runs.checkpoint`
+    fit: int = 0  # steps by which a code is fitted to its image, see `dcign.engine.fitting`
 
     @property
     def object(self) -> str:
@@ -59,11 +60,11 @@ class Run:
         return self.model.size
 
 
-def load_run(path: Path, device: str | torch.device = "cpu") -> Run:
+def load_run(path: Path, device: str | torch.device = "cpu", fit: int = 0) -> Run:
     """Open the newest readable checkpoint of a run folder, the checkpoint at `path`, or weights that ship by name.
 
-    A run at `path` comes before weights that ship. RunError says what is wrong; a newer checkpoint that cannot be read
-    is passed over with a line on stderr.
+    Codes of images are fitted in `fit` steps. A run at `path` comes before weights that ship. RunError says what is
+    wrong; a newer checkpoint that cannot be read is passed over with a line on stderr.
     """
     path = find_run(Path(path))
     folder = path.parent if path.suffix == ".safetensors" else path
@@ -71,7 +72,7 @@ def load_run(path: Path, device: str | torch.device = "cpu") -> Run:
     model = header.build_model()
     model.load_state_dict(weights)
     model.to(device).eval().requires_grad_(False)
-    return Run(folder, model, header.layout, header.config, header.step, header.data)
+    return Run(folder, model, header.layout, header.config, header.step, header.data, fit)
 
 
 def read_trained(path: Path) -> tuple[Header, dict[str, Tensor]]:

@@ -10,7 +10,7 @@ import click
 
 from assets.files import check_parent
 from dcign.config import DEVICES
-from pipelines.console import CUT_OUT, NAME, STDIN, check_once, counted, piped_image, progress_bar
+from pipelines.console import CUT_OUT, FIT, NAME, STDIN, check_once, counted, piped_image, progress_bar
 
 
 @click.command(name="encode", context_settings={"show_default": True})
@@ -20,8 +20,9 @@ from pipelines.console import CUT_OUT, NAME, STDIN, check_once, counted, piped_i
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="codes.json, codes.csv or codes.npz."
 )
 @click.option("--cut-out", is_flag=True, help=CUT_OUT)
+@FIT
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
-def command(run: Path, images: tuple[str, ...], output: Path, cut_out: bool, device: str) -> None:
+def command(run: Path, images: tuple[str, ...], output: Path, cut_out: bool, fit: int, device: str) -> None:
     """Encode each IMAGE file with a trained RUN into its graphics code: one number for each latent.
 
     IMAGE is a file of any size and mode, a folder of them, a quoted glob, or - for standard input: the centred square
@@ -45,7 +46,7 @@ def command(run: Path, images: tuple[str, ...], output: Path, cut_out: bool, dev
     names = find_images(images)
     check_once(names)
     shown = tuple(NAME if name == STDIN else name for name in names)
-    engine = load(run, device)
+    engine = load(run, device, fit)
     if cut_out:
         check_cut_out(engine.object)
     codes = np.empty((len(names), len(engine.latents)), np.float32)

@@ -13,7 +13,7 @@ import click
 from assets.files import check_parent, make_output_folder
 from dcign.config import DEVICES
 from dcign.errors import RunError
-from pipelines.console import progress_bar
+from pipelines.console import FIT, progress_bar
 from render.factors import SPLITS
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("shards", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), show_default="RUN; NAME-report for weights that ship",
+    "-o", "--output", type=click.Path(path_type=Path),
+    show_default="RUN; RUN/fitted with --fit; NAME-report for weights that ship",
     help="Folder for the report.",
 )  # fmt: skip
 @click.option(
@@ -41,10 +42,11 @@ if TYPE_CHECKING:
     help="Images to draw for inference; 0 leaves it out.",
 )  # fmt: skip
 @click.option("--split", type=click.Choice(SPLITS), default="test", help="Which images: test shows unseen identities.")
+@FIT
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
 def command(
     run: Path, shards: Path, output: Path | None, assets: Path | None, identities: int, simulations: int, split: str,
-    device: str,
+    fit: int, device: str,
 ) -> None:  # fmt: skip
     """Measure RUN on the images in SHARDS, and write report.json, report.html and the pictures in it.
 
@@ -55,7 +57,7 @@ def command(
     RUN is a folder, of which the newest checkpoint is taken, or a checkpoint, such as run/best.safetensors. Also stores
     calibration.json beside it: which latent values stand for which value of a factor. `dcign rerender` needs it. RUN
     may also be the name of weights that ship with dcign: they stay as they are, and the calibration goes with the
-    report.
+    report. So it does with --fit, which measures what fitted codes are worth.
 
     \b
     Example:
@@ -78,19 +80,20 @@ def command(
     place = resolve_device(device)
     if place.type == "cpu":
         keep_freed_memory()
-    model = load_run(run, place)
+    model = load_run(run, place, fit)
     data = open_data_set(shards, split)
     check_match(model, data)  # before anything is written
     if output is not None:
         check_parent(output)
     images = data.batch_size * sum(data.count(factor) for factor in data.factors)
     name = shipped_name(model.folder)
+    usual = model.folder / "fitted" if fit else model.folder
     with renderer_or_reason(data, assets, identities) as renderer:
-        folder = make_output_folder(output or (Path(f"{name}-report") if name else model.folder))
+        folder = make_output_folder(output or (Path(f"{name}-report") if name else usual))
         with progress_bar("evaluate", images, "image") as bar:
             evaluation = evaluate(model, data, bar.update)
         evidence = gather(model, data, evaluation, renderer, identities, simulations)
-    home = folder if name else model.folder
+    home = folder if name or fit else model.folder
     calibration.save(home, with_earlier_curves(home, evaluation.calibration))
     line = shlex.join(["dcign", *sys.argv[1:]])
     page = write_report(model, data, evaluation, evidence, folder, line)  # the page comes last

@@ -12,7 +12,7 @@ import click
 from assets.files import make_output_folder, write_file
 from dcign.config import DEVICES
 from dcign.errors import BadInput
-from pipelines.console import CUT_OUT, counted, progress_bar
+from pipelines.console import CUT_OUT, FIT, counted, progress_bar
 from pipelines.rerender.request import MAX_STEPS, Request, parse_box, parse_direction, parse_factors, parse_latent
 from render.factors import EXTRINSIC
 
@@ -71,10 +71,11 @@ def angle_options(function: Callable[..., None]) -> Callable[..., None]:
     "-o", "--output", type=click.Path(path_type=Path), required=True,
     help="A sheet (.png, .jpg), a movie (.gif, .webp, .mp4), or a folder for one PNG each.",
 )  # fmt: skip
+@FIT
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
 def command(
-    run: Path, images: tuple[str, ...], assets: Path | None, objects: int, box: str | None, cut_out: bool, output: Path,
-    device: str, **options: Any,
+    run: Path, images: tuple[str, ...], assets: Path | None, objects: int, box: str | None, cut_out: bool, fit: int,
+    output: Path, device: str, **options: Any,
 ) -> None:  # fmt: skip
     """Re-pose or re-light the objects of IMAGE files with a trained RUN, or change any other factor that it knows.
 
@@ -92,6 +93,7 @@ def command(
       dcign rerender run/ 'faces/*.jpg' --like studio.png --of light -o relit/
       dcign rerender run/ car.png --set distance=20:60:5 --set colour=red -o car/
       dcign rerender run/ ann.png --towards bob.png --steps 24 -o morph.mp4
+      dcign rerender faces ann.png --fit 10 --azimuth -60:60:7 -o closer.png
       dcign rerender faces --assets built-in --azimuth -60:60:7 -o truth.png
     """
     from dcign.engine.cut_out import check_cut_out
@@ -114,7 +116,7 @@ def command(
         raise BadInput(f"--{'cut-out' if cut_out else 'box'}: is for images only")
     names = find_images(images)
     check_names(names, request, output)
-    model = load_run(run, resolve_device(device))
+    model = load_run(run, resolve_device(device), fit)
     if cut_out:
         check_cut_out(model.object)
     curves = calibration_for(model, request)
