@@ -7,6 +7,7 @@ import hashlib
 import json
 import pickle
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import scipy.spatial
 
 from assets.chairs.built_in import FAMILIES, GENERATOR, BuiltInChair, built_in_chairs
+from assets.chairs.catalog import open_chairs
 from assets.chairs.solids import Solid
 from assets.mesh import Mesh, check_surface
 
@@ -50,6 +52,26 @@ def test_there_are_as_many_chairs_as_in_the_paper_with_ids_of_their_own() -> Non
     assert ids == sorted(ids)
     assert {"dining-0001", "office-0150", "cantilever-0075"} <= set(ids)
     assert len(FAMILIES) == 11
+
+
+def test_further_chairs_are_of_all_families_in_their_shares_and_hold_those_of_a_smaller_count() -> None:
+    papers, more, most = (built_in_chairs(*count) for count in ((), (2000,), (2 * 1357,)))
+    assert {chair.id for chair in papers} < {chair.id for chair in more} < {chair.id for chair in most}
+    assert len({chair.sha256() for chair in most}) == 2 * 1357
+    families = Counter(chair.id.rsplit("-", 1)[0] for chair in most)
+    assert families == {family: 2 * count for family, (_, count) in FAMILIES.items()}
+    halfway = Counter(chair.id.rsplit("-", 1)[0] for chair in more if chair.for_training)
+    assert all(abs(halfway[family] / 643 - count / 1357) < 0.01 for family, (_, count) in FAMILIES.items())
+    assert not any(chair.for_training for chair in papers)
+
+
+def test_those_to_test_on_stay_the_same_however_many_are_trained_on() -> None:
+    usual, many = open_chairs(None)[0], open_chairs(None, train_chairs=1500)[0]
+    tested = [[catalog.sources[k].id for k in catalog.splits["test"]] for catalog in (usual, many)]
+    assert tested[0] == tested[1]
+    assert len(tested[0]) == 157
+    assert len(many.splits["train"]) == 1500
+    assert not set(many.splits["train"]) & set(many.splits["test"])
 
 
 def test_a_chair_is_the_same_each_time_and_in_another_process(meshes: dict[str, Mesh]) -> None:

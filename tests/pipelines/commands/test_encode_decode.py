@@ -54,6 +54,15 @@ def test_images_become_codes_and_codes_images(dcign, work, name):
     assert len(list((work / f"from-{name}.d").iterdir())) == 2
 
 
+def test_codes_are_fitted_when_asked(dcign, work):
+    assert dcign("encode", "run", "ann.png", "-o", "fitted.csv", "--fit", "5")[0] == 0
+    grey = load_grey(work / "ann.png", 54, 0.0)
+    guess, fitted = (package.load(work / "run", fit=steps) for steps in (0, 5))
+    found = read_codes(work / "fitted.csv", guess.latents).codes
+    np.testing.assert_array_equal(found, fitted.encode(grey[None]))
+    assert not np.array_equal(found, guess.encode(grey[None]))
+
+
 def test_one_code_may_become_a_jpeg(dcign, work):
     assert dcign("decode", "run", "good.csv", "-o", "strip.jpg") == (0, "strip.jpg: 1 image\n", "")
     with Image.open(work / "strip.jpg") as strip:

@@ -45,6 +45,22 @@ def test_evaluate_writes_the_report_elsewhere_when_asked(dcign, work):
     assert "trained on" in out
 
 
+def test_what_fitted_codes_are_worth_is_measured_beside_the_run(dcign, work):
+    write_untrained(work / "plain")
+    before = {path.name for path in (work / "plain").iterdir()}
+    code, out, err = dcign("evaluate", "plain", "shards", "--fit", "3", *QUICK)
+    assert code == 0, err
+    assert "Report: plain/fitted/report.html" in out
+    assert {path.name for path in (work / "plain").iterdir()} == before | {"fitted"}
+    assert (work / "plain" / "fitted" / "calibration.json").is_file()
+    assert dcign("evaluate", "plain", "shards", *QUICK)[0] == 0
+    guessed, fitted = (
+        json.loads((work / "plain" / name).read_text()) for name in ("report.json", "fitted/report.json")
+    )
+    assert (guessed["made"]["fit"], fitted["made"]["fit"]) == (0, 3)
+    assert fitted["reconstruction"]["mse"] < guessed["reconstruction"]["mse"]
+
+
 def test_help_ends_in_an_example(dcign):
     code, out, _ = dcign("evaluate", "--help")
     assert code == 0

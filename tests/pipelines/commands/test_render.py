@@ -47,6 +47,12 @@ def test_all_factors_are_rendered_evenly_and_models_of_the_splits_never_overlap(
     assert not people["train"] & people["test"]
 
 
+def test_further_chairs_are_built_in_ones_only(models):
+    refused("render", *CHAIRS, "--train-chairs", 2000, "--assets", models, names=["--train-chairs", "built-in chairs"])
+    refused("render", "--train-chairs", 2000, names=["--train-chairs: is for chairs only"])
+    refused("render", *CHAIRS, "--train-chairs", 1199, names=["--train-chairs", "1200"])
+
+
 def test_images_show_something_and_vary_with_the_factor(shards):
     batch = open_data_set(shards).minibatch("azimuth", 0)
     assert batch.images.std() > 10

@@ -81,6 +81,17 @@ def test_a_strip_shows_the_input_and_each_angle_decoded_with_its_latent_set(dcig
         assert tiles_in(picture, frame) >= 1, angle
 
 
+def test_a_fitted_code_is_turned_when_asked(dcign, work):
+    words = ("rerender", "run", "face.png", "--azimuth", "30")
+    assert dcign(*words, "--fit", "4", "-o", "fitted.png")[0] == 0
+    expected = manipulate.encode(load_run(work / "run", fit=4), load_grey(work / "face.png", 54, 0.0)[None])
+    expected[0, 0] = 40 / 3
+    with Image.open(work / "fitted.png") as strip:
+        frame = np.round(manipulate.decode(load_run(work / "run"), expected)[0] * 255).astype(np.uint8)
+        assert tiles_in(strip.convert("L"), frame) == 1
+    assert dcign(*words, "--fit", "-1", "-o", "x.png")[0] == 2
+
+
 def test_a_chair_turns_through_its_two_latents_together(dcign, work):
     code, out, err = dcign("rerender", "pair", "face.png", "--azimuth", "-180:150:12", "-o", "turn.png")
     assert (code, err) == (0, "")

@@ -18,6 +18,8 @@ PAPER = Sampling(DEFAULT_RANGES["chair"], VIEWS["paper"])
 class Named:
     """A chair that has a name only."""
 
+    for_training = False
+
     def __init__(self, id):
         self.id = id
 

@@ -107,6 +107,16 @@ def test_built_in_chairs_are_drawn_to_the_byte_as_in_their_shards(tmp_path):
     assert assert_drawn_again(open_data_set(shards, "test")) == []
 
 
+def test_further_chairs_to_train_on_are_drawn_to_the_byte_as_in_their_shards(tmp_path):
+    words = ("--object", "chair", "--train-chairs", 5000, "--factor", "intrinsic", "--split", "train")
+    shards = rendered(tmp_path / "shards", *words)
+    data = open_data_set(shards, "train")
+    views, images = all_shown(data)
+    with open_dataset_renderer(data, None, workers=1) as renderer:
+        assert any(renderer.catalog.sources[identity].for_training for identity in views.identity)
+        assert np.array_equal(renderer.draw(views), images)
+
+
 def test_reduced_faces_of_a_file_with_expressions_are_drawn_to_the_byte(expressions, face_file):
     data = open_data_set(expressions, "test")
     detail = data.manifest.settings["detail"]
