@@ -8,6 +8,7 @@ import click
 
 from dcign.config import DEVICES
 from dcign.errors import BadInput
+from pipelines.console import FIT
 
 PORT = 8150
 
@@ -27,10 +28,11 @@ PORT = 8150
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, help="Where to listen; 0 picks a free port.")
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 lets other machines in.")
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
+@FIT
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs.")
 def command(
     run: Path, other: Path | None, assets: Path | None, shards: Path | None, port: int, host: str, show: bool,
-    device: str,
+    fit: int, device: str,
 ) -> None:  # fmt: skip
     """Explore RUN on a local web page: an image in, a slider for each factor, the decoded image at once.
 
@@ -54,4 +56,4 @@ def command(
         ) from None
     from pipelines.explore.server import explore
 
-    explore(run, other, assets, shards, port, host, show, device)
+    explore(run, other, assets, shards, port, host, show, fit, device)

@@ -29,14 +29,14 @@ SECONDS_TO_END = 1  # for answers that are on their way
 
 def explore(
     run: Path, other: Path | None, assets: Path | None, shards: Path | None, port: int, host: str, show: bool,
-    device: str,
+    fit: int, device: str,
 ) -> None:  # fmt: skip
     """Open the runs, print the address and serve the page; returns on Ctrl-C or SIGTERM."""
     if assets is not None and shards is not None:
         raise BadInput("--shards: expected without --assets; the page starts from images of shards or draws objects")
     with ExitStack() as things:
         listening = things.enter_context(listen(host, port))  # before what takes long
-        runs = open_runs([run] if other is None else [run, other], device)
+        runs = open_runs([run] if other is None else [run, other], device, fit)
         for note in (note for each in runs for note in each.notes):
             click.echo(f"Note: {note}")
         objects, images = _starts(runs[0], assets, shards)

@@ -76,10 +76,13 @@ class Encoded:
     warning: str | None
 
 
-def open_runs(words: Sequence[Path], device: str) -> tuple[OpenRun, ...]:
-    """Open the runs of these paths or names, one or two. BadInput for two of different objects."""
+def open_runs(words: Sequence[Path], device: str, fit: int = 0) -> tuple[OpenRun, ...]:
+    """Open the runs of these paths or names, one or two, which fit codes in `fit` steps.
+
+    BadInput for two of different objects.
+    """
     place = resolve_device(device)
-    runs = tuple(_open(str(word), load_run(word, place)) for word in words)
+    runs = tuple(_open(str(word), load_run(word, place, fit)) for word in words)
     objects = [each.run.object for each in runs]
     if len(set(objects)) > 1:
         raise BadInput(f"expected two runs of one kind of object, found {objects[0]}s and {objects[1]}s")
