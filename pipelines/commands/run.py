@@ -142,10 +142,11 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
     training = recipe.options("train")
     if fp32:
         training["steps"] = recipe.sections["train"]["steps-fp32"]
-    if recipe.refines:
-        first = folder / "first"
-        yield Stage(["train", _word(shards), "-o", _word(first), *option_words(training)])
-        training |= {**recipe.options("refine"), "start-from": str(first)}
+    for place in range(recipe.rounds):
+        before = folder / (f"round-{place}" if place else "first")
+        yield Stage(["train", _word(shards), "-o", _word(before), *option_words(training)])
+        seed = {"seed": int(recipe.training.get("seed", 0)) + place} if place else {}
+        training |= {**recipe.options("refine"), **seed, "start-from": str(before)}
     yield Stage(["train", _word(shards), "-o", _word(run), *option_words(training)])
 
     models = {name: value for name, value in recipe.options("render").items() if name == "assets"}
@@ -179,8 +180,7 @@ def _listed() -> list[str]:
         training = recipe.sections["train"]
         network = training.get("widths") or training["network"]
         steps = [training[_steps(recipe)]]
-        if recipe.refines:
-            steps.append(recipe.options("refine").get("steps", steps[0]))
+        steps += [recipe.options("refine").get("steps", steps[0])] * recipe.rounds
         taken = f"{' + '.join(f'{count:,}' for count in steps)} steps of {network}"
         rows.append((recipe.name, recipe.object, f"{train:,} + {test:,}", taken, recipe.time))
     return aligned(rows)

@@ -10,7 +10,8 @@
     [train]                   options of `dcign train`, and
     steps-fp32 = 4500         steps where the convolutions run in float32
 
-    [refine]                  a second training, from the weights of the first: by its options, and over them these
+    [refine]                  a second training, from the weights of the first: by its options, and over them these; and
+    rounds = 2                how often: each from the weights of the one before, by the seed after its
 
     [evaluate]                options of `dcign evaluate`
     [rerender]                angles A:B:STEPS of `dcign rerender` for rerender.png, and
@@ -43,7 +44,12 @@ LARGEST = 64 * 1024  # bytes of a recipe
 HEADINGS = ("about", "time")
 SECTIONS = ("render", "train", "refine", "evaluate", "rerender")
 COMMANDS = {section: section for section in SECTIONS} | {"refine": "train"}  # section -> whose options it has
-OWN = {"render": ("n", "test-n"), "train": ("steps-fp32",), "rerender": ("turning",)}  # keys that are no options
+OWN = {  # keys that are no options
+    "render": ("n", "test-n"),
+    "train": ("steps-fp32",),
+    "refine": ("rounds",),
+    "rerender": ("turning",),
+}
 # Options that are not a recipe's to set: where things go, and what is said once for the machine.
 WITHHELD = {
     "render": ("factor", "output", "split", "workers", "part", "ray", "dry-run"),
@@ -90,6 +96,11 @@ class Recipe:
     def refines(self) -> bool:
         """True if there are two trainings: the second begins with the weights of the first."""
         return "refine" in self.sections
+
+    @property
+    def rounds(self) -> int:
+        """How many trainings follow the first."""
+        return int(self.sections["refine"].get("rounds", 1)) if self.refines else 0
 
     @property
     def training(self) -> dict[str, Value]:
@@ -197,7 +208,9 @@ def check_same(begun: Recipe, now: Recipe, free: Iterable[str], folder: Path) ->
 
 def _settings(recipe: Recipe, section: str) -> Mapping[str, Any]:
     """Return what decides the outcome of a section: of [refine] also what it takes over from [train]."""
-    return recipe.training if section == "refine" else recipe.sections.get(section, {})
+    if section == "refine":
+        return {**recipe.training, "rounds": recipe.rounds}
+    return recipe.sections.get(section, {})
 
 
 def _begun_otherwise(folder: Path, begun: Recipe, expected: str, now: Recipe, found: str) -> BadInput:
@@ -216,8 +229,8 @@ def _check_keys(name: str, place: str, found: Mapping[str, Any], known: Iterable
 
 def _check_value(name: str, section: str, key: str, value: Any) -> None:
     place = f"{name}: [{section}] {key}"
-    if key in ("n", "test-n", "steps-fp32"):
-        if key != "steps-fp32" and isinstance(value, dict) and value:
+    if key in ("n", "test-n", "steps-fp32", "rounds"):
+        if key in ("n", "test-n") and isinstance(value, dict) and value:
             _check_keys(name, f"[{section}] {key}: ", value, FACTORS)
             counts = list(value.values())
         else:

@@ -62,6 +62,17 @@ def test_the_papers_recipes_have_its_numbers():
     assert chairs.options("train")["code"] == "azimuth:1,rest:199"
 
 
+def test_each_round_begins_with_the_weights_of_the_one_before_and_has_a_seed_of_its_own(tmp_path):
+    asked = recipe(REFINED.replace("steps = 9", "steps = 9\nrounds = 3\nseed = 5"))
+    check(asked, tmp_path)
+    trained = [stage.words for stage in stages(asked, tmp_path) if stage.words[0] == "train"]
+    folders = [str(tmp_path / name) for name in ("first", "round-1", "round-2", "run")]
+    assert [words[3] for words in trained] == folders
+    for words, before, seed in zip(trained[1:], folders, (5, 6, 7), strict=False):
+        assert {"--steps=9", f"--start-from={before}", f"--seed={seed}"} < set(words)
+    assert not any("rounds" in word for words in trained for word in words)
+
+
 def test_the_last_training_takes_what_refine_says_over_what_train_says(tmp_path):
     asked = recipe(REFINED.replace("steps = 8", 'steps = 8\nsteps-fp32 = 4\nstart-from = "faces"'))
     check(asked, tmp_path)
@@ -104,6 +115,8 @@ def test_counts_may_be_over_all_factors_or_of_each():
         ("steps = 8", "steps = [8]", ["[train] steps", "[8]"]),
         ("steps = 8", "steps = 2020-01-01", ["[train] steps"]),
         ('widths = "4/4/4"', 'widths = "4/4/4\\u0000"', ["[train] widths", "\\x00"]),
+        ("[rerender]", "[refine]\nrounds = 0\n[rerender]", ["[refine] rounds", "whole number from 1", "0"]),
+        ("[rerender]", "[refine]\nrounds = 'two'\n[rerender]", ["[refine] rounds", "whole number from 1", "'two'"]),
         ('turning = "-75:75:31"', "turning = 3", ["[rerender] turning", "3"]),
     ],
 )
@@ -204,6 +217,7 @@ def test_the_last_training_goes_on(old, new, tmp_path):
         ("steps = 8", "steps = 9", ["[train] steps", "8", "9"]),  # the second training has begun with its weights
         ("gaussian", "bernoulli", ["[refine] likelihood", "gaussian", "bernoulli"]),
         ("[refine]", "[refine]\nseed = 1", ["[refine] seed", "none", "1"]),
+        ("[refine]", "[refine]\nrounds = 2", ["[refine] rounds", "1", "2"]),
         ('[refine]\nsteps = 9\nlikelihood = "gaussian"\n', "", ["expected [refine]", "found no [refine]"]),
     ],
 )
