@@ -145,8 +145,9 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
     for place in range(recipe.rounds):
         before = folder / (f"round-{place}" if place else "first")
         yield Stage(["train", _word(shards), "-o", _word(before), *option_words(training)])
-        seed = {"seed": int(recipe.training.get("seed", 0)) + place} if place else {}
-        training |= {**recipe.options("refine"), **seed, "start-from": str(before)}
+        training |= {**recipe.options("refine"), "start-from": str(before)}
+        if place and isinstance(seed := recipe.training.get("seed", 0), int):  # else its command says what is wrong
+            training["seed"] = seed + place
     yield Stage(["train", _word(shards), "-o", _word(run), *option_words(training)])
 
     models = {name: value for name, value in recipe.options("render").items() if name == "assets"}

@@ -41,6 +41,7 @@ else:
     import tomli as tomllib
 
 LARGEST = 64 * 1024  # bytes of a recipe
+MOST_ROUNDS = 9
 HEADINGS = ("about", "time")
 SECTIONS = ("render", "train", "refine", "evaluate", "rerender")
 COMMANDS = {section: section for section in SECTIONS} | {"refine": "train"}  # section -> whose options it has
@@ -238,6 +239,8 @@ def _check_value(name: str, section: str, key: str, value: Any) -> None:
         for count in counts:
             if type(count) is not int or count < 1:
                 raise BadInput(f"{place}: expected a whole number from 1, found {_shown(count)}")
+        if key == "rounds" and value > MOST_ROUNDS:
+            raise BadInput(f"{place}: expected at most {MOST_ROUNDS}, found {value}")
     elif key == "turning" and not isinstance(value, str):
         raise BadInput(f"{place}: expected A:B:STEPS in degrees, found {_shown(value)}")
     elif not (isinstance(value, (int, float)) or _is_line(value)):  # bool is an int

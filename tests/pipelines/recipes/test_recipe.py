@@ -70,6 +70,12 @@ def test_each_round_begins_with_the_weights_of_the_one_before_and_has_a_seed_of_
     assert [words[3] for words in trained] == folders
     for words, before, seed in zip(trained[1:], folders, (5, 6, 7), strict=False):
         assert {"--steps=9", f"--start-from={before}", f"--seed={seed}"} < set(words)
+    unsaid = recipe(REFINED.replace("steps = 9", "steps = 9\nrounds = 3"))
+    last = [stage.words for stage in stages(unsaid, tmp_path) if stage.words[0] == "train"][-1]
+    assert "--seed=2" in last
+    wrong = recipe(REFINED.replace("steps = 9", "steps = 9\nrounds = 2\nseed = 'x'"))
+    with pytest.raises(BadInput, match=r"\[refine\].*seed"):
+        check(wrong, tmp_path)
     assert not any("rounds" in word for words in trained for word in words)
 
 
@@ -117,6 +123,7 @@ def test_counts_may_be_over_all_factors_or_of_each():
         ('widths = "4/4/4"', 'widths = "4/4/4\\u0000"', ["[train] widths", "\\x00"]),
         ("[rerender]", "[refine]\nrounds = 0\n[rerender]", ["[refine] rounds", "whole number from 1", "0"]),
         ("[rerender]", "[refine]\nrounds = 'two'\n[rerender]", ["[refine] rounds", "whole number from 1", "'two'"]),
+        ("[rerender]", "[refine]\nrounds = 10\n[rerender]", ["[refine] rounds", "at most 9", "10"]),
         ('turning = "-75:75:31"', "turning = 3", ["[rerender] turning", "3"]),
     ],
 )
