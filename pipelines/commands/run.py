@@ -139,16 +139,15 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
     sheet = folder / "shards.png"
     yield Stage(["preview", _word(shards), "-o", _word(sheet)], sheet, (shards / MANIFEST,))
 
-    training = recipe.options("train")
-    if fp32:
-        training["steps"] = recipe.sections["train"]["steps-fp32"]
-    for place in range(recipe.rounds):
-        before = folder / (f"round-{place}" if place else "first")
-        yield Stage(["train", _word(shards), "-o", _word(before), *option_words(training)])
-        training |= {**recipe.options("refine"), "start-from": str(before)}
-        if place and isinstance(seed := recipe.training.get("seed", 0), int):  # else its command says what is wrong
-            training["seed"] = seed + place
-    yield Stage(["train", _word(shards), "-o", _word(run), *option_words(training)])
+    names = ["first", *(f"round-{number}" for number in range(1, recipe.rounds))]
+    trained = [*(folder / name for name in names[: recipe.rounds]), run]
+    for number, place in enumerate(trained):
+        training = recipe.training_of(number)
+        if fp32 and (number == 0 or "steps" not in recipe.options("refine")):
+            training["steps"] = recipe.sections["train"]["steps-fp32"]
+        if number:
+            training["start-from"] = str(trained[number - 1])
+        yield Stage(["train", _word(shards), "-o", _word(place), *option_words(training)])
 
     models = {name: value for name, value in recipe.options("render").items() if name == "assets"}
     measuring = option_words({**models, **recipe.options("evaluate")})

@@ -106,7 +106,17 @@ class Recipe:
     @property
     def training(self) -> dict[str, Value]:
         """The options of the training that makes the run: those of [train], and over them those of [refine]."""
-        return {**self.options("train"), **self.options("refine")}
+        return self.training_of(self.rounds)
+
+    def training_of(self, number: int) -> dict[str, Value]:
+        """Return the options of training `number`: 0 that of [train], then the rounds of [refine], each by its seed."""
+        if number == 0:
+            return self.options("train")
+        options = {**self.options("train"), **self.options("refine")}
+        seed = options.get("seed", 0)
+        if number > 1 and isinstance(seed, int):  # else its command says what is wrong
+            options["seed"] = seed + number - 1
+        return options
 
 
 def option_words(options: Mapping[str, Value]) -> list[str]:
@@ -210,7 +220,7 @@ def check_same(begun: Recipe, now: Recipe, free: Iterable[str], folder: Path) ->
 def _settings(recipe: Recipe, section: str) -> Mapping[str, Any]:
     """Return what decides the outcome of a section: of [refine] also what it takes over from [train]."""
     if section == "refine":
-        return {**recipe.training, "rounds": recipe.rounds}
+        return {"rounds": recipe.rounds, **recipe.training}
     return recipe.sections.get(section, {})
 
 
