@@ -42,7 +42,7 @@ def load(path: str | os.PathLike[str], device: str = "auto", fit: int = 0) -> En
     path    a folder written by `dcign train`, of which the newest checkpoint is taken, one checkpoint, or the name of
             weights that ship with dcign, such as 'faces', where nothing else of that name lies here
     device  'cpu', 'cuda', or 'auto': a GPU if there is one
-    fit     steps by which the code of each image is fitted to it; 10 show more of a person, and take half a second
+    fit     steps by which the code of each image is fitted to it; 10 show more of a person
 
     RunError when there is no run to be read at `path`, BadInput for another device and for fewer than 0 steps.
     """
