@@ -90,10 +90,10 @@ class Client:
 
 
 @contextmanager
-def serving(*runs, true=None, shards=None):
+def serving(*runs, true=None, shards=None, fit=0):
     """A `Client` of a server of `runs`, in a thread: with objects to draw, or test images of shards to start from."""
     with listen("127.0.0.1", 0) as listening:
-        opened = open_runs(runs, "cpu")
+        opened = open_runs(runs, "cpu", fit)
         images = () if shards is None else open_unseen_images(opened[0].run, shards)
         remarks = [not_drawn(images)] if opened[0].run.imported else []
         server = Server(Explorer(opened, true, images, remarks), "127.0.0.1")

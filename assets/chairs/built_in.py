@@ -37,7 +37,7 @@ FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Chair], int]] = {
     "wicker": (woven.wicker, 75),
     "cantilever": (woven.cantilever, 75),
 }
-PAPERS = sum(count for _, count in FAMILIES.values())  # chairs
+PAPER_COUNT = sum(count for _, count in FAMILIES.values())  # of chairs in the paper, and here
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class BuiltInChair:
         return Mesh(self.id, tuple(_surface(chair, name, centre, float(radius)) for name in names))
 
 
-def built_in_chairs(count: int = PAPERS) -> list[ModelSource]:
+def built_in_chairs(count: int = PAPER_COUNT) -> list[ModelSource]:
     """List `count` built-in chairs, sorted by id; each is made when it is read.
 
     The paper's come first, then the families go on, each in its share; so the chairs of a smaller count are among those
@@ -84,7 +84,7 @@ def built_in_chairs(count: int = PAPERS) -> list[ModelSource]:
     chairs = [BuiltInChair(family, k + 1) for family, (_, papers) in FAMILIES.items() for k in range(papers)]
     chairs.sort(key=lambda chair: chair.number / FAMILIES[chair.family][1])
     listed = [
-        BuiltInChair(chair.family, chair.number + i // PAPERS * FAMILIES[chair.family][1])
+        BuiltInChair(chair.family, chair.number + i // PAPER_COUNT * FAMILIES[chair.family][1])
         for i, chair in zip(range(count), itertools.cycle(chairs))
     ]
     return sorted(listed, key=lambda chair: chair.id)

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from assets.cad.models import find_models
 from assets.catalog import ModelSource, Objects, Stream
-from assets.chairs.built_in import PAPERS, built_in_chairs
+from assets.chairs.built_in import built_in_chairs
 from assets.errors import AssetError
 from assets.mesh import Float, Mesh
 
 Progress = Callable[[Iterable[ModelSource]], Iterable[ModelSource]]
 
 MESHES_KEPT = 32
-TEST_SHARE = 157 / 1357  # of the chair models, as in the paper
-TRAIN_CHAIRS = 1200  # built-in ones, as in the paper
+TRAIN_CHAIRS, TEST_CHAIRS = 1200, 157  # built-in ones, about as in the paper
+TEST_SHARE = TEST_CHAIRS / (TRAIN_CHAIRS + TEST_CHAIRS)  # of any chair models
 WHOLE = {"shape", "albedo", "expression"}  # a chair varies as a whole: one model or another
 
 
@@ -87,7 +87,7 @@ def open_chairs(
     train_chairs  built-in chairs to train on, from 1,200; those to test on are always the same
     """
     if path is None:
-        return ChairCatalog("built-in", built_in_chairs(PAPERS + train_chairs - TRAIN_CHAIRS)), []
+        return ChairCatalog("built-in", built_in_chairs(train_chairs + TEST_CHAIRS)), []
     sources, unreadable = find_models(path, matching)
     readable: list[ModelSource] = []
     remarks: dict[str, tuple[str, ...]] = {}

@@ -48,6 +48,8 @@ def report_page(
         f"{count} of {data['identities']:,} {run['object']}s, {SEEN[data['seen_in_training']]}, "
         f"{run['size']} x {run['size']}; {run['step']:,} training steps; {document['made']['time']}"
     )
+    if steps := document["made"].get("fit"):
+        subtitle += f"; codes fitted to their images in {steps} steps"
     return page(
         f"DC-IGN: {Path(run['folder']).name or run['folder']} on {data['split']} images",
         subtitle,

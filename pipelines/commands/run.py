@@ -139,8 +139,7 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
     sheet = folder / "shards.png"
     yield Stage(["preview", _word(shards), "-o", _word(sheet)], sheet, (shards / MANIFEST,))
 
-    names = ["first", *(f"round-{number}" for number in range(1, recipe.rounds))]
-    trained = [*(folder / name for name in names[: recipe.rounds]), run]
+    trained = [*(folder / (f"round-{number}" if number else "first") for number in range(recipe.rounds)), run]
     for number, place in enumerate(trained):
         training = recipe.training_of(number)
         if fp32 and (number == 0 or "steps" not in recipe.options("refine")):

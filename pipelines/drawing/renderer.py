@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assets.cad.models import find_models
 from assets.catalog import Catalog
-from assets.chairs.built_in import PAPERS, built_in_chairs
+from assets.chairs.built_in import PAPER_COUNT, built_in_chairs
 from assets.chairs.catalog import ChairCatalog
 from assets.faces.catalog import FaceCatalog, FaceSampling
 from pipelines.catalogs import faces, kind_at, model_path
@@ -160,7 +160,7 @@ def _catalog(data: DataSet, recorded: _Recorded, assets: Path | None) -> Catalog
         catalog = faces(assets, recorded.sampling)
     else:
         # Just those of the shards: an identity is a place among them
-        sources = built_in_chairs(max(PAPERS, len(models))) if assets is None else find_models(assets)[0]
+        sources = built_in_chairs(max(PAPER_COUNT, len(models))) if assets is None else find_models(assets)[0]
         catalog = ChairCatalog(name, [source for source in sources if source.id in models])
     _check_models(data, assets, models, catalog.models)
     return catalog

@@ -81,6 +81,8 @@ def command_line(open_run: OpenRun, image: str, settings: Mapping[str, float]) -
     if not settings:
         return ""
     words = ["dcign", "rerender", _plain(open_run.word), _plain(image)]
+    if open_run.run.fit:
+        words.append(f"--fit={open_run.run.fit}")
     for name, value in settings.items():
         kind, sign, which = name.partition("-")
         text = np.format_float_positional(value, trim="-")  # all digits: the end of a range must not fall beyond it

@@ -95,7 +95,7 @@ class Recipe:
 
     @property
     def refines(self) -> bool:
-        """True if there are two trainings: the second begins with the weights of the first."""
+        """True if there are further trainings, each of which begins with the weights of the one before."""
         return "refine" in self.sections
 
     @property

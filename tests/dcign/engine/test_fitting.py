@@ -48,7 +48,7 @@ def test_a_latent_that_the_encoder_is_sure_of_hardly_moves(folder):
     means, logvar = torch.zeros(5, 200), torch.full((5, 200), -2.0)
     logvar[:, 7] = -20.0
     moved = (fit_codes(run.model, images, means, logvar, STEPS) - means).abs() / torch.exp(0.5 * logvar)
-    assert moved.max() <= 0.3 * STEPS
+    assert moved.max() <= 0.2 * STEPS  # all steps together come to 0.16 of them
     assert (moved > 0.01).any()
     assert (fit_codes(run.model, images, means, logvar, STEPS)[:, 7].abs() < 0.3 * STEPS * np.exp(-10)).all()
 

@@ -57,6 +57,8 @@ def test_what_fitted_codes_are_worth_is_measured_beside_the_run(dcign, work):
     guessed, fitted = (
         json.loads((work / "plain" / name).read_text()) for name in ("report.json", "fitted/report.json")
     )
+    assert "codes fitted to their images in 3 steps" in (work / "plain" / "fitted" / "report.html").read_text()
+    assert "codes fitted" not in (work / "plain" / "report.html").read_text()
     assert (guessed["made"]["fit"], fitted["made"]["fit"]) == (0, 3)
     assert fitted["reconstruction"]["mse"] < guessed["reconstruction"]["mse"]
 

@@ -72,6 +72,16 @@ def test_a_decoded_picture_is_that_of_the_command_line_shown(client, tmp_path, w
     assert not np.array_equal(client.of(uploaded, "decoded").grey()[0], expected)
 
 
+def test_a_fitted_picture_is_that_of_the_command_line_shown(client, tmp_path, work, monkeypatch):
+    (tmp_path / "ann.png").write_bytes(face())
+    with serving(work / "run", fit=5) as fitting:
+        uploaded = fitting.upload(face(), "ann.png")
+        shown = fitting.of(uploaded, "decoded", azimuth=30).grey()[0]
+        line = fitting.of(uploaded, "command", azimuth=30).text
+    assert "--fit=5" in line
+    assert np.array_equal(shown, by_command(line, tmp_path, monkeypatch))
+
+
 def test_no_slider_moved_has_no_command_line(client):
     assert client.of(client.upload(face()), "command").text == ""
 
