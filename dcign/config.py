@@ -20,7 +20,7 @@ LARGEST_WIDTH = 4096  # maps of a layer
 LONGEST_RATIO = 64  # factors
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 # Files of earlier versions have no such settings.
-LATER = ("network", "start_from", "invariance_unit", "front_first", "deviation", "erase")
+LATER = ("network", "start_from", "invariance_unit", "front_first", "deviation", "structure", "erase")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
@@ -55,6 +55,7 @@ class TrainConfig:
     extrinsic_divergence: float = 1.0  # factor on the divergence of the latents of labelled factors: the angles
     likelihood: str = "bernoulli"  # of a pixel's grey value: see `dcign.model.step`
     deviation: float = 0.1  # of a pixel's grey value under the gaussian likelihood
+    structure: float = 0.0  # nats a pixel x (1 - SSIM), added to the objective: see `dcign.model.structure`
     optimizer: str = "rmsprop-authors"  # a reading of the paper's 'rmsprop', or 'muon': see `dcign.model.optimisers`
     learning_rate: float = 5e-4  # of the gradient summed over a mini-batch
     learning_rate_fall: int = 0  # last updates over which the learning rate falls to 0 in a straight line; 0: none
@@ -109,7 +110,8 @@ class TrainConfig:
         check(self.start_from != "", "start_from", "a run, a checkpoint or weights that ship", "nothing")
         check(0 < self.learning_rate < float("inf"), "learning_rate", "a positive number", self.learning_rate)
         check(0.001 <= self.deviation <= 1, "deviation", "0.001 to 1", self.deviation)
-        for name in ("invariance_strength", "beta", "extrinsic_divergence", "weight_decay", "picture_every"):
+        factors = ("invariance_strength", "beta", "extrinsic_divergence", "structure")
+        for name in (*factors, "weight_decay", "picture_every"):
             found = getattr(self, name)
             check(0 <= found < float("inf"), name, "0 or a positive number", found)
         good = 0 <= self.momentum_decay <= 1 and (self.momentum_decay > 0 or self.optimizer == "rmsprop")

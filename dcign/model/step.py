@@ -17,7 +17,7 @@ code is sampled from, and says how much of its divergence from the prior each la
 
 The objective is that of SGVB, summed over the mini-batch: -log P(x | z) + KL(Q(z | x) || P(z)) (paper, Figure 1). The
 sums run over pixels and images and are not averaged, as in the authors' program: learning rate, invariance strength and
-the balance of the two terms refer to them.
+the balance of the two terms refer to them. A third term, `dcign.model.structure`, may be added, a step beyond the paper.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from dcign.config import TrainConfig
 from dcign.model.clamp import clamp
 from dcign.model.devices import autocast
 from dcign.model.interface import DCIGN
+from dcign.model.structure import dissimilarity
 
 
 def gradients(
@@ -59,9 +60,12 @@ def gradients(
         logits = model.decode_logits(z)
     error = reconstruction(logits, images, config.likelihood, config.deviation)
     kl = divergence(seen.mean, seen.logvar, seen.share if weights is None else seen.share * weights)
+    objective = error + seen.weight * kl
+    if config.structure:
+        objective = objective + config.structure * dissimilarity(torch.sigmoid(logits.float()), images)
     # 7. ... where `clamp` replaces the gradients of the clamped latents with their difference from the mean,
     # 8. and backpropagation goes on through the encoder with the modified gradient.
-    (error + seen.weight * kl).backward()
+    objective.backward()
     return torch.stack((error.detach(), kl.detach(), inactive_variance(mean.detach(), active)))
 
 
