@@ -139,10 +139,11 @@ def stages(recipe: Recipe, folder: Path, fp32: bool = False) -> Iterator[Stage]:
     sheet = folder / "shards.png"
     yield Stage(["preview", _word(shards), "-o", _word(sheet)], sheet, (shards / MANIFEST,))
 
-    trained = [*(folder / (f"round-{number}" if number else "first") for number in range(recipe.rounds)), run]
+    before = range(len(recipe.refinements))
+    trained = [*(folder / (f"round-{number}" if number else "first") for number in before), run]
     for number, place in enumerate(trained):
         training = recipe.training_of(number)
-        if fp32 and (number == 0 or "steps" not in recipe.options("refine")):
+        if fp32 and not any("steps" in refinement for refinement in recipe.refinements[:number]):
             training["steps"] = recipe.sections["train"]["steps-fp32"]
         if number:
             training["start-from"] = str(trained[number - 1])
@@ -179,7 +180,8 @@ def _listed() -> list[str]:
         training = recipe.sections["train"]
         network = training.get("widths") or training["network"]
         steps = [training[_steps(recipe)]]
-        steps += [recipe.options("refine").get("steps", steps[0])] * recipe.rounds
+        for refinement in recipe.refinements:
+            steps.append(refinement.get("steps", steps[-1]))
         taken = f"{' + '.join(f'{count:,}' for count in steps)} steps of {network}"
         rows.append((recipe.name, recipe.object, f"{train:,} + {test:,}", taken, recipe.time))
     return aligned(rows)

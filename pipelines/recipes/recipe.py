@@ -10,8 +10,8 @@
     [train]                   options of `dcign train`, and
     steps-fp32 = 4500         steps where the convolutions run in float32
 
-    [refine]                  a second training, from the weights of the first: by its options, and over them these; and
-    rounds = 2                how often: each from the weights of the one before, by the seed after its
+    [refine]                  a second training, from the weights of the first: by its options, and over them these.
+                              Several trainings are [[refine]] each, from weights and options of the one before
 
     [evaluate]                options of `dcign evaluate`
     [rerender]                angles A:B:STEPS of `dcign rerender` for rerender.png, and
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -41,14 +41,12 @@ else:
     import tomli as tomllib
 
 LARGEST = 64 * 1024  # bytes of a recipe
-MOST_ROUNDS = 9
+MOST_TRAININGS = 9  # that follow the first
 HEADINGS = ("about", "time")
 SECTIONS = ("render", "train", "refine", "evaluate", "rerender")
-COMMANDS = {section: section for section in SECTIONS} | {"refine": "train"}  # section -> whose options it has
 OWN = {  # keys that are no options
     "render": ("n", "test-n"),
     "train": ("steps-fp32",),
-    "refine": ("rounds",),
     "rerender": ("turning",),
 }
 # Options that are not a recipe's to set: where things go, and what is said once for the machine.
@@ -70,7 +68,8 @@ class Recipe:
     text: bytes
     about: str
     time: str
-    sections: Mapping[str, Mapping[str, Any]]  # only those that the file has
+    sections: Mapping[str, Mapping[str, Any]]  # only those that the file has, without [refine]
+    refinements: Sequence[Mapping[str, Value]]  # one for each [refine]
 
     @property
     def stem(self) -> str:
@@ -94,28 +93,15 @@ class Recipe:
         return {name: value for name, value in self.sections.get(section, {}).items() if name not in own}
 
     @property
-    def refines(self) -> bool:
-        """True if there are further trainings, each of which begins with the weights of the one before."""
-        return "refine" in self.sections
-
-    @property
-    def rounds(self) -> int:
-        """How many trainings follow the first."""
-        return int(self.sections["refine"].get("rounds", 1)) if self.refines else 0
-
-    @property
     def training(self) -> dict[str, Value]:
-        """The options of the training that makes the run: those of [train], and over them those of [refine]."""
-        return self.training_of(self.rounds)
+        """The options of the last training, which makes the run."""
+        return self.training_of(len(self.refinements))
 
     def training_of(self, number: int) -> dict[str, Value]:
-        """Return the options of training `number`: 0 that of [train], then the rounds of [refine], each by its seed."""
-        if number == 0:
-            return self.options("train")
-        options = {**self.options("train"), **self.options("refine")}
-        seed = options.get("seed", 0)
-        if number > 1 and isinstance(seed, int):  # else its command says what is wrong
-            options["seed"] = seed + number - 1
+        """Return the options of training `number`: 0 that of [train], then one for each [refine], over those before."""
+        options = self.options("train")
+        for refinement in self.refinements[:number]:
+            options |= refinement
         return options
 
 
@@ -158,28 +144,29 @@ def parse_recipe(name: str, text: bytes) -> Recipe:
     for key in HEADINGS:
         if not _is_line(document.get(key, "")):
             raise BadInput(f"{name}: {key}: expected a line of text, found {document[key]!r}")
-    for section in SECTIONS:
-        if not isinstance(document.get(section, {}), dict):
-            raise BadInput(f"{name}: {section}: expected a section [{section}], found {document[section]!r}")
-        for key, value in document.get(section, {}).items():
+    several = document.get("refine", [])
+    refinements = several if isinstance(several, list) else [several]
+    if len(refinements) > MOST_TRAININGS:
+        raise BadInput(f"{name}: [[refine]]: expected at most {MOST_TRAININGS}, found {len(refinements)}")
+    sections = {section: document[section] for section in SECTIONS if section in document and section != "refine"}
+    for section, found in (*sections.items(), *(("refine", each) for each in refinements)):
+        if not isinstance(found, dict):
+            raise BadInput(f"{name}: {section}: expected a section [{section}], found {_shown(found)}")
+        for key, value in found.items():
             _check_value(name, section, key, value)
     for key in OWN["render"]:
         if key not in document.get("render", {}):
             raise BadInput(f"{name}: [render] {key}: expected a number of mini-batches, found none")
-    sections = {section: document[section] for section in SECTIONS if section in document}
-    return Recipe(name, text, document.get("about", ""), document.get("time", ""), sections)
+    return Recipe(name, text, document.get("about", ""), document.get("time", ""), sections, refinements)
 
 
 def check_stages(recipe: Recipe, stages: Iterable[list[str]]) -> None:
     """Let the commands of `stages`, words each, parse them without running; BadInput names section and key."""
-    commands = {
-        section: importlib.import_module(f"pipelines.commands.{COMMANDS[section]}").command
-        for section in recipe.sections
-    }
-    for section, command in commands.items():
-        known = {_key(option): option for option in command.params if isinstance(option, click.Option)}
+    found = [(section, section, recipe.options(section)) for section in recipe.sections]
+    found += [("refine", "train", refinement) for refinement in recipe.refinements]
+    for section, command_name, options in found:
+        known = {_key(option): option for option in _command(command_name).params if isinstance(option, click.Option)}
         allowed = [key for key in known if key not in WITHHELD[section] and key not in OWN.get(section, ())]
-        options = recipe.options(section)
         _check_keys(recipe.name, f"[{section}] ", options, (*allowed, *OWN.get(section, ())))
         for key, value in options.items():
             if known[key].is_flag != isinstance(value, bool):
@@ -189,12 +176,17 @@ def check_stages(recipe: Recipe, stages: Iterable[list[str]]) -> None:
     for command_name, *words in stages:
         section = "refine" if trained and command_name == "train" else command_name
         trained = trained or command_name == "train"
-        if section in commands:
+        if section in recipe.sections or section == "refine":
             try:
-                with commands[section].make_context(f"dcign {command_name}", list(words)):
+                with _command(command_name).make_context(f"dcign {command_name}", list(words)):
                     pass
             except click.UsageError as error:
                 raise BadInput(f"{recipe.name}: [{section}] {error.format_message()}") from None
+
+
+def _command(name: str) -> click.Command:
+    command: click.Command = importlib.import_module(f"pipelines.commands.{name}").command
+    return command
 
 
 def check_same(begun: Recipe, now: Recipe, free: Iterable[str], folder: Path) -> None:
@@ -203,25 +195,20 @@ def check_same(begun: Recipe, now: Recipe, free: Iterable[str], folder: Path) ->
     There may be more steps of the last training, to go on with it; the `free` options of `dcign train`, and how the run
     is evaluated and re-rendered, may change at any time.
     """
-    if begun.refines != now.refines:
-        first, second = ("[refine]" if recipe.refines else "no [refine]" for recipe in (begun, now))
+    count = len(begun.refinements)
+    if count != len(now.refinements):
+        first, second = (f"{len(recipe.refinements) or 'no'} [refine]" for recipe in (begun, now))
         raise _begun_otherwise(folder, begun, first, now, second)
-    last = "refine" if now.refines else "train"
-    for section in ("render", "train", *(["refine"] if now.refines else [])):
-        was, wanted = (_settings(recipe, section) for recipe in (begun, now))
+    settings = [("render", *(recipe.sections.get("render", {}) for recipe in (begun, now)))]
+    settings.append(("train", *(recipe.sections.get("train", {}) for recipe in (begun, now))))
+    settings += [("refine", begun.training_of(number), now.training_of(number)) for number in range(1, count + 1)]
+    for number, (section, was, wanted) in enumerate(settings):
         for key in dict.fromkeys((*was, *wanted)):
             old, new = was.get(key), wanted.get(key)
-            more = section == last and key in ("steps", "steps-fp32")
+            more = number == len(settings) - 1 and key in ("steps", "steps-fp32")
             more = more and isinstance(old, int) and isinstance(new, int) and new > old
             if old != new and not more and not (section != "render" and key in free and key != "steps"):
                 raise _begun_otherwise(folder, begun, f"[{section}] {key} {_shown(old)}", now, _shown(new))
-
-
-def _settings(recipe: Recipe, section: str) -> Mapping[str, Any]:
-    """Return what decides the outcome of a section: of [refine] also what it takes over from [train]."""
-    if section == "refine":
-        return {"rounds": recipe.rounds, **recipe.training}
-    return recipe.sections.get(section, {})
 
 
 def _begun_otherwise(folder: Path, begun: Recipe, expected: str, now: Recipe, found: str) -> BadInput:
@@ -240,7 +227,7 @@ def _check_keys(name: str, place: str, found: Mapping[str, Any], known: Iterable
 
 def _check_value(name: str, section: str, key: str, value: Any) -> None:
     place = f"{name}: [{section}] {key}"
-    if key in ("n", "test-n", "steps-fp32", "rounds"):
+    if key in ("n", "test-n", "steps-fp32"):
         if key in ("n", "test-n") and isinstance(value, dict) and value:
             _check_keys(name, f"[{section}] {key}: ", value, FACTORS)
             counts = list(value.values())
@@ -249,8 +236,6 @@ def _check_value(name: str, section: str, key: str, value: Any) -> None:
         for count in counts:
             if type(count) is not int or count < 1:
                 raise BadInput(f"{place}: expected a whole number from 1, found {_shown(count)}")
-        if key == "rounds" and value > MOST_ROUNDS:
-            raise BadInput(f"{place}: expected at most {MOST_ROUNDS}, found {value}")
     elif key == "turning" and not isinstance(value, str):
         raise BadInput(f"{place}: expected A:B:STEPS in degrees, found {_shown(value)}")
     elif not (isinstance(value, (int, float)) or _is_line(value)):  # bool is an int

@@ -265,11 +265,11 @@ def test_what_a_line_of_a_dry_run_reads_is_made_by_one_before(calls, tmp_path):
 
 def test_the_list_has_the_steps_of_both_trainings(monkeypatch, tmp_path):
     refined = b'[render]\nn = 3\ntest-n = 1\n[train]\nnetwork = "modulated"\nsteps = 20000\n[refine]\nsteps = 22000\n'
-    twice = refined.replace(b"steps = 22000", b"rounds = 2")
+    twice = refined.replace(b"[refine]\nsteps = 22000", b"[[refine]]\n[[refine]]\nsteps = 5000\n[[refine]]")
     monkeypatch.setattr(run, "shipped", lambda: {"mine": refined, "twice": twice})
     _, mine, again = call().output.splitlines()
     assert "20,000 + 22,000 steps of modulated" in mine
-    assert "20,000 + 20,000 + 20,000 steps of modulated" in again
+    assert "20,000 + 20,000 + 5,000 + 5,000 steps of modulated" in again
 
 
 @pytest.mark.parametrize(("native", "steps"), [(True, "4,000"), (False, "2,000")])

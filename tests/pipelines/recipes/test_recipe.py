@@ -62,21 +62,19 @@ def test_the_papers_recipes_have_its_numbers():
     assert chairs.options("train")["code"] == "azimuth:1,rest:199"
 
 
-def test_each_round_begins_with_the_weights_of_the_one_before_and_has_a_seed_of_its_own(tmp_path):
-    asked = recipe(REFINED.replace("steps = 9", "steps = 9\nrounds = 3\nseed = 5"))
+def test_each_training_begins_with_weights_and_options_of_the_one_before(tmp_path):
+    more = '[[refine]]\nsteps = 9\nseed = 5\n[[refine]]\nseed = 6\n[[refine]]\nsteps = 7\n[rerender]'
+    asked = recipe(SMALL.replace("[rerender]", more))
     check(asked, tmp_path)
     trained = [stage.words for stage in stages(asked, tmp_path) if stage.words[0] == "train"]
     folders = [str(tmp_path / name) for name in ("first", "round-1", "round-2", "run")]
     assert [words[3] for words in trained] == folders
-    for words, before, seed in zip(trained[1:], folders, (5, 6, 7), strict=False):
-        assert {"--steps=9", f"--start-from={before}", f"--seed={seed}"} < set(words)
-    unsaid = recipe(REFINED.replace("steps = 9", "steps = 9\nrounds = 3"))
-    last = [stage.words for stage in stages(unsaid, tmp_path) if stage.words[0] == "train"][-1]
-    assert "--seed=2" in last
-    wrong = recipe(REFINED.replace("steps = 9", "steps = 9\nrounds = 2\nseed = 'x'"))
+    taken = (("--steps=9", "--seed=5"), ("--steps=9", "--seed=6"), ("--steps=7", "--seed=6"))
+    for words, before, options in zip(trained[1:], folders, taken, strict=False):
+        assert {*options, f"--start-from={before}"} < set(words)
+    wrong = recipe(SMALL.replace("[rerender]", more.replace("seed = 6", "seed = 'x'")))
     with pytest.raises(BadInput, match=r"\[refine\].*seed"):
         check(wrong, tmp_path)
-    assert not any("rounds" in word for words in trained for word in words)
 
 
 def test_the_last_training_takes_what_refine_says_over_what_train_says(tmp_path):
@@ -121,9 +119,9 @@ def test_counts_may_be_over_all_factors_or_of_each():
         ("steps = 8", "steps = [8]", ["[train] steps", "[8]"]),
         ("steps = 8", "steps = 2020-01-01", ["[train] steps"]),
         ('widths = "4/4/4"', 'widths = "4/4/4\\u0000"', ["[train] widths", "\\x00"]),
-        ("[rerender]", "[refine]\nrounds = 0\n[rerender]", ["[refine] rounds", "whole number from 1", "0"]),
-        ("[rerender]", "[refine]\nrounds = 'two'\n[rerender]", ["[refine] rounds", "whole number from 1", "'two'"]),
-        ("[rerender]", "[refine]\nrounds = 10\n[rerender]", ["[refine] rounds", "at most 9", "10"]),
+        ("[rerender]", "[[refine]]\n" * 10 + "[rerender]", ["[[refine]]", "at most 9", "10"]),
+        ('about = "a test"', 'refine = "twice"', ["refine", "expected a section [refine]", "'twice'"]),
+        ('about = "a test"', "refine = [3]", ["refine", "expected a section [refine]", "3"]),
         ('turning = "-75:75:31"', "turning = 3", ["[rerender] turning", "3"]),
     ],
 )
@@ -224,8 +222,8 @@ def test_the_last_training_goes_on(old, new, tmp_path):
         ("steps = 8", "steps = 9", ["[train] steps", "8", "9"]),  # the second training has begun with its weights
         ("gaussian", "bernoulli", ["[refine] likelihood", "gaussian", "bernoulli"]),
         ("[refine]", "[refine]\nseed = 1", ["[refine] seed", "none", "1"]),
-        ("[refine]", "[refine]\nrounds = 2", ["[refine] rounds", "1", "2"]),
-        ('[refine]\nsteps = 9\nlikelihood = "gaussian"\n', "", ["expected [refine]", "found no [refine]"]),
+        ("[refine]", "[[refine]]\n[[refine]]", ["expected 1 [refine]", "found 2 [refine]"]),
+        ('[refine]\nsteps = 9\nlikelihood = "gaussian"\n', "", ["expected 1 [refine]", "found no [refine]"]),
     ],
 )
 def test_what_the_last_training_began_with_does_not_change(old, new, named, tmp_path):
@@ -237,7 +235,7 @@ def test_what_the_last_training_began_with_does_not_change(old, new, named, tmp_
 
 
 def test_a_folder_begun_without_a_second_training_gets_none(tmp_path):
-    with pytest.raises(BadInput, match=r"expected no \[refine\] as in mine.toml, found \[refine\]"):
+    with pytest.raises(BadInput, match=r"expected no \[refine\] as in mine.toml, found 1 \[refine\]"):
         check_same(recipe(), recipe(SMALL + "[refine]\n"), (), tmp_path)
 
 
