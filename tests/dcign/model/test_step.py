@@ -11,6 +11,7 @@ from dcign.config import TrainConfig
 from dcign.model.optimisers import RMSPropAuthors
 from dcign.model.paper_network import PaperDCIGN
 from dcign.model.step import gradients, inactive_variance
+from dcign.model.structure import dissimilarity
 
 N, Z, SIZE = 3, 6, 54
 ACTIVE = torch.tensor([True, False, False, True, False, False])
@@ -28,6 +29,7 @@ CONFIGS = {
     "group-vae": TrainConfig(procedure="group-vae"),
     "gaussian": TrainConfig(likelihood="gaussian"),
     "group-vae-gaussian": TrainConfig(procedure="group-vae", likelihood="gaussian"),
+    "structure": TrainConfig(clamp="other", inactive_gradient="shared", structure=3.0),
 }
 every_clamp = pytest.mark.parametrize("config", CLAMPED.values(), ids=CLAMPED.keys())
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
@@ -125,7 +127,8 @@ def oracle(model, config, active=ACTIVE, batch=None, held=None):
         noise = torch.where(active, noise, noise[0])
         heads = [torch.where(active, v, c.expand_as(v)) for v, c in zip(heads, common, strict=True)]
     mean, logvar = heads
-    error = error_of(model.decode_logits(mean + torch.exp(logvar / 2) * noise), images, config)
+    logits = model.decode_logits(mean + torch.exp(logvar / 2) * noise)
+    error = error_of(logits, images, config)
     each = kl_of(mean, logvar)
     if config.procedure == "clamped":
         kl = each[:, active].sum()
@@ -134,6 +137,8 @@ def oracle(model, config, active=ACTIVE, batch=None, held=None):
     else:
         kl = each.sum()
     weight = config.beta if config.procedure == "beta-vae" else 1.0
+    if config.structure:
+        pull = pull + config.structure * dissimilarity(torch.sigmoid(logits), images)
     return error + weight * kl + pull, error.detach(), kl.detach()
 
 
