@@ -17,7 +17,7 @@ code is sampled from, and says how much of its divergence from the prior each la
 
 The objective is that of SGVB, summed over the mini-batch: -log P(x | z) + KL(Q(z | x) || P(z)) (paper, Figure 1). The
 sums run over pixels and images and are not averaged, as in the authors' program: learning rate, invariance strength and
-the balance of the two terms refer to them. A third term, `dcign.model.structure`, may be added, a step beyond the paper.
+the balance of the two terms refer to them. `dcign.model.structure` may be a third, a step beyond the paper.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def test_the_papers_recipes_have_its_numbers():
 
 
 def test_each_training_begins_with_weights_and_options_of_the_one_before(tmp_path):
-    more = '[[refine]]\nsteps = 9\nseed = 5\n[[refine]]\nseed = 6\n[[refine]]\nsteps = 7\n[rerender]'
+    more = "[[refine]]\nsteps = 9\nseed = 5\n[[refine]]\nseed = 6\n[[refine]]\nsteps = 7\n[rerender]"
     asked = recipe(SMALL.replace("[rerender]", more))
     check(asked, tmp_path)
     trained = [stage.words for stage in stages(asked, tmp_path) if stage.words[0] == "train"]
