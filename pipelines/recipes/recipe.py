@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -163,7 +163,7 @@ def parse_recipe(name: str, text: bytes) -> Recipe:
 def check_stages(recipe: Recipe, stages: Iterable[list[str]]) -> None:
     """Let the commands of `stages`, words each, parse them without running; BadInput names section and key."""
     found = [(section, section, recipe.options(section)) for section in recipe.sections]
-    found += [("refine", "train", refinement) for refinement in recipe.refinements]
+    found += [("refine", "train", dict(refinement)) for refinement in recipe.refinements]
     for section, command_name, options in found:
         known = {_key(option): option for option in _command(command_name).params if isinstance(option, click.Option)}
         allowed = [key for key in known if key not in WITHHELD[section] and key not in OWN.get(section, ())]
@@ -199,16 +199,22 @@ def check_same(begun: Recipe, now: Recipe, free: Iterable[str], folder: Path) ->
     if count != len(now.refinements):
         first, second = (f"{len(recipe.refinements) or 'no'} [refine]" for recipe in (begun, now))
         raise _begun_otherwise(folder, begun, first, now, second)
-    settings = [("render", *(recipe.sections.get("render", {}) for recipe in (begun, now)))]
-    settings.append(("train", *(recipe.sections.get("train", {}) for recipe in (begun, now))))
-    settings += [("refine", begun.training_of(number), now.training_of(number)) for number in range(1, count + 1)]
-    for number, (section, was, wanted) in enumerate(settings):
+    both = zip(_settings(begun), _settings(now), strict=True)
+    for number, ((section, was), (_, wanted)) in enumerate(both):
         for key in dict.fromkeys((*was, *wanted)):
             old, new = was.get(key), wanted.get(key)
-            more = number == len(settings) - 1 and key in ("steps", "steps-fp32")
+            more = number == count + 1 and key in ("steps", "steps-fp32")  # of the last training
             more = more and isinstance(old, int) and isinstance(new, int) and new > old
             if old != new and not more and not (section != "render" and key in free and key != "steps"):
                 raise _begun_otherwise(folder, begun, f"[{section}] {key} {_shown(old)}", now, _shown(new))
+
+
+def _settings(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """List what decides the outcome: [render], [train], then of each [refine] also what it takes over."""
+    for section in ("render", "train"):
+        yield section, recipe.sections.get(section, {})
+    for number in range(1, len(recipe.refinements) + 1):
+        yield "refine", recipe.training_of(number)
 
 
 def _begun_otherwise(folder: Path, begun: Recipe, expected: str, now: Recipe, found: str) -> BadInput:
