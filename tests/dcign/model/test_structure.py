@@ -62,6 +62,5 @@ def test_it_ranks_pictures_as_the_measure_of_reports_does():
     reported = [1 - gaussian_ssim(b, truth) for b in worse]
     assert ours == sorted(ours)
     assert reported == sorted(reported)
-    np.testing.assert_allclose(
-        ours, reported, rtol=0.5
-    )  # windows of equal weight are smaller, so their contrast is less
+    # Windows of equal weight are smaller, so that there is less contrast in them.
+    np.testing.assert_allclose(ours, reported, rtol=0.5)
