@@ -22,8 +22,13 @@ def dissimilarity(images: Tensor, truths: Tensor) -> Tensor:
 
     H and W are WINDOW at least.
     """
-    pairs = torch.cat((images, truths, images.square(), truths.square(), images * truths))
-    x, y, xx, yy, xy = functional.avg_pool2d(pairs, WINDOW, STRIDE).split(len(images))  # means over windows
+    x, y, xy = window_means(images), window_means(truths), window_means(images * truths)
+    squares = window_means(images.square() + truths.square())
     luminance = (2 * x * y + LUMINANCE) / (x.square() + y.square() + LUMINANCE)
-    contrast = (2 * (xy - x * y) + CONTRAST) / (xx - x.square() + yy - y.square() + CONTRAST)
+    contrast = (2 * (xy - x * y) + CONTRAST) / (squares - x.square() - y.square() + CONTRAST)
     return images.numel() * (1 - luminance * contrast).mean()
+
+
+def window_means(images: Tensor) -> Tensor:
+    """The mean of every window, (N, 1, H, W) -> (N, 1, h, w); windows overlap, and the cells they share are summed once."""
+    return functional.avg_pool2d(functional.avg_pool2d(images, STRIDE), WINDOW // STRIDE, stride=1)
