@@ -17,10 +17,21 @@ DEFAULT_NETWORK = "paper"
 # The usual widths of each of `dcign.model.networks`, as many as it takes.
 WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS, "modulated": (16, 24, 48, 96, 256)}
 LARGEST_WIDTH = 4096  # maps of a layer
+MOST_BLOCKS = 9  # at each scale
 LONGEST_RATIO = 64  # factors
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 # Files of earlier versions have no such settings.
-LATER = ("network", "start_from", "invariance_unit", "front_first", "deviation", "structure", "erase")
+LATER = (
+    "network",
+    "start_from",
+    "invariance_unit",
+    "front_first",
+    "deviation",
+    "structure",
+    "erase",
+    "depth",
+    "freeze_encoder",
+)
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 # The settings that are one of a few words; the first is the default, and the paper's.
@@ -44,8 +55,10 @@ class TrainConfig:
     steps: int = 12_000  # updates of the weights
     network: str = DEFAULT_NETWORK  # the paper's, or another of `dcign.model.networks`
     widths: tuple[int, ...] = ()  # maps of the layers, as the network has them; none: its usual ones, see WIDTHS
+    depth: int = 1  # blocks at each scale of the decoder of the modulated network
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
     start_from: str | None = None  # run whose weights it begins with: `dcign.runs.starting_weights`; None: no run's
+    freeze_encoder: bool = False  # the decoder alone learns, on the codes that those weights give
     procedure: str = "clamped"  # the paper's, or one to compare it with: see `dcign.model.step`
     clamp: str = "mean"  # inactive latents become their 'mean', the 'first' image's, or an 'other' one's
     invariance_strength: float = INVARIANCE_STRENGTH  # factor on (value - average) for inactive latents
@@ -90,6 +103,7 @@ class TrainConfig:
             "held_out": 0,
             "learning_rate_fall": 0,
             "front_first": 0,
+            "depth": 1,
         }  # setting -> least
         numbers = {name: getattr(self, name) for name in counts}
         numbers = {name: number for name, number in numbers.items() if number is not None}
@@ -103,11 +117,17 @@ class TrainConfig:
         good = len(self.widths) == len(usual) and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
         expected = f"{len(usual)} numbers of maps up to {LARGEST_WIDTH}, such as {join(usual, '/')}"
         check(good, "widths", expected, join(self.widths, "/"))
+        good = self.depth <= (MOST_BLOCKS if self.network == "modulated" else 1)
+        check(good, "depth", f"1, or up to {MOST_BLOCKS} for the network modulated", self.depth)
         good = len(self.ratio) <= LONGEST_RATIO and all(share >= 0 for share in self.ratio)
         good = good and (any(self.ratio) or not self.ratio)
         check(good, "ratio", f"up to {LONGEST_RATIO} shares, not all of them 0", join(self.ratio, ":"))
         check(sum(self.ratio) <= LARGEST_BLOCK, "ratio", f"shares that sum to {LARGEST_BLOCK} at most", sum(self.ratio))
         check(self.start_from != "", "start_from", "a run, a checkpoint or weights that ship", "nothing")
+        if self.freeze_encoder:
+            check(self.start_from is not None, "freeze_encoder", "`start_from`, whose encoder it is", "none")
+            check(not self.erase, "erase", "an encoder that learns", "`freeze_encoder`")
+            check(self.optimizer != "rmsprop", "optimizer", "one without weight decay for `freeze_encoder`", "rmsprop")
         check(0 < self.learning_rate < float("inf"), "learning_rate", "a positive number", self.learning_rate)
         check(0.001 <= self.deviation <= 1, "deviation", "0.001 to 1", self.deviation)
         factors = ("invariance_strength", "beta", "extrinsic_divergence", "structure")

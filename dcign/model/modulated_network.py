@@ -4,7 +4,8 @@
              linear heads: mean and log-variance of Q(z | x)
     decoder  two hidden layers, which make the smallest maps and, at each of four scales, a factor and a summand for
              every map; 4 x (residual block down to the second scale, modulation, 3x3 convolution and pixel shuffle,
-             which double the picture); logits out
+             which double the picture); logits out. With a depth of 2 and more, further blocks follow the modulations of
+             the two largest scales, where fine detail is painted; their inner maps, twice as many, are modulated too
 
 In the paper's decoder one linear layer and a ReLU take the code to maps, and convolutions do the rest: what the code
 says of the pose and what it says of the object add up before anything multiplies them. Here two hidden layers mix them
@@ -57,6 +58,29 @@ class Residual(nn.Module):
         return x + change
 
 
+class Modulated(nn.Module):
+    """x + two convolutions 3x3 of x, as `Residual`, but with 2 C maps between them, which the code scales and shifts.
+
+    Maps (N, C, h, w), hidden (N, H) -> the same maps. It starts as x alone, so that it may join a trained network.
+    """
+
+    def __init__(self, maps: int, hidden: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(maps, 2 * maps, 3, padding=1), nn.Conv2d(2 * maps, maps, 3, padding=1)
+        self.modulation = nn.Linear(hidden, 4 * maps)
+
+    def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
+        change: Tensor = modulate(self.first(activate(x)), self.modulation, hidden)
+        return x + self.second(activate(change))
+
+
+def modulate(x: Tensor, modulation: nn.Module, hidden: Tensor) -> Tensor:
+    """Scale and shift maps (N, C, h, w) by what a linear layer makes of hidden units (N, H): x (1 + factor) + summand."""
+    with torch.autocast(x.device.type, enabled=False):
+        factor, summand = modulation(hidden)[:, :, None, None].chunk(2, dim=1)
+    return torch.addcmul(summand.to(x.dtype), x, 1 + factor.to(x.dtype))
+
+
 class Encoder(nn.Module):
     """Images (N, 1, H, W) in [0, 1] -> mean and log-variance of Q(z | x), (N, Z) float32 each."""
 
@@ -84,7 +108,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Graphics codes (N, Z) -> logits of the pixels (N, 1, H, W) float32."""
 
-    def __init__(self, maps: tuple[int, ...], hidden: int, latents: int, size: int) -> None:
+    def __init__(self, maps: tuple[int, ...], hidden: int, latents: int, size: int, depth: int) -> None:
         super().__init__()
         self.size = size
         side = grid(size, len(maps))
@@ -95,6 +119,10 @@ class Decoder(nn.Module):
         smallest_first = maps[::-1]
         self.blocks = nn.ModuleList(Residual(width) for width in smallest_first[:-1])
         self.modulations = nn.ModuleList(nn.Linear(hidden, 2 * width) for width in smallest_first)
+        self.further = nn.ModuleList(
+            nn.ModuleList(Modulated(width, hidden) for _ in range(count))
+            for width, count in zip(smallest_first, (0, 0, depth - 1, depth - 1), strict=True)
+        )
         self.doublings = nn.ModuleList(
             nn.Conv2d(a, 4 * b, 3, padding=1) for a, b in itertools.pairwise((*smallest_first, 1))
         )
@@ -103,14 +131,16 @@ class Decoder(nn.Module):
         with torch.autocast(z.device.type, enabled=False):
             hidden = activate(self.second(activate(self.first(z))))
             x = self.linear(hidden)
-            factors = [modulation(hidden)[:, :, None, None].chunk(2, dim=1) for modulation in self.modulations]
         x = x.unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
         x = self.widen(activate(x))
-        for doubling, (factor, summand), block in itertools.zip_longest(self.doublings, factors, self.blocks):
+        scales = itertools.zip_longest(self.blocks, self.modulations, self.further, self.doublings)
+        for block, modulation, further, doubling in scales:
             if block is not None:
                 x = block(x)
-            x = activate(torch.addcmul(summand.to(x.dtype), x, 1 + factor.to(x.dtype)))
-            x = functional.pixel_shuffle(doubling(x), 2)
+            x = modulate(x, modulation, hidden)
+            for each in further:
+                x = each(x, hidden)
+            x = functional.pixel_shuffle(doubling(activate(x)), 2)
         edge = (x.shape[-1] - self.size) // 2
         return x[:, :, edge : edge + self.size, edge : edge + self.size].float()
 
@@ -121,17 +151,20 @@ class ModulatedDCIGN(DCIGN):
     widths   maps of four scales, the largest picture first, and width of the hidden layers
     latents  width Z of the graphics code
     size     side of the square images in pixels: from 32 up (RunError otherwise)
+    depth    blocks of the decoder at each scale, the first as above
     """
 
     encoder: Encoder
     decoder: Decoder
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS[NAME], latents: int = 200, size: int = 150) -> None:
+    def __init__(
+        self, widths: tuple[int, ...] = WIDTHS[NAME], latents: int = 200, size: int = 150, depth: int = 1
+    ) -> None:
         check_size(size)
         super().__init__(latents, size)
         self.widths = widths
         self.encoder = Encoder(widths[:-1], widths[-1], latents, size)
-        self.decoder = Decoder(widths[:-1], widths[-1], latents, size)
+        self.decoder = Decoder(widths[:-1], widths[-1], latents, size, depth)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -146,8 +179,10 @@ class ModulatedDCIGN(DCIGN):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         for module in self.modules():
-            if isinstance(module, Residual):
+            if isinstance(module, Residual | Modulated):
                 nn.init.zeros_(module.second.weight)
+            if isinstance(module, Modulated):
+                nn.init.normal_(module.modulation.weight, 0.0, 0.01)
         last = self.decoder.doublings[-1]
         for layer in (self.encoder.mean, self.encoder.logvar, self.decoder.first, *self.decoder.modulations, last):
             assert isinstance(layer, nn.Linear | nn.Conv2d)
@@ -170,13 +205,15 @@ class ModulatedNetwork(Network):
         check_size(size)
 
     def build(self, config: TrainConfig, latents: int, size: int) -> ModulatedDCIGN:
-        return ModulatedDCIGN(config.widths, latents, size)
+        return ModulatedDCIGN(config.widths, latents, size, config.depth)
 
     def architecture(self, config: TrainConfig) -> dict[str, Any]:
-        return {"widths": list(config.widths)}
+        depth = {"depth": config.depth} if config.depth > 1 else {}  # files of earlier versions do not tell it
+        return {"widths": list(config.widths), **depth}
 
     def describe(self, config: TrainConfig) -> str:
-        return f"{NAME} {join(config.widths, '/')}"
+        depth = f", depth {config.depth}" if config.depth > 1 else ""
+        return f"{NAME} {join(config.widths, '/')}{depth}"
 
     def write_encoder(self, model: DCIGN, graph: Graph) -> None:
         assert isinstance(model, ModulatedDCIGN)
@@ -207,7 +244,9 @@ class ModulatedNetwork(Network):
         for number, doubling in enumerate(decoder.doublings, 1):
             if number <= len(decoder.blocks):
                 x = _write_block(graph, x, f"block{number}", decoder.blocks[number - 1])
-            x = _write_modulation(graph, x, hidden, number, decoder.modulations[number - 1])
+            x = _write_modulation(graph, x, hidden, str(number), decoder.modulations[number - 1])
+            for place, further in enumerate(decoder.further[number - 1], 2):
+                x = _write_modulated(graph, x, hidden, f"{number}.{place}", further)
             x = graph.add("LeakyRelu", [x], f"relu{number}", alpha=SLOPE)
             x = _convolve(graph, x, f"doubling{number}", doubling)
             x = graph.add("DepthToSpace", [x], f"shuffle{number}", blocksize=2, mode="CRD")  # PyTorch's pixel shuffle
@@ -239,7 +278,17 @@ def _write_block(graph: Graph, x: str, name: str, block: nn.Module) -> str:
     return graph.add("Add", [x, change], name)
 
 
-def _write_modulation(graph: Graph, x: str, hidden: str, number: int, layer: nn.Module) -> str:
+def _write_modulated(graph: Graph, x: str, hidden: str, number: str, block: nn.Module) -> str:
+    assert isinstance(block, Modulated)
+    change = graph.add("LeakyRelu", [x], f"block{number}.relu1", alpha=SLOPE)
+    change = _convolve(graph, change, f"block{number}.first", block.first)
+    change = _write_modulation(graph, change, hidden, number, block.modulation)
+    change = graph.add("LeakyRelu", [change], f"block{number}.relu2", alpha=SLOPE)
+    change = _convolve(graph, change, f"block{number}.second", block.second)
+    return graph.add("Add", [x, change], f"block{number}")
+
+
+def _write_modulation(graph: Graph, x: str, hidden: str, number: str, layer: nn.Module) -> str:
     """x (1 + factor) + summand, where the layer's first half of outputs is the factors."""
     assert isinstance(layer, nn.Linear)
     maps = len(layer.bias) // 2

@@ -203,12 +203,13 @@ class Muon(Optimiser):
         lengths = [self.LENGTH * math.sqrt(matrix.shape[1]) for matrix in matrices]  # of an update's every direction
         one = matrices[0]
 
-        single = [number for number, matrix in enumerate(matrices) if len(matrix) == 1]  # biases and single outputs
+        learning = [number for number, parameter in enumerate(self.parameters) if parameter.requires_grad]
+        single = [number for number in learning if len(matrices[number]) == 1]  # biases and single outputs
         counts = torch.tensor([matrices[number].numel() for number in single], dtype=torch.int64)
         self._owner = torch.repeat_interleave(counts).to(one.device)  # of each of their numbers, all in a row
         self._single = single, one.new_tensor([length_of_one() * lengths[number] for number in single])
 
-        several = [number for number, matrix in enumerate(matrices) if len(matrix) > 1]
+        several = [number for number in learning if len(matrices[number]) > 1]
         self._several: list[tuple[list[int], Tensor]] = []
         for batch in batches([len(matrices[number]) for number in several], one.device.type):
             numbers = [several[place] for place in batch]

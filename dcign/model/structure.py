@@ -7,7 +7,6 @@ and is greatest where a guess has all the contrast of the truth.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 

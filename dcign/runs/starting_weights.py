@@ -33,11 +33,11 @@ def read_starting_weights(start: Path, header: Header) -> tuple[Header, dict[str
     """Read header and weights to use of the run `start`, for a new run of this `header` to begin with.
 
     RunError if it cannot be read, or if its network, image size or graphics code is another. The images may show
-    something else: of the graphics code only names and widths count.
+    something else: of the graphics code only names and widths count. The new run may be deeper.
     """
     found, weights = read_trained(find_run(start))
     was, wanted = found.config, header.config
-    if (was.network, was.widths) != (wanted.network, wanted.widths):
+    if (was.network, was.widths) != (wanted.network, wanted.widths) or was.depth > wanted.depth:
         raise RunError(
             f"{start}: network {_network(was)}, but this run has {_network(wanted)}; ask for {_options(was, wanted)}"
         )
@@ -54,7 +54,8 @@ def read_starting_weights(start: Path, header: Header) -> tuple[Header, dict[str
 
 
 def _network(config: TrainConfig) -> str:
-    return f"{config.network} {setting_text('widths', config.widths)}"
+    depth = f", depth {config.depth}" if config.depth > 1 else ""
+    return f"{config.network} {setting_text('widths', config.widths)}{depth}"
 
 
 def _options(was: TrainConfig, wanted: TrainConfig) -> str:
@@ -62,4 +63,6 @@ def _options(was: TrainConfig, wanted: TrainConfig) -> str:
     named = [f"`network={was.network}`"] if was.network != wanted.network else []
     if any(config.widths != WIDTHS[config.network] for config in (was, wanted)):
         named.append(f"`widths={setting_text('widths', was.widths)}`")
+    if was.depth > wanted.depth:
+        named.append(f"`depth={was.depth}`")
     return " and ".join(named)

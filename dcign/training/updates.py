@@ -65,15 +65,22 @@ class Updates:
 
 
 def initial_model(header: Header, device: torch.device) -> DCIGN:
-    """Make the model of a run as its seed has it, before the first update; no other random number is drawn."""
+    """Make the model of a run as its seed has it, before the first update; no other random number is drawn.
+
+    An encoder that is to stay as it is asks for no gradients.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(header.config.seed)
         model = header.build_model()
+    model.encoder.requires_grad_(not header.config.freeze_encoder)
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def begin_with(weights: Mapping[str, Tensor], model: DCIGN, optimiser: Optimiser) -> None:
-    """Set the weights, name -> tensor, of a run before its first update, and the average that its optimiser keeps."""
-    model.load_state_dict(weights)
+    """Set the weights, name -> tensor, of a run before its first update, and the average that its optimiser keeps.
+
+    What the weights lack, blocks of a deeper decoder, stays as it is.
+    """
+    model.load_state_dict(weights, strict=False)
     averages = {f"average.{name}": weight for name, weight in weights.items()}
     optimiser.load_state({**optimiser.state(), **averages}, updates=0)

@@ -22,9 +22,12 @@ HELP = {
     "from 32.",
     "widths": "Maps of the network's layers. paper: of the three of its encoder, which the decoder mirrors (the "
     "authors' program has 96/48/24); modulated: of its four scales, then of its hidden layers.",
+    "depth": "Blocks at each scale of the decoder of the modulated network. More paint finer detail, at a time that "
+    "grows with them.",
     "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
     "start_from": "Begin with the weights of another run: its folder, a checkpoint, or the name of weights that ship. "
-    "Network, image size and code must be the same; nothing else is taken.",
+    "Network, image size and code must be the same, but its decoder may be less deep; nothing else is taken.",
+    "freeze_encoder": "Let the decoder alone learn, on the codes that the weights of --start-from give.",
     "ratio": f"Mini-batches of {' : '.join(MAIN)}; absent factors drop out. More numbers go to "
     f"{', '.join(f'{factor.name} ({factor.share})' for factor in TABLE[4:])}. Of imported images: of their factors in "
     "the order in which the first line of the training names them.",
@@ -70,7 +73,7 @@ HELP = {
 # Where the field does not say how a setting is written in a word, what to call its value, or what its default means.
 TYPES = {"widths": Numbers(3, "/", 8), "ratio": Numbers(2, ":", LONGEST_RATIO)}
 METAVARS = {
-    "widths": "A/B/...", "code": "NAME:WIDTH,...", "start_from": "RUN", "ratio": "N:N:...",
+    "widths": "A/B/...", "code": "NAME:WIDTH,...", "start_from": "RUN", "depth": "N", "ratio": "N:N:...",
     "extrinsic_divergence": "FACTOR", "front_first": "N", "learning_rate_fall": "N", "weight_average": "SHARE",
     "structure": "NATS", "accumulate": "N", "held_out": "N", "picture_every": "MINUTES",
 }  # fmt: skip
