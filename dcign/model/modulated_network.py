@@ -75,7 +75,7 @@ class Modulated(nn.Module):
 
 
 def modulate(x: Tensor, modulation: nn.Module, hidden: Tensor) -> Tensor:
-    """Scale and shift maps (N, C, h, w) by what a linear layer makes of hidden units (N, H): x (1 + factor) + summand."""
+    """Return x (1 + factor) + summand of maps (N, C, h, w); a linear layer makes these of hidden units (N, H)."""
     with torch.autocast(x.device.type, enabled=False):
         factor, summand = modulation(hidden)[:, :, None, None].chunk(2, dim=1)
     return torch.addcmul(summand.to(x.dtype), x, 1 + factor.to(x.dtype))
@@ -138,7 +138,7 @@ class Decoder(nn.Module):
             if block is not None:
                 x = block(x)
             x = modulate(x, modulation, hidden)
-            for each in further:
+            for each in further.children():
                 x = each(x, hidden)
             x = functional.pixel_shuffle(doubling(activate(x)), 2)
         edge = (x.shape[-1] - self.size) // 2
@@ -245,7 +245,7 @@ class ModulatedNetwork(Network):
             if number <= len(decoder.blocks):
                 x = _write_block(graph, x, f"block{number}", decoder.blocks[number - 1])
             x = _write_modulation(graph, x, hidden, str(number), decoder.modulations[number - 1])
-            for place, further in enumerate(decoder.further[number - 1], 2):
+            for place, further in enumerate(decoder.further[number - 1].children(), 2):
                 x = _write_modulated(graph, x, hidden, f"{number}.{place}", further)
             x = graph.add("LeakyRelu", [x], f"relu{number}", alpha=SLOPE)
             x = _convolve(graph, x, f"doubling{number}", doubling)

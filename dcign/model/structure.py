@@ -29,5 +29,5 @@ def dissimilarity(images: Tensor, truths: Tensor) -> Tensor:
 
 
 def window_means(images: Tensor) -> Tensor:
-    """The mean of every window, (N, 1, H, W) -> (N, 1, h, w); windows overlap, and the cells they share are summed once."""
+    """Return the mean of every window, (N, 1, H, W) -> (N, 1, h, w); cells that windows share are summed once."""
     return functional.avg_pool2d(functional.avg_pool2d(images, STRIDE), WINDOW // STRIDE, stride=1)

@@ -137,3 +137,34 @@ def test_what_does_not_fit_leaves_no_folder_behind(shards, first, tmp_path, chan
     with pytest.raises(RunError, match=message):
         go(shards, tmp_path / "run", **{"start_from": str(first), **changes})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop-authors", "muon"])
+def test_an_encoder_can_stay_as_it_is_while_a_deeper_decoder_learns(shards, tmp_path, optimizer):
+    network = {"network": "modulated", "widths": (4, 4, 4, 4, 8)}
+    go(shards, tmp_path / "shallow", steps=3, weight_average=0.9, **network)
+    changes = {"start_from": str(tmp_path / "shallow"), "depth": 2, "freeze_encoder": True, "optimizer": optimizer}
+    go(shards, tmp_path / "deep", steps=4, weight_average=0.9, **network, **changes)
+    before, after = trained(tmp_path / "shallow"), load_checkpoint(list_checkpoints(tmp_path / "deep")[0])
+    for name in after.model:
+        learns = name.startswith("decoder.")
+        for weights in (after.model, after.trained):
+            assert name not in before or torch.equal(weights[name], before[name]) != learns, name
+    assert any(name.startswith("decoder.further.") and value.any() for name, value in after.trained.items())
+    misfit = "network modulated 4/4/4/4/8, depth 2, but this run has modulated 4/4/4/4/8; ask for .* and `depth=2`"
+    with pytest.raises(RunError, match=misfit):  # a decoder does not become less deep
+        go(shards, tmp_path / "back", steps=3, start_from=str(tmp_path / "deep"), **network)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start_from": None}, "freeze_encoder: expected `start_from`, whose encoder it is, found none"),
+        ({"erase": True}, "erase: expected an encoder that learns, found `freeze_encoder`"),
+        ({"optimizer": "rmsprop"}, "optimizer: expected one without weight decay for `freeze_encoder`, found rmsprop"),
+    ],
+)
+def test_what_would_change_an_encoder_that_stays_is_refused(settings, message):
+    with pytest.raises(RunError) as refused:
+        dataclasses.replace(SMALL, **{"start_from": "faces", "freeze_encoder": True, **settings})
+    assert str(refused.value) == message
