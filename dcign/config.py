@@ -17,7 +17,7 @@ DEFAULT_NETWORK = "paper"
 # The usual widths of each of `dcign.model.networks`, as many as it takes.
 WIDTHS: dict[str, tuple[int, ...]] = {DEFAULT_NETWORK: PAPER_WIDTHS, "modulated": (16, 24, 48, 96, 256)}
 LARGEST_WIDTH = 4096  # maps of a layer
-MOST_BLOCKS = 9  # at each scale
+DEEPEST = 9
 LONGEST_RATIO = 64  # factors
 LARGEST_BLOCK = 100_000  # mini-batches that are dealt at once, see `dcign.training.order`
 # Files of earlier versions have no such settings.
@@ -55,7 +55,7 @@ class TrainConfig:
     steps: int = 12_000  # updates of the weights
     network: str = DEFAULT_NETWORK  # the paper's, or another of `dcign.model.networks`
     widths: tuple[int, ...] = ()  # maps of the layers, as the network has them; none: its usual ones, see WIDTHS
-    depth: int = 1  # blocks at each scale of the decoder of the modulated network
+    depth: int = 1  # 1, and further blocks at the two largest scales of the modulated network's decoder
     code: str | None = None  # layout of the graphics code as NAME:WIDTH,...; None: the paper's for the object
     start_from: str | None = None  # run whose weights it begins with: `dcign.runs.starting_weights`; None: no run's
     freeze_encoder: bool = False  # the decoder alone learns, on the codes that those weights give
@@ -117,8 +117,8 @@ class TrainConfig:
         good = len(self.widths) == len(usual) and all(1 <= width <= LARGEST_WIDTH for width in self.widths)
         expected = f"{len(usual)} numbers of maps up to {LARGEST_WIDTH}, such as {join(usual, '/')}"
         check(good, "widths", expected, join(self.widths, "/"))
-        good = self.depth <= (MOST_BLOCKS if self.network == "modulated" else 1)
-        check(good, "depth", f"1, or up to {MOST_BLOCKS} for the network modulated", self.depth)
+        good = self.depth <= (DEEPEST if self.network == "modulated" else 1)
+        check(good, "depth", f"1, or up to {DEEPEST} for the network modulated", self.depth)
         good = len(self.ratio) <= LONGEST_RATIO and all(share >= 0 for share in self.ratio)
         good = good and (any(self.ratio) or not self.ratio)
         check(good, "ratio", f"up to {LONGEST_RATIO} shares, not all of them 0", join(self.ratio, ":"))

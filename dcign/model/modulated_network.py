@@ -151,7 +151,7 @@ class ModulatedDCIGN(DCIGN):
     widths   maps of four scales, the largest picture first, and width of the hidden layers
     latents  width Z of the graphics code
     size     side of the square images in pixels: from 32 up (RunError otherwise)
-    depth    blocks of the decoder at each scale, the first as above
+    depth    1, and how many further blocks the decoder has at each of its two largest scales
     """
 
     encoder: Encoder

@@ -59,10 +59,10 @@ def _network(config: TrainConfig) -> str:
 
 
 def _options(was: TrainConfig, wanted: TrainConfig) -> str:
-    """Name the settings that give the network of `was`; without widths where both runs have the usual ones."""
+    """Name the settings that give the network of `was`, of its depth at least; without widths where both are usual."""
     named = [f"`network={was.network}`"] if was.network != wanted.network else []
     if any(config.widths != WIDTHS[config.network] for config in (was, wanted)):
         named.append(f"`widths={setting_text('widths', was.widths)}`")
     if was.depth > wanted.depth:
         named.append(f"`depth={was.depth}`")
-    return " and ".join(named)
+    return " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)

@@ -22,8 +22,8 @@ HELP = {
     "from 32.",
     "widths": "Maps of the network's layers. paper: of the three of its encoder, which the decoder mirrors (the "
     "authors' program has 96/48/24); modulated: of its four scales, then of its hidden layers.",
-    "depth": "Blocks at each scale of the decoder of the modulated network. More paint finer detail, at a time that "
-    "grows with them.",
+    "depth": "1, and how many further blocks the decoder of the modulated network has at each of its two largest "
+    "scales: for finer detail, in longer steps.",
     "code": "The latents bound to each factor; intrinsic may be split into shape, albedo and expression.",
     "start_from": "Begin with the weights of another run: its folder, a checkpoint, or the name of weights that ship. "
     "Network, image size and code must be the same, but its decoder may be less deep; nothing else is taken.",

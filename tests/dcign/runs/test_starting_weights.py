@@ -55,7 +55,8 @@ def test_folder_and_checkpoint_give_the_weights_to_use(other):
 
 def test_weights_that_ship_are_found_by_name():
     run = load_run(Path("faces"))
-    wanted = Header(0, TrainConfig(network=run.config.network, widths=run.config.widths), run.layout, run.size, {})
+    network = {name: getattr(run.config, name) for name in ("network", "widths", "depth")}
+    wanted = Header(0, TrainConfig(**network), run.layout, run.size, {})
     found, weights = read_starting_weights(Path("faces"), wanted)
     assert found.step == run.step
     assert all(torch.equal(weights[name], value) for name, value in run.model.state_dict().items())
@@ -84,12 +85,15 @@ def test_what_does_not_fit_is_named_with_what_to_ask_for(other, wanted, message)
 
 @pytest.mark.parametrize(
     ("widths", "advice"),
-    [("96/64/32", "--network modulated"), ("6/5/4", "--network modulated and --widths 16/24/48/96/256")],
+    [
+        ("96/64/32", "--network modulated and --depth 3"),
+        ("6/5/4", "--network modulated, --widths 16/24/48/96/256 and --depth 3"),
+    ],
 )
 def test_the_usual_widths_of_a_network_need_not_be_asked_for(widths, advice):
     with pytest.raises(RunError) as refused:
         read_starting_weights(Path("faces"), header(widths=tuple(map(int, widths.split("/"))), size=150))
-    misfit = f"faces: network modulated 16/24/48/96/256, but this run has paper {widths}; ask for {advice}"
+    misfit = f"faces: network modulated 16/24/48/96/256, depth 3, but this run has paper {widths}; ask for {advice}"
     assert with_options(refused.value) == misfit
 
 
