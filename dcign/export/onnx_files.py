@@ -43,7 +43,6 @@ A slider with `choices` takes the numbers of categories: `low` for the first of 
 Those that are not among its `knots` are not known.
 """
 SPREAD = 4.0  # at most, of the codes that are tried: that of the angles' latents in many a trained run
-REACH = 2.0  # how much farther the codes go that are tried than those of the images that are
 
 
 def encoder_file(run: Run) -> bytes:
@@ -77,7 +76,7 @@ def check_files(run: Run, encoder: bytes, decoder: bytes, seed: int = 0) -> dict
         for rows in ROWS:
             images = noise.random((rows, run.size, run.size), np.float32)
             means, known = sessions["encoder"].run(["means"], {"images": images[:, None]})[0], encode(run, images)
-            spread = np.minimum(REACH * np.sqrt(np.mean(known**2, axis=0)), SPREAD)
+            spread = np.minimum(np.sqrt(np.mean(known**2, axis=0)), SPREAD)
             codes = (spread * noise.standard_normal(known.shape)).astype(np.float32)
             pictures = sessions["decoder"].run(["images"], {"codes": codes})[0][:, 0]
             expected = {"encoder": known, "decoder": decode(run, codes)}
