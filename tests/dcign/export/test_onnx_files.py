@@ -85,7 +85,7 @@ def test_the_codes_that_are_tried_are_about_as_large_as_those_of_images(monkeypa
     monkeypatch.setattr(onnx_files, "decode", lambda run, codes: tried.append(codes) or decode(run, codes))
     monkeypatch.setattr(onnx_files, "encode", lambda run, images: known.append(encode(run, images)) or known[-1])
     check_files(run, encoder_file(run), decoder_file(run))
-    size = np.minimum(2 * np.sqrt(np.mean(known[-1] ** 2, axis=0)), 4)
+    size = np.minimum(np.sqrt(np.mean(known[-1] ** 2, axis=0)), 4)
     assert (np.abs(tried[-1]) < 5 * size).all()
     assert np.abs(tried[-1]).mean() > 0.5 * size.mean()
 
