@@ -13,8 +13,10 @@ from assets.mesh import Mesh
 from dcign.engine.variations import grid, sweep
 from dcign.errors import BadInput
 from dcign.runs.run import Run
+from dcign.runs.training_data import rendering_of
 from pipelines.catalogs import kind_at, model_path, open_catalog
 from pipelines.drawing.objects import ObjectRenderer
+from pipelines.drawing.renderer import with_detail
 from pipelines.rerender.pictures import Strip
 from pipelines.rerender.plan import Plan
 
@@ -41,7 +43,7 @@ class TrueObject:
 
 
 def true_objects(run: Run, path: Path, first: int, count: int) -> list[TrueObject]:
-    """Draw `count` unseen objects of the models at `path`, from number `first`.
+    """Draw `count` unseen objects of the models at `path`, from number `first`, as finely as what `run` was trained on.
 
     BadInput for another kind of object, and for a run on images that were not drawn so.
     """
@@ -52,13 +54,22 @@ def true_objects(run: Run, path: Path, first: int, count: int) -> list[TrueObjec
     found = run.object if model_path(path) is None else kind_at(path)
     if found != run.object:
         raise BadInput(f"--assets {path}: expected {run.object}s as {run.folder} was trained on, found {found}s")
-    renderer = ObjectRenderer(open_catalog(found, path), run.size)
+    catalog = open_catalog(found, path)
+    if _reduced(run):
+        catalog = with_detail(catalog, run.size)
+    renderer = ObjectRenderer(catalog, run.size)
     objects = []
     for number in range(first, first + count):
         name, mesh = renderer.unseen(number, path)
         front = renderer.image(mesh, *renderer.front).astype(np.float32) / np.float32(255)
         objects.append(TrueObject(name, front, mesh, renderer))
     return objects
+
+
+def _reduced(run: Run) -> bool:
+    """Tell whether the images that `run` was trained on left out triangles too small to be seen, as is usual."""
+    data = rendering_of(run)
+    return data is None or bool(data.manifest.settings.get("detail"))
 
 
 def _poses(plan: Plan, front: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -1,11 +1,15 @@
 """`dcign rerender --assets`: objects of models in place of images, with their true pictures."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from face_file_fixtures import basel_h5, small_face, write_h5
 from mesh_fixtures import write_models
 from PIL import Image
 from untrained_run import write_calibrated
+
+from pipelines.rerender import truth
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,19 @@ def test_each_angle_has_its_true_picture_beside_the_decoded_one(dcign, work):
     assert dcign("rerender", "run", "one.png", "--azimuth", "40", "-o", "alone")[0] == 0
     again = grey(work / "alone" / "one-azimuth=40.png")
     np.testing.assert_array_equal(grey(work / "made" / "face-0-azimuth=40.png"), again)
+
+
+@pytest.mark.parametrize(("detail", "levels"), [(None, 1), ({"triangles": 6200}, 1), ({}, 0)])
+def test_faces_are_drawn_as_finely_as_those_of_the_training(dcign, work, monkeypatch, detail, levels):
+    """As the trained network knows them: unless all triangles were asked for, or where it is not known."""
+    asked = []
+    monkeypatch.setattr(truth, "with_detail", lambda catalog, size: asked.append(size) or catalog)
+    manifest = SimpleNamespace(settings={"detail": detail})
+    monkeypatch.setattr(
+        truth, "rendering_of", lambda run: None if detail is None else SimpleNamespace(manifest=manifest)
+    )
+    assert dcign("rerender", "run", "--assets", "face.h5", "--azimuth", "40", "-o", f"fine-{levels}")[0] == 0
+    assert asked == [54] * levels
 
 
 def test_a_grid_of_angles_has_the_truth_in_the_same_places(dcign, work):
