@@ -55,7 +55,7 @@ def test_each_angle_has_its_true_picture_beside_the_decoded_one(dcign, work):
 
 @pytest.mark.parametrize(("detail", "levels"), [(None, 1), ({"triangles": 6200}, 1), ({}, 0)])
 def test_faces_are_drawn_as_finely_as_those_of_the_training(dcign, work, monkeypatch, detail, levels):
-    """As the trained network knows them: unless all triangles were asked for, or where it is not known."""
+    """Leave out triangles as the training images did, and where nothing is known of these."""
     asked = []
     monkeypatch.setattr(truth, "with_detail", lambda catalog, size: asked.append(size) or catalog)
     manifest = SimpleNamespace(settings={"detail": detail})
