@@ -29,7 +29,7 @@ OBJECTS = 100
 
 
 class ObjectRenderer:
-    """Draws the objects of a catalog with all triangles that it has, lit and framed as in shards, `size` pixels wide."""
+    """Draws the objects of a catalog with all the triangles it has, lit and framed as in shards, `size` pixels wide."""
 
     def __init__(self, catalog: Catalog, size: int) -> None:
         self.catalog = catalog
