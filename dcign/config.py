@@ -31,6 +31,7 @@ LATER = (
     "erase",
     "depth",
     "freeze_encoder",
+    "images",
 )
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
@@ -78,6 +79,7 @@ class TrainConfig:
     weight_average: float = 0.0  # share of the averaged weights kept at each step; 0: no average, as the paper
     erase: bool = False  # take out of identity latents, after the last update, what is linear in labels
     accumulate: int = 1  # mini-batches whose gradients add up to one update
+    images: int | None = None  # of each of them, drawn at random; None: all
     held_out: int | None = None  # last mini-batches of each factor kept for measuring; None: a tenth, at most 10
     ratio: tuple[int, ...] = ()  # mini-batches of each factor in their order; the rest, and none: the usual ones
     front_first: int = 0  # first updates that take other labels near the front, by the azimuths of the shards
@@ -104,6 +106,7 @@ class TrainConfig:
             "learning_rate_fall": 0,
             "front_first": 0,
             "depth": 1,
+            "images": 2,
         }  # setting -> least
         numbers = {name: getattr(self, name) for name in counts}
         numbers = {name: number for name, number in numbers.items() if number is not None}

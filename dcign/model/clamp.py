@@ -36,27 +36,27 @@ class _Clamp(torch.autograd.Function):
         ctx: Any, values: Tensor, active: Tensor, strength: float | Tensor, shared: bool, source: str
     ) -> Tensor:
         # Step 4: calculate the average of the representation vectors over the entire batch.
-        average = values.mean(dim=0, keepdim=True)  # (1, Z)
+        average = values.mean(dim=-2, keepdim=True)  # (..., 1, Z)
         ctx.save_for_backward(values, average, active)
         ctx.strength, ctx.shared, ctx.source = strength, shared, source
         # Step 5: replace the values z_i != z_train with their averages over the entire batch.
         if source == "other":
-            return torch.where(active, values, values.roll(1, dims=0))
-        return torch.where(active, values, values[:1] if source == "first" else average)
+            return torch.where(active, values, values.roll(1, dims=-2))
+        return torch.where(active, values, values[..., :1, :] if source == "first" else average)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (gradient,) = gradients  # (N, Z), of the objective with respect to the clamped values
+        (gradient,) = gradients  # (..., N, Z), of the objective with respect to the clamped values
         values, average, active = ctx.saved_tensors
         # Step 7: replace the gradients of the clamped latents with their difference from the mean, scaled (section
         # 3.2); the gradient at z_train is passed through unchanged.
         inactive = (values - average) * ctx.strength
         if ctx.shared and ctx.source == "first":
-            inactive[0] += gradient.sum(dim=0)
+            inactive[..., 0, :] += gradient.sum(dim=-2)
         elif ctx.shared and ctx.source == "other":
-            inactive += gradient.roll(-1, dims=0)
+            inactive += gradient.roll(-1, dims=-2)
         elif ctx.shared:
-            inactive += gradient.mean(dim=0, keepdim=True)
+            inactive += gradient.mean(dim=-2, keepdim=True)
         return torch.where(active, gradient, inactive), None, None, None, None
 
 
@@ -67,15 +67,15 @@ def clamp(
     shared: bool = False,
     source: str = "mean",
 ) -> Tensor:
-    """Clamp one head of the encoder over a mini-batch in which one factor varies.
+    """Clamp one head of the encoder over a mini-batch in which one factor varies, or over several, each for itself.
 
-    values    (N, Z) float: means or log-variances, one row an image
-    active    (Z,) bool on the same device: the latents bound to the factor that varies
-    strength  factor on (value - average) in the gradient of the summed objective, or one for each latent (1, Z)
+    values    (..., N, Z) float: means or log-variances, one row an image
+    active    (..., 1, Z) bool on the same device, or (Z,) for one: the latents bound to the factor that varies
+    strength  factor on (value - average) in the gradient of the summed objective, or one for each latent (..., 1, Z)
     shared    also pass on the incoming gradients of the inactive values, through their replacement
     source    replace inactive values by their 'mean', by those of the 'first' image, or by those of an 'other' one
 
-    Returns (N, Z): active columns as they were, inactive ones constant or, with 'other', moved one row on. With a batch
+    Returns (..., N, Z): active columns as they were, inactive ones constant or, with 'other', moved one row on. With a batch
     of one the average is the value itself, hence no pull; with all latents active this is the identity.
     """
     clamped: Tensor = _Clamp.apply(values, active, strength, shared, source)

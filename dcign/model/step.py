@@ -47,40 +47,45 @@ def gradients(
     weights (Z,), factors on the divergence of each latent, 1 by default; all on the model's device. Returns (3,) there,
     without waiting for it: reconstruction and KL in nats, summed over the mini-batch, and the variance within the
     mini-batch of the inactive means, averaged over them.
+
+    With active (G, Z) the images are those of G mini-batches of N / G, one after the other, each with a factor of its
+    own. They are clamped each for itself, and go through the network together; the terms are (G, 3).
     """
+    minibatches = (*active.shape[:-1], -1)  # () or (G,), then the images of each
+    active = active.unsqueeze(-2)  # (..., 1, Z)
     # 3. Show the network each example in the mini-batch and capture its latent representation.
     with autocast(precision, images.device):
-        mean, logvar = model.encode(images)  # (N, Z) each
+        mean, logvar = (head.unflatten(0, minibatches) for head in model.encode(images))  # (..., N, Z) each
     # 4. Calculate the average of those representation vectors over the entire batch.
     # 5. Replace the values z_i != z_train with their averages before they reach the decoder.
-    seen = posterior(mean, logvar, noise, active, config)
+    seen = posterior(mean, logvar, noise.unflatten(0, minibatches), active, config)
     # 6. Calculate the reconstruction error and backpropagate as per SGVB in the decoder ...
-    z = sample(seen.mean, seen.logvar, seen.noise)
+    z = sample(seen.mean, seen.logvar, seen.noise).flatten(0, -2)  # (N, Z)
     with autocast(precision, images.device):
         logits = model.decode_logits(z)
-    error = reconstruction(logits, images, config.likelihood, config.deviation)
+    error = reconstruction(logits, images, config.likelihood, config.deviation).unflatten(0, minibatches).sum(dim=-1)
     kl = divergence(seen.mean, seen.logvar, seen.share if weights is None else seen.share * weights)
-    objective = error + seen.weight * kl
+    objective = (error + seen.weight * kl).sum()
     if config.structure:
         objective = objective + config.structure * dissimilarity(torch.sigmoid(logits.float()), images)
     # 7. ... where `clamp` replaces the gradients of the clamped latents with their difference from the mean,
     # 8. and backpropagation goes on through the encoder with the modified gradient.
     objective.backward()
-    return torch.stack((error.detach(), kl.detach(), inactive_variance(mean.detach(), active)))
+    return torch.stack((error.detach(), kl.detach(), inactive_variance(mean.detach(), active.squeeze(-2))), dim=-1)
 
 
 def inactive_variance(mean: Tensor, active: Tensor) -> Tensor:
-    """Variance of the inactive latents within the mini-batch, averaged over them: (N, Z), (Z,) bool -> scalar."""
+    """Variance of the inactive latents within the mini-batch, averaged over them: (..., N, Z), (..., Z) bool -> (...)."""
     inactive = ~active
-    each = (mean - mean.mean(dim=0, keepdim=True)).square().mean(dim=0)  # (Z,)
-    return (each * inactive).sum() / inactive.sum().clamp(min=1)
+    each = (mean - mean.mean(dim=-2, keepdim=True)).square().mean(dim=-2)  # (..., Z)
+    return (each * inactive).sum(dim=-1) / inactive.sum(dim=-1).clamp(min=1)
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """The distribution that the code is sampled from: mean, logvar and noise (N, Z).
+    """The distribution that the code is sampled from: mean, logvar and noise (..., N, Z).
 
-    share (Z,) says how much of its divergence each latent pays; the objective takes `weight` times their sum.
+    share (..., 1 or N, Z) says how much of its divergence each latent pays; the objective takes `weight` times their sum.
     """
 
     mean: Tensor
@@ -93,7 +98,7 @@ class Posterior:
 def posterior(mean: Tensor, logvar: Tensor, noise: Tensor, active: Tensor, config: TrainConfig) -> Posterior:
     """Return the posterior that `config.procedure` makes of the encoder's.
 
-    mean, logvar (N, Z) from the encoder, noise (N, Z) ~ N(0, 1), active (Z,) bool, all on one device.
+    mean, logvar (..., N, Z) from the encoder, noise (..., N, Z) ~ N(0, 1), active (..., 1, Z) bool, all on one device.
     """
     if config.procedure == "clamped":
         shared = config.inactive_gradient == "shared"
@@ -109,15 +114,15 @@ def posterior(mean: Tensor, logvar: Tensor, noise: Tensor, active: Tensor, confi
         return Posterior(
             torch.where(active, mean, common_mean),
             torch.where(active, logvar, common_logvar),
-            torch.where(active, noise, noise[:1]),
-            torch.where(active, 1.0, 1.0 / len(mean)),
+            torch.where(active, noise, noise[..., :1, :]),
+            torch.where(active, 1.0, 1.0 / mean.shape[-2]),
         )
     weight = config.beta if config.procedure == "beta-vae" else 1.0
-    return Posterior(mean, logvar, noise, torch.ones_like(mean[0]), weight)
+    return Posterior(mean, logvar, noise, torch.ones_like(mean), weight)
 
 
 def pulls(logvar: Tensor, config: TrainConfig) -> tuple[float | Tensor, float | Tensor]:
-    """Return the strengths that pull inactive means and log-variances (N, Z) to their averages over the mini-batch.
+    """Return the strengths that pull inactive means and log-variances (..., N, Z) to their averages over a mini-batch.
 
     absolute  the paper's: both by the invariance strength, in units of the code. A code that shrinks evades it.
     noise     a step beyond the paper: in units of each latent's posterior deviation, which shrinks with the code. The
@@ -126,30 +131,30 @@ def pulls(logvar: Tensor, config: TrainConfig) -> tuple[float | Tensor, float | 
     """
     if config.invariance_unit == "absolute":
         return config.invariance_strength, config.invariance_strength
-    precision = torch.exp(-logvar.detach().mean(dim=0, keepdim=True))  # (1, Z)
+    precision = torch.exp(-logvar.detach().mean(dim=-2, keepdim=True))  # (..., 1, Z)
     return config.invariance_strength * precision, config.invariance_strength / 2
 
 
 def multiply(mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
-    """The normalised product over images of N(mean, exp(logvar)), (N, Z) both -> its mean and log-variance (1, Z).
+    """The normalised product over N images of N(mean, exp(logvar)), (..., N, Z) -> mean and log-variance (..., 1, Z).
 
     Precisions add up, and the mean is their weighted average: log-sum-exp and softmax of the log-precisions.
     """
     return (
-        (torch.softmax(-logvar, dim=0) * mean).sum(dim=0, keepdim=True),
-        -torch.logsumexp(-logvar, dim=0, keepdim=True),
+        (torch.softmax(-logvar, dim=-2) * mean).sum(dim=-2, keepdim=True),
+        -torch.logsumexp(-logvar, dim=-2, keepdim=True),
     )
 
 
 def sample(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
-    """z ~ N(mean, diag(exp(logvar))) by reparametrisation (equation 3): mean + exp(logvar / 2) x noise, all (N, Z)."""
+    """z ~ N(mean, diag(exp(logvar))) by reparametrisation (equation 3): mean + exp(logvar / 2) x noise, all (..., N, Z)."""
     return mean + torch.exp(0.5 * logvar) * noise
 
 
 def reconstruction(logits: Tensor, images: Tensor, likelihood: str = "bernoulli", deviation: float = 0.1) -> Tensor:
-    """-log P(x | z) in nats under one of `LIKELIHOODS`, summed over pixels and images.
+    """-log P(x | z) in nats under one of `LIKELIHOODS`, summed over the pixels of each image.
 
-    (N, 1, H, W) both, scalar out; p = sigmoid(logit); `deviation` is that of a pixel's grey value under the Gaussian.
+    (N, 1, H, W) both, (N,) out; p = sigmoid(logit); `deviation` is that of a pixel's grey value under the Gaussian.
     ValueError for an unknown likelihood.
     """
     if likelihood not in LIKELIHOODS:
@@ -159,25 +164,27 @@ def reconstruction(logits: Tensor, images: Tensor, likelihood: str = "bernoulli"
 
 def bernoulli(logits: Tensor, images: Tensor, deviation: float) -> Tensor:
     """Cross-entropy: -x log p - (1 - x) log(1 - p) = softplus(logit) - x logit."""
-    return functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
+    return functional.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(dim=1)
 
 
 def gaussian(logits: Tensor, images: Tensor, deviation: float) -> Tensor:
     """(x - p)^2 / (2 s^2) + log(s sqrt(2 pi)), s the deviation; a density, so it may be negative."""
     error = (images - torch.sigmoid(logits)) / deviation
-    return 0.5 * error.square().sum() + images.numel() * math.log(deviation * math.sqrt(2 * math.pi))
+    pixels = images[0].numel()
+    return 0.5 * error.square().flatten(1).sum(dim=1) + pixels * math.log(deviation * math.sqrt(2 * math.pi))
 
 
 LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {"bernoulli": bernoulli, "gaussian": gaussian}
 
 
 def divergence(mean: Tensor, logvar: Tensor, share: Tensor) -> Tensor:
-    """KL(N(mean, exp(logvar)) || N(0, 1)) in nats, summed over images and, by their `share` (Z,), over latents.
+    """KL(N(mean, exp(logvar)) || N(0, 1)) in nats, summed over images and, by their `share`, over latents.
 
-    -1/2 (1 + logvar - mean^2 - exp(logvar)) for each value (Kingma and Welling, appendix B); (N, Z) both, scalar out.
+    -1/2 (1 + logvar - mean^2 - exp(logvar)) for each value (Kingma and Welling, appendix B); (..., N, Z) both, and a
+    share that is broadcast to them; (...) out.
     Under the clamp it is taken at the clamped values and its gradient meets the same filter as the reconstruction's, so
     it would never reach an inactive latent; a share of 0 leaves those out of the sum, so that value and gradient agree,
     also where the inactive gradient is shared.
     """
     each = -0.5 * (1.0 + logvar - mean.square() - logvar.exp())
-    return (each * share).sum()
+    return (each * share).sum(dim=(-2, -1))

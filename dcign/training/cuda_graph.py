@@ -20,7 +20,7 @@ from dcign.model.optimisers import Optimiser
 from dcign.model.step import gradients
 from dcign.training.order import to_float
 
-# images (N, H, W) uint8, active (Z,) bool, noise (N, Z) -> the (3,) terms of `dcign.model.step.gradients`
+# images (G N, H, W) uint8, active (G, Z) bool, noise (G N, Z) -> the (G, 3) terms of `dcign.model.step.gradients`
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 WARM_UP = 3  # calls before the capture
@@ -112,10 +112,10 @@ def first_error(error: BaseException) -> BaseException:
 
 
 def open_step(
-    model: DCIGN, config: TrainConfig, precision: str, batch: tuple[int, int], device: torch.device,
+    model: DCIGN, config: TrainConfig, precision: str, batch: tuple[int, int, int], device: torch.device,
     say: Callable[[str], None], weights: Tensor | None = None,
 ) -> Step:  # fmt: skip
-    """Return the step for mini-batches of `batch` = (N images, Z latents): captured on CUDA, plain elsewhere.
+    """Return the step for `batch` = (G mini-batches, N images of each, Z latents): captured on CUDA, plain elsewhere.
 
     `weights` (Z,) are factors on the latents' divergence.
 
@@ -124,10 +124,12 @@ def open_step(
     step = plain_step(model, config, precision, weights)
     if device.type != "cuda":
         return step
-    images = torch.zeros(batch[0], model.size, model.size, dtype=torch.uint8, device=device)
-    active = torch.zeros(batch[1], dtype=torch.bool, device=device)
+    minibatches, each, latents = batch
+    images = torch.zeros(minibatches * each, model.size, model.size, dtype=torch.uint8, device=device)
+    active = torch.zeros(minibatches, latents, dtype=torch.bool, device=device)
+    noise = torch.zeros(minibatches * each, latents, device=device)
     try:
-        return GraphedStep(step, images, active, torch.zeros(batch, device=device))
+        return GraphedStep(step, images, active, noise)
     except RuntimeError as error:
         say(f"No CUDA graph could be made ({what_failed(error)}); every step is launched piece by piece.")
         return step

@@ -113,7 +113,7 @@ def diagnose(
                 mean, logvar = model.encode(images)
                 logits = model.decode_logits(sample(mean, logvar, torch.from_numpy(noise).to(device)))
                 decoded = model.decode(mean)
-            error = reconstruction(logits, images, likelihood, deviation) / len(images)
+            error = reconstruction(logits, images, likelihood, deviation).mean()
             kl = divergence(mean, logvar, every) / len(images)
             squared = (decoded - images).square().mean()
             terms.append(torch.stack((error, kl, squared, inactive_variance(mean, active[minibatch.factor]))))

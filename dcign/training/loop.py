@@ -38,7 +38,7 @@ from dcign.training.feeding import open_feed
 from dcign.training.held_out import held_out_counts
 from dcign.training.monitor import STATUS_EVERY, Monitor, Status, summary, writer_class
 from dcign.training.order import MiniBatchOrder, names_of_ratio, nearest_the_front, usual_ratio
-from dcign.training.updates import Updates, begin_with, initial_model
+from dcign.training.updates import Updates, at_once, begin_with, initial_model
 from render.shards.data_set import DataSet
 from render.shards.labels import label_names
 
@@ -99,6 +99,10 @@ def _train(
     layout = graphics_code(data, config.code)
     counts = {factor: data.count(factor) for factor in data.factors}
     held_out = held_out_counts(counts, config.held_out)
+    if config.images is not None and config.images > data.batch_size:
+        raise ArgumentError(
+            "images", f"expected at most {data.batch_size}, the images of a mini-batch, found {config.images}"
+        )
     used = {factor: n - held_out[factor] for factor, n in counts.items()}
     front = nearest_the_front(data, used) if config.front_first else None
     front_steps = config.front_first * config.accumulate
@@ -126,12 +130,13 @@ def _train(
 
     # --- loop
     optimiser.zero_grad()
-    batch = (data.batch_size, layout.latents)
+    share = ranks.share(config.accumulate)
+    images = config.images or data.batch_size
+    batch = at_once(config, len(share), data.batch_size), images, layout.latents
     step_3_to_8 = open_step(model, config, precision, batch, device, say, divergence_weights(layout, config, device))
     open_update(optimiser, device, say)
-    share = ranks.share(config.accumulate)
     places = (step * config.accumulate + number for step in range(start, config.steps) for number in share)
-    status = Status(folder, data, order, config.accumulate, device, start)
+    status = Status(folder, data, order, config, device, start)
     stop = torch.zeros(1, device=device)
     step, stopping = start, False
     with (
@@ -139,7 +144,7 @@ def _train(
         Monitor(
             folder, header, data, held_out, model, optimiser, device, precision, tensorboard, ranks.first
         ) as monitor,
-        _progress_bar(start, config, data.batch_size, progress) as bar,
+        _progress_bar(start, config, images, progress) as bar,
         stop_signals() as received,
         _saving_at_least(monitor, status, optimiser, say),
     ):
@@ -163,7 +168,7 @@ def _train(
         while step < config.steps and not stopping:
             updates.make(step)
             step += 1
-            bar.update(config.accumulate * data.batch_size)
+            bar.update(config.accumulate * images)
 
             # --- status
             last = step == config.steps
@@ -220,8 +225,8 @@ def _save_last_update(monitor: Monitor, status: Status, optimiser: Optimiser) ->
             monitor.save(optimiser.updates)
 
 
-def _progress_bar(start: int, config: TrainConfig, batch_size: int, shown: bool) -> tqdm[Any]:
-    images = config.accumulate * batch_size
+def _progress_bar(start: int, config: TrainConfig, of_minibatch: int, shown: bool) -> tqdm[Any]:
+    images = config.accumulate * of_minibatch
     interval = 0.2 if sys.stderr.isatty() else 30.0  # seconds; a log file gets a line now and then
     return tqdm(
         desc="train",

@@ -171,13 +171,14 @@ class NotFinite(Failure):
 class Status:
     """Terms of the steps since the last line, summed by factor, (F, 3) on the device.
 
-    accumulate  mini-batches of an update
+    config  says how many mini-batches, and how many images of each, make an update
     """
 
     def __init__(
-        self, folder: Path, data: DataSet, order: MiniBatchOrder, accumulate: int, device: torch.device, step: int
+        self, folder: Path, data: DataSet, order: MiniBatchOrder, config: TrainConfig, device: torch.device, step: int
     ) -> None:
-        self.folder, self.data, self.order, self.accumulate = folder, data, order, accumulate
+        self.folder, self.data, self.order, self.accumulate = folder, data, order, config.accumulate
+        self.images = config.images or data.batch_size  # of a mini-batch
         self.row = {factor: number for number, factor in enumerate(data.factors)}
         self.sums = torch.zeros(len(self.row), len(TERMS), dtype=torch.float64, device=device)
         self.minibatches = dict.fromkeys(self.row, 0)
@@ -224,7 +225,7 @@ class Status:
 
         waited  seconds that the steps have waited for input since the run began
         """
-        now, size = time.monotonic(), self.data.batch_size
+        now, size = time.monotonic(), self.images
         factors = {}
         for factor, count in self.minibatches.items():
             if count:

@@ -30,7 +30,7 @@ from render.shards.labels import DEGREES
 NAMES = tuple(FACTORS)
 FRONT = "azimuth"  # of which 0 degrees are the front
 NEAREST = 0.2  # share of the mini-batches that the first steps choose from when the front comes first
-_FACTORS_STREAM, _MINIBATCH_STREAM, _NOISE_STREAM = 0, 1, 2  # keep the uses of one seed apart
+_FACTORS_STREAM, _MINIBATCH_STREAM, _NOISE_STREAM, _IMAGES_STREAM = 0, 1, 2, 3  # keep the uses of one seed apart
 
 
 class MiniBatchOrder:
@@ -136,9 +136,17 @@ def _permutation(seed: int, stream: int, factor: int, turn: int, length: int) ->
 
 def sampling_noise(seed: int, step: int, shape: tuple[int, int], device: torch.device) -> Tensor:
     """Draw the noise (N, Z) of `step`, from N(0, 1): a pure function of its arguments, as the order is."""
-    state = np.random.SeedSequence([seed, _NOISE_STREAM, step]).generate_state(1, np.uint64)
-    generator = torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
-    return torch.randn(shape, generator=generator, device=device)
+    return torch.randn(shape, generator=_generator(seed, _NOISE_STREAM, step, device), device=device)
+
+
+def drawn_images(seed: int, step: int, of: int, device: torch.device) -> Tensor:
+    """Draw an order of the `of` images of the mini-batch of `step`, as `sampling_noise` draws: its first are taken."""
+    return torch.randperm(of, generator=_generator(seed, _IMAGES_STREAM, step, device), device=device)
+
+
+def _generator(seed: int, stream: int, step: int, device: torch.device) -> torch.Generator:
+    state = np.random.SeedSequence([seed, stream, step]).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
 
 
 def to_float(images: Tensor) -> Tensor:

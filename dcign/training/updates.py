@@ -17,7 +17,7 @@ from dcign.model.optimisers import Optimiser
 from dcign.runs.checkpoint import Header
 from dcign.training.cuda_graph import Step
 from dcign.training.monitor import Status
-from dcign.training.order import MiniBatchOrder, sampling_noise
+from dcign.training.order import MiniBatchOrder, drawn_images, sampling_noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Updates:
 
     order        of all mini-batches
     active       factor -> (Z,) bool, the latents that it may move
-    step_3_to_8  of one mini-batch; it adds to the gradients
+    step_3_to_8  of mini-batches that go through the network at once; it adds to the gradients
     feed         the mini-batches of this process, (N, H, W) uint8, in that order
     status       counts the terms
     share        the numbers of the mini-batches of an update that this process takes
@@ -48,20 +48,43 @@ class Updates:
         config = self.config
         self.optimiser.zero_grad()
         terms = self.status.new_terms()
-        for number in self.share:
+        together = at_once(config, len(self.share), self.status.data.batch_size)
+        for first in range(0, len(self.share), together):
             # 1. Select at random a latent variable z_train, that is, a factor.
             # 2. Select at random a mini-batch in which only that variable changes.
-            place = step * config.accumulate + number
-            factor, _ = self.order.at(place)
-            images, active = next(self.feed), self.active[factor]  # the mini-batch at that place
+            places = [step * config.accumulate + number for number in self.share[first : first + together]]
+            factors, images, active, noise = zip(*map(self._minibatch, places), strict=True)
             # 3. to 8.: encode, clamp, sample, decode, objective, backward with the modified gradient
-            noise = sampling_noise(config.seed, place, (len(images), len(active)), images.device)
-            terms[self.status.row[factor]] += self.step_3_to_8(images, active, noise)
+            found = self.step_3_to_8(torch.cat(images), torch.stack(active), torch.cat(noise))
+            for factor, of_minibatch in zip(factors, found, strict=True):
+                terms[self.status.row[factor]] += of_minibatch
         self.exchange([*self.optimiser.gradients, terms])
         self.optimiser.learning_rate = config.learning_rate_at(step)
         self.optimiser.step()
         self.status.add(step, terms, self.optimiser.gradients)
         return terms
+
+    def _minibatch(self, place: int) -> tuple[str, Tensor, Tensor, Tensor]:
+        """Return factor, images (N, H, W) uint8, active latents (Z,) and noise (N, Z) of the mini-batch at `place`.
+
+        They are the feed's next, of which the run may take a few only.
+        """
+        seed, count = self.config.seed, self.config.images
+        factor, _ = self.order.at(place)
+        images, active = next(self.feed), self.active[factor]
+        if count is not None:
+            images = images[drawn_images(seed, place, len(images), images.device)[:count]]
+        return factor, images, active, sampling_noise(seed, place, (len(images), len(active)), images.device)
+
+
+def at_once(config: TrainConfig, share: int, batch_size: int) -> int:
+    """Return how many of the `share` mini-batches of an update go through the network at once.
+
+    They hold no more images than one of `batch_size`, so that memory does not grow, and their number divides the share,
+    so that all passes have one shape.
+    """
+    most = batch_size // (config.images or batch_size)
+    return max(count for count in range(1, most + 1) if share % count == 0)
 
 
 def initial_model(header: Header, device: torch.device) -> DCIGN:

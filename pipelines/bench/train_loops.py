@@ -104,11 +104,11 @@ class Training:
         optimiser = make_optimiser(model.named_parameters(), self.config)
         optimiser.zero_grad()
         if graph:
-            step_3_to_8 = open_step(model, self.config, precision, self.batch, self.device, print)
+            step_3_to_8 = open_step(model, self.config, precision, (1, *self.batch), self.device, print)
             open_update(optimiser, self.device, print)
         else:
             step_3_to_8 = plain_step(model, self.config, precision)
-        status = Status(self.data.folder, self.data, self.order, 1, self.device, 0)
+        status = Status(self.data.folder, self.data, self.order, self.config, self.device, 0)
         feeding = open_feed(self.data, map(self.order.at, count()), self.device, progress=False)
         with prepared(self.device), feeding as feed:
             updates = Updates(self.config, self.order, self.active, step_3_to_8, feed, optimiser, status, range(1))

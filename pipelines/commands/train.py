@@ -62,6 +62,8 @@ HELP = {
     "erase": "After the last update, take out of the latents of the object what a linear regression reads in them of "
     "the labels (LEACE, 2023). Reads the labels in the shards.",
     "accumulate": "Mini-batches whose gradients add up to one update.",
+    "images": "Of each mini-batch that is drawn take so many, at random. --images 2 --accumulate 10 learns faces in half "
+    "the steps.",
     "held_out": "Last mini-batches of each factor that are measured, not trained on.",
     "precision": "Of the convolutions; auto: bf16 where the hardware has it.",
     "device": "auto: a CUDA GPU if there is one.",
@@ -75,7 +77,7 @@ TYPES = {"widths": Numbers(3, "/", 8), "ratio": Numbers(2, ":", LONGEST_RATIO)}
 METAVARS = {
     "widths": "A/B/...", "code": "NAME:WIDTH,...", "start_from": "RUN", "depth": "N", "ratio": "N:N:...",
     "extrinsic_divergence": "FACTOR", "front_first": "N", "learning_rate_fall": "N", "weight_average": "SHARE",
-    "structure": "NATS", "accumulate": "N", "held_out": "N", "picture_every": "MINUTES",
+    "structure": "NATS", "accumulate": "N", "images": "N", "held_out": "N", "picture_every": "MINUTES",
 }  # fmt: skip
 DEFAULTS = {
     "widths": "; ".join(f"{name} {setting_text('widths', usual)}" for name, usual in WIDTHS.items()),
@@ -83,6 +85,7 @@ DEFAULTS = {
     "if circular, one less than categories, the rest of 200 intrinsic",
     "ratio": "1:1:1:10; imported images: 1 a label, 10 for intrinsic",
     "accumulate": "1; under torchrun one a process",
+    "images": "all",
     "held_out": "a tenth, at most 10",
 }
 

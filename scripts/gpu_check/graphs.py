@@ -42,14 +42,14 @@ class Training:
         self.plain = plain_step(self.model, config, precision)
         self.step = self.plain
         if graph:
-            self.step = open_step(self.model, config, precision, shape, device, self.said.append)
+            self.step = open_step(self.model, config, precision, (1, *shape), device, self.said.append)
             open_update(self.optimiser, device, self.said.append)
         images = torch.randint(256, (batch, size, size), dtype=torch.uint8, device=device)
         active = torch.from_numpy(LAYOUT.active("azimuth")).to(device)
-        self.inputs = images, active, sampling_noise(0, 0, shape, device)
+        self.inputs = images, active[None], sampling_noise(0, 0, shape, device)
         data = SimpleNamespace(factors=("azimuth",), batch_size=batch)
         order = MiniBatchOrder({"azimuth": 4}, (1,), 0)
-        self.status = Status(None, data, order, 1, device, 0)  # type: ignore[arg-type]
+        self.status = Status(None, data, order, config, device, 0)  # type: ignore[arg-type]
         feed = itertools.repeat(images)
         updates = Updates(config, order, {"azimuth": active}, self.step, feed, self.optimiser, self.status, range(1))
         self.update = updates.make
