@@ -75,8 +75,8 @@ def clamp(
     shared    also pass on the incoming gradients of the inactive values, through their replacement
     source    replace inactive values by their 'mean', by those of the 'first' image, or by those of an 'other' one
 
-    Returns (..., N, Z): active columns as they were, inactive ones constant or, with 'other', moved one row on. With a batch
-    of one the average is the value itself, hence no pull; with all latents active this is the identity.
+    Returns (..., N, Z): active columns as they were, inactive ones constant or, with 'other', moved one row on. With a
+    batch of one the average is the value itself, hence no pull; with all latents active this is the identity.
     """
     clamped: Tensor = _Clamp.apply(values, active, strength, shared, source)
     return clamped

@@ -75,7 +75,7 @@ def gradients(
 
 
 def inactive_variance(mean: Tensor, active: Tensor) -> Tensor:
-    """Variance of the inactive latents within the mini-batch, averaged over them: (..., N, Z), (..., Z) bool -> (...)."""
+    """Variance of the inactive latents within the mini-batch, averaged: (..., N, Z), (..., Z) bool -> (...)."""
     inactive = ~active
     each = (mean - mean.mean(dim=-2, keepdim=True)).square().mean(dim=-2)  # (..., Z)
     return (each * inactive).sum(dim=-1) / inactive.sum(dim=-1).clamp(min=1)
@@ -85,7 +85,8 @@ def inactive_variance(mean: Tensor, active: Tensor) -> Tensor:
 class Posterior:
     """The distribution that the code is sampled from: mean, logvar and noise (..., N, Z).
 
-    share (..., 1 or N, Z) says how much of its divergence each latent pays; the objective takes `weight` times their sum.
+    share, broadcast to them, says how much of its divergence each latent pays; the objective takes `weight` times their
+    sum.
     """
 
     mean: Tensor
@@ -147,7 +148,7 @@ def multiply(mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def sample(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
-    """z ~ N(mean, diag(exp(logvar))) by reparametrisation (equation 3): mean + exp(logvar / 2) x noise, all (..., N, Z)."""
+    """z ~ N(mean, diag(exp(logvar))) by reparametrisation (equation 3): mean + exp(logvar / 2) x noise. All alike."""
     return mean + torch.exp(0.5 * logvar) * noise
 
 

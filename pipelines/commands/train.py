@@ -62,8 +62,8 @@ HELP = {
     "erase": "After the last update, take out of the latents of the object what a linear regression reads in them of "
     "the labels (LEACE, 2023). Reads the labels in the shards.",
     "accumulate": "Mini-batches whose gradients add up to one update.",
-    "images": "Of each mini-batch that is drawn take so many, at random. --images 2 --accumulate 10 learns faces in half "
-    "the steps.",
+    "images": "Take so many of each mini-batch, drawn at random anew each time. --images 2 --accumulate 10 learns from "
+    "ten mini-batches in the time of one.",
     "held_out": "Last mini-batches of each factor that are measured, not trained on.",
     "precision": "Of the convolutions; auto: bf16 where the hardware has it.",
     "device": "auto: a CUDA GPU if there is one.",

@@ -174,7 +174,7 @@ def test_kl_and_sampling_act_through_the_clamp_on_both_heads():
 
     def objective(mean, logvar):
         logits = sample(mean, logvar, noise)[:, None, :] * weight
-        return reconstruction(logits.float(), images.float()) + divergence(mean, logvar, ACTIVE)
+        return reconstruction(logits.float(), images.float()).sum() + divergence(mean, logvar, ACTIVE)
 
     objective(clamp(mean, ACTIVE, strength), clamp(logvar, ACTIVE, strength)).backward()
     for head, other in ((mean, logvar), (logvar, mean)):

@@ -7,14 +7,17 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 from dcign.model.step import divergence, reconstruction, sample
 
 
-def test_reconstruction_is_the_summed_bernoulli_cross_entropy():
+def test_reconstruction_is_the_bernoulli_cross_entropy_summed_over_pixels():
     logits, images = torch.randn(3, 1, 4, 4, dtype=torch.float64), torch.rand(3, 1, 4, 4, dtype=torch.float64)
     p = torch.sigmoid(logits)
-    expected = -(images * p.log() + (1 - images) * (1 - p).log()).sum()
+    expected = -(images * p.log() + (1 - images) * (1 - p).log()).sum((1, 2, 3))
     torch.testing.assert_close(reconstruction(logits, images).double(), expected, rtol=1e-6, atol=1e-6)
     ink = images.round()
     torch.testing.assert_close(
-        reconstruction(logits, ink).double(), -Bernoulli(logits=logits).log_prob(ink).sum(), rtol=1e-6, atol=1e-6
+        reconstruction(logits, ink).double(),
+        -Bernoulli(logits=logits).log_prob(ink).sum((1, 2, 3)),
+        rtol=1e-6,
+        atol=1e-6,
     )
 
 
@@ -23,10 +26,10 @@ def test_the_gaussian_reconstruction_is_that_of_torch_distributions(monkeypatch)
     logits = torch.randn(3, 1, 4, 4, dtype=torch.float64, requires_grad=True)
     images = torch.rand(3, 1, 4, 4, dtype=torch.float64)
     found = reconstruction(logits, images, "gaussian")
-    (gradient,) = torch.autograd.grad(found, logits)
-    expected = -Normal(torch.sigmoid(logits), 0.1).log_prob(images).sum()
+    (gradient,) = torch.autograd.grad(found.sum(), logits)
+    expected = -Normal(torch.sigmoid(logits), 0.1).log_prob(images).sum((1, 2, 3))
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradient, *torch.autograd.grad(expected, logits), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(gradient, *torch.autograd.grad(expected.sum(), logits), rtol=1e-10, atol=1e-12)
 
 
 def test_a_gaussian_reconstruction_is_least_at_the_images_themselves():
@@ -49,10 +52,10 @@ def test_a_share_of_the_divergence_scales_each_latent_s_part():
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
-def test_reconstruction_sums_over_images(likelihood):
+def test_reconstruction_is_each_image_s_own(likelihood):
     logits, images = torch.randn(3, 1, 4, 4), torch.rand(3, 1, 4, 4)
     each = [reconstruction(logits[row : row + 1], images[row : row + 1], likelihood) for row in range(3)]
-    torch.testing.assert_close(reconstruction(logits, images, likelihood), torch.stack(each).sum())
+    torch.testing.assert_close(reconstruction(logits, images, likelihood), torch.cat(each))
 
 
 def test_reconstruction_stays_finite_at_large_logits():

@@ -31,6 +31,7 @@ CONFIGS = {
     "group-vae-gaussian": TrainConfig(procedure="group-vae", likelihood="gaussian"),
     "structure": TrainConfig(clamp="other", inactive_gradient="shared", structure=3.0),
 }
+NOISE = TrainConfig(clamp="other", inactive_gradient="shared", invariance_unit="noise", invariance_strength=5.0)
 every_clamp = pytest.mark.parametrize("config", CLAMPED.values(), ids=CLAMPED.keys())
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
@@ -262,6 +263,17 @@ def test_two_calls_add_their_gradients(network, config):
         gradients(network, images, ACTIVE, noise, config)
     found = {name: p.grad for name, p in network.named_parameters()}
     assert_same(found, {name: parts[0][name] + parts[1][name] for name in found})
+
+
+@pytest.mark.parametrize("config", [*CONFIGS.values(), NOISE], ids=[*CONFIGS, "noise"])
+def test_mini_batches_that_go_through_together_are_each_clamped_for_themselves(network, config):
+    batches = [minibatch(seed=seed) for seed in (3, 4, 5)]
+    actives = [ACTIVE, ~ACTIVE, torch.arange(Z) == 2]
+    parts = [run(network, config, active, batch) for active, batch in zip(actives, batches, strict=True)]
+    images, noise = (torch.cat(values) for values in zip(*batches, strict=True))
+    terms, found, _ = run(network, config, torch.stack(actives), (images, noise))
+    torch.testing.assert_close(terms, torch.stack([part[0] for part in parts]))
+    assert_same(found, {name: sum(part[1][name] for part in parts) for name in found})
 
 
 @every_config

@@ -27,7 +27,7 @@ def material(device="cpu", seed=0):
 
 def test_on_a_cpu_it_is_the_step_as_written():
     model, images, active, noise = material()
-    step = open_step(model, CONFIG, "fp32", (N, Z), torch.device("cpu"), print)
+    step = open_step(model, CONFIG, "fp32", (1, N, Z), torch.device("cpu"), print)
     terms = step(images, active, noise)
     found = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
@@ -95,7 +95,7 @@ def open_a_step_that(monkeypatch, fails_with):
 
     with monkeypatch.context() as patch:
         patch.setattr("dcign.training.cuda_graph.gradients", watched)
-        return open_step(material()[0], CONFIG, "fp32", (N, Z), CUDA, said.append), said, streams
+        return open_step(material()[0], CONFIG, "fp32", (1, N, Z), CUDA, said.append), said, streams
 
 
 @pytest.mark.parametrize(

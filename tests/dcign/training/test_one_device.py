@@ -31,7 +31,7 @@ from dcign.training.order import MiniBatchOrder
 from dcign.training.updates import Updates
 
 META = torch.device("meta")
-N = 3  # images of a mini-batch
+N = 4  # images of a mini-batch
 LAYOUT = CodeLayout.parse("azimuth:1,elevation:1,light:1,intrinsic:4")
 MAIN = ("network", "procedure", "likelihood", "optimizer")  # each with each of the others
 ELSEWHERE = ("precision", "device")  # settings that say where and how to compute: here on meta, without autocast
@@ -63,6 +63,9 @@ def machine(monkeypatch):
     """Autocast and generators, which know no meta device, do nothing; there is one other rank, with sums of none."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(updates, "sampling_noise", lambda seed, step, shape, device: torch.empty(shape, device=device))
+    monkeypatch.setattr(
+        updates, "drawn_images", lambda seed, step, of, device: torch.empty(of, dtype=torch.int64, device=device)
+    )
     summed = SimpleNamespace(is_completed=lambda: True, wait=lambda _: True)
     monkeypatch.setattr(distributed.dist, "all_reduce", lambda tensor, **_: summed)
 
@@ -100,7 +103,7 @@ def update(config):
     images = torch.empty(N, model.size, model.size, dtype=torch.uint8, device=META)
     order = MiniBatchOrder(dict.fromkeys(active, 4), (1, 0, 0, 1), 0)
     data = SimpleNamespace(factors=tuple(active), batch_size=N)
-    status = Status(None, data, order, config.accumulate, META, 0)
+    status = Status(None, data, order, config, META, 0)
     ranks, stop, feed = Ranks(META, 0, 2), torch.zeros(1, device=META), itertools.repeat(images)
 
     def exchange(tensors):
@@ -131,7 +134,7 @@ def test_an_update_stays_on_its_device(settings):
 
 @pytest.mark.parametrize(
     "settings",
-    combinations(("network", *OPTIONS), accumulate=2, weight_average=0.9, extrinsic_divergence=2.0),
+    combinations(("network", *OPTIONS), accumulate=2, images=2, weight_average=0.9, extrinsic_divergence=2.0),
     ids=lambda settings: "-".join(map(str, settings.values())),
 )
 def test_an_update_with_every_option_stays_on_its_device(settings):

@@ -10,7 +10,14 @@ from labelled_shards import write_labelled
 from shard_fixtures import write_synthetic
 
 from dcign.errors import RunError
-from dcign.training.order import MiniBatchOrder, nearest_the_front, sampling_noise, to_float, usual_ratio
+from dcign.training.order import (
+    MiniBatchOrder,
+    drawn_images,
+    nearest_the_front,
+    sampling_noise,
+    to_float,
+    usual_ratio,
+)
 from render.shards.data_set import open_data_set
 
 COUNTS = {"azimuth": 3, "elevation": 4, "light": 5, "intrinsic": 7}
@@ -92,6 +99,17 @@ def test_noise_is_a_pure_function_of_seed_and_step():
     assert not torch.equal(draw(1, 2), draw(1, 3))
     assert not torch.equal(draw(1, 2), draw(2, 2))
     assert draw(2**63 - 1, 10**9).isfinite().all()
+
+
+def test_images_are_drawn_by_seed_and_step_alone_and_all_alike():
+    def draw(seed, step):
+        return drawn_images(seed, step, 6, torch.device("cpu")).tolist()
+
+    assert draw(1, 2) == draw(1, 2)
+    assert sorted(draw(1, 2)) == list(range(6))
+    first = Counter(draw(3, step)[0] for step in range(600))
+    assert all(60 < first[image] < 140 for image in range(6))  # 100, give or take four deviations
+    assert len({tuple(draw(seed, 0)) for seed in range(20)}) > 15
 
 
 def test_pixels_become_fractions_without_touching_the_source():
