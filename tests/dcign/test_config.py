@@ -46,6 +46,7 @@ def test_every_known_word_is_taken_and_the_default_comes_first(name):
         ({"weight_average": 1.0}, "weight_average"),
         ({"picture_every": -1.0}, "picture_every"),
         ({"accumulate": 0}, "accumulate"),
+        ({"images": 1}, "images"),  # none would be another one's
         ({"held_out": -1}, "held_out"),
         ({"steps": 0}, "steps"),
         ({"keep": 0}, "keep"),

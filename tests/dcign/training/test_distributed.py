@@ -61,9 +61,14 @@ def ended(process):
     return process.returncode, said, wrong
 
 
-def test_two_ranks_equal_one_process_that_accumulates(shards, tmp_path):
+@pytest.mark.parametrize(
+    ("asked", "several"),
+    [((), ("--accumulate", 2)), (("--accumulate", 6, "--images", 2),) * 2],
+    ids=["a mini-batch each", "a few images of three each"],
+)
+def test_two_ranks_equal_one_process_that_accumulates(shards, tmp_path, asked, several):
     torchrun = Path(sys.executable).with_name("torchrun")
-    words = ["train", shards, "-o", tmp_path / "two", "--steps", 8, *SETTINGS]
+    words = ["train", shards, "-o", tmp_path / "two", "--steps", 8, *SETTINGS, *asked]
     done = subprocess.run(
         [torchrun, "--standalone", "--nproc-per-node", "2", "--no-python", sys.executable, "-m", "pipelines.cli"]
         + [str(word) for word in words],
@@ -75,7 +80,7 @@ def test_two_ranks_equal_one_process_that_accumulates(shards, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("two is trained: step 8 of 8") == 1  # one of them speaks
-    one = start(shards, tmp_path / "one", 8, "--accumulate", 2)
+    one = start(shards, tmp_path / "one", 8, *several)
     assert ended(one)[0] == 0
     two, one = (load_checkpoint(list_checkpoints(tmp_path / name)[0]) for name in ("two", "one"))
     assert two.header.step == one.header.step == 8
@@ -83,11 +88,11 @@ def test_two_ranks_equal_one_process_that_accumulates(shards, tmp_path):
         torch.testing.assert_close(two.model[name], value, rtol=1e-6, atol=1e-6)
 
     # What two began, one goes on with; but only as what it is.
-    code, _, wrong = ended(start(shards, tmp_path / "two", 10))
+    code, _, wrong = ended(start(shards, tmp_path / "two", 10, *several[2:]))
     assert code == 2
     assert "--accumulate: the run in" in wrong
-    assert ended(start(shards, tmp_path / "two", 10, "--accumulate", 2))[0] == 0
-    assert ended(start(shards, tmp_path / "one", 10, "--accumulate", 2))[0] == 0
+    assert ended(start(shards, tmp_path / "two", 10, *several))[0] == 0
+    assert ended(start(shards, tmp_path / "one", 10, *several))[0] == 0
     two, one = (load_checkpoint(list_checkpoints(tmp_path / name)[0]) for name in ("two", "one"))
     assert two.header.step == 10
     for name, value in one.model.items():

@@ -8,7 +8,7 @@ from shard_fixtures import write_synthetic
 from training_fixtures import SMALL, go, newest, stats
 
 from dcign.config import TrainConfig
-from dcign.errors import BadInput, Failure, RunError
+from dcign.errors import ArgumentError, BadInput, Failure, RunError
 from dcign.model.devices import has_native_bf16, resolve_precision
 from dcign.model.optimisers import RMSPropAuthors
 from dcign.model.paper_network import PaperDCIGN
@@ -190,6 +190,14 @@ def test_chairs_take_the_chair_code(tmp_path):
     run = load_run(tmp_path / "r")
     assert str(run.layout) == "azimuth:1,rest:199"
     assert run.object == "chair"
+
+
+def test_no_more_images_are_taken_of_a_mini_batch_than_it_has(shards, tmp_path):
+    with pytest.raises(ArgumentError, match=r"^images: expected at most 6, the images of a mini-batch, found 7"):
+        go(shards, tmp_path / "r", images=7)
+    assert not (tmp_path / "r").exists()
+    go(shards, tmp_path / "r", images=5, steps=2)
+    assert stats(tmp_path / "r")[-1]["images"] == 10
 
 
 def test_images_the_network_cannot_draw_are_refused(tmp_path):

@@ -66,11 +66,13 @@ def test_the_learning_rate_falls_also_after_a_resumption(shards, tmp_path, monke
     np.testing.assert_allclose(rates, np.array([8, 8, 8, 6, 4, 2, 4, 2]) / 1000)
 
 
-def test_stopping_and_resuming_changes_nothing_bit_for_bit(shards, tmp_path):
-    go(shards, tmp_path / "whole", weight_average=0.9)
-    go(shards, tmp_path / "parts", steps=7, weight_average=0.9)
-    go(shards, tmp_path / "parts", steps=8, weight_average=0.9)
-    _, said = go(shards, tmp_path / "parts", weight_average=0.9)
+@pytest.mark.parametrize("changes", [{}, {"images": 2, "accumulate": 3}], ids=["", "a few of several"])
+def test_stopping_and_resuming_changes_nothing_bit_for_bit(shards, tmp_path, changes):
+    settings = {"weight_average": 0.9, **changes}
+    go(shards, tmp_path / "whole", **settings)
+    go(shards, tmp_path / "parts", steps=7, **settings)
+    go(shards, tmp_path / "parts", steps=8, **settings)
+    _, said = go(shards, tmp_path / "parts", **settings)
     assert "steps 8 to 24" in said
     assert newest(tmp_path / "parts") == newest(tmp_path / "whole")
     assert json.loads((tmp_path / "parts" / "config.json").read_text())["config"]["steps"] == 24
