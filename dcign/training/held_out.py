@@ -90,7 +90,7 @@ def diagnose(
 
     - `bound`: nats per image: reconstruction of one sample of z, and KL over all latents. The noise of the sample is
       the same each time, so that steps can be compared;
-    - `mse`: of decoding the means, mean over all pixels, grey values in [0, 1];
+    - `mse`: of decoding the means, mean over all pixels, grey values in [0, 1]; `mean_image_mse`: of their mean image;
     - `images`: how many there are;
     - `spearman`: factor -> |Spearman| with its latent, for the factors that have a single one, categories apart, which
       have no order; `leak`: the largest of these latents with another factor; `course`: factor -> how its latent runs
@@ -105,6 +105,7 @@ def diagnose(
     every = torch.ones(layout.latents, device=device)
     minibatches = list(held_out_minibatches(data, held_out))
     terms, codes = [], []  # stay on the device: one wait for it, at the end
+    sums = torch.zeros(2, data.size, data.size, dtype=torch.float64, device=device)  # of pixels and their squares
     with observing(model):
         for minibatch in minibatches:
             images = images_of(minibatch, device)
@@ -118,14 +119,17 @@ def diagnose(
             squared = (decoded - images).square().mean()
             terms.append(torch.stack((error, kl, squared, inactive_variance(mean, active[minibatch.factor]))))
             codes.append(mean)
+            sums += torch.stack((images, images.square())).sum(dim=(1, 2))
     table = torch.stack(terms).double().cpu().numpy()  # (B, 4)
     means = torch.cat(codes).float().cpu().numpy()  # (M, Z)
     kinds = np.array([minibatch.factor for minibatch in minibatches])
     own, leak, courses = _correlations(layout, data, minibatches, means)
     average = table.mean(axis=0).tolist()
+    mean_image, squares = sums / len(means)
     return {
         "bound": _number(average[0] + average[1]),
         "mse": _number(average[2]),
+        "mean_image_mse": float((squares - mean_image.square()).mean()),
         "images": len(means),
         "spearman": own,
         "leak": leak,

@@ -58,6 +58,7 @@ class Monitor:
         self.model, self.optimiser, self.device, self.precision = model, optimiser, device, precision
         self.first = first
         self.states: dict[str, str] = {}  # of the latents, as last said
+        self.blind = False  # whether pictures were no nearer than their mean image, when last measured
         self.writer = CheckpointWriter(folder, optimiser.updates)
         self.pictured_at = time.monotonic()
         self.board = open_board(folder, tensorboard and first, optimiser.updates)
@@ -103,12 +104,18 @@ class Monitor:
         """Say, once for each change, which latents do not follow their factor and what to try, and which do again.
 
         Nothing is said before a tenth of the steps, when hardly any latent has been found, nor of factors that go all
-        round, which no single latent can follow, nor under a procedure that gives latents no meaning.
+        round, which no single latent can follow, nor under a procedure that gives latents no meaning. First comes, once
+        too, that the pictures are no nearer than their mean image would be.
         """
         config = self.header.config
-        if measures is None or step * 10 < config.steps or config.procedure not in NAMING:
+        if measures is None or step * 10 < config.steps:
             return []
-        lines = []
+        mse, of_mean_image = measures["mse"], measures["mean_image_mse"]
+        blind, before = mse is not None and mse >= of_mean_image, self.blind
+        self.blind = blind
+        lines = [_blindness(step, mse, of_mean_image)] if blind and not before else []
+        if config.procedure not in NAMING:
+            return lines
         for name, found in measures["course"].items():
             state, before = found["state"], self.states.get(name, "follows")
             if self.data.labels[name].circular or state == before:
@@ -148,6 +155,13 @@ class Monitor:
         write_file(self.folder / "progress.png", png(picture))
         self.board.picture(step, picture)
         self.pictured_at = time.monotonic()
+
+
+def _blindness(step: int, mse: float, of_mean_image: float) -> str:
+    return (
+        f"Step {step}, mini-batches held out: pictures are no nearer than their mean image would be (MSE {mse:.4f}; "
+        f"{of_mean_image:.4f}).\n  If that lasts, nothing more is learnt: try a new run with a lower `learning_rate`."
+    )
 
 
 def _remedies(config: TrainConfig, front: bool) -> str:

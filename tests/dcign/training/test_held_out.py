@@ -104,6 +104,7 @@ def test_measures_agree_with_torch_distributions_and_numpy(faces, model):
         bounds.append(torch.cat(errors) + torch.cat(divergences))
     assert found["bound"] == pytest.approx(float(torch.cat(bounds).mean()), rel=1e-5)
     assert found["mse"] == pytest.approx(reconstruction_errors(sums)["mse"], rel=1e-5)
+    assert found["mean_image_mse"] == pytest.approx(reconstruction_errors(sums)["mean_image_mse"], rel=1e-5)
     assert found["images"] == 6 * sum(HELD_OUT.values())
 
 

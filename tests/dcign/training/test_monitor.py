@@ -18,8 +18,9 @@ from render.shards.labels import labels_of
 FOLLOWS, FOLDED = Course("follows", 1.0, 0.0, 10), Course("folded", 1.0, 0.4, 10, ("azimuth", -40.0, 50.0))
 
 
-def measures(**courses):
-    return {"course": {name: asdict(found) for name, found in courses.items()}}
+def measures(mse=0.01, **courses):
+    course = {name: asdict(found) for name, found in courses.items()}
+    return {"mse": mse, "mean_image_mse": 0.02, "course": course}
 
 
 @pytest.fixture
@@ -47,6 +48,21 @@ def test_nothing_is_said_early_nor_without_measures(monitor):
     assert monitor.news(99, measures(light=FOLDED)) == []
     assert monitor.news(500, None) == []
     assert monitor.news(100, measures(light=FOLDED)) != []
+
+
+def test_a_run_that_paints_nothing_is_named_once(monitor):
+    assert monitor.news(99, measures(mse=0.02)) == []
+    said, *of_latents = monitor.news(200, measures(mse=0.02, light=FOLDED))
+    assert said.startswith("Step 200, mini-batches held out: pictures are no nearer than their mean image would be")
+    assert "(MSE 0.0200; 0.0200)" in said
+    assert "lower `learning_rate`" in said
+    assert "z_light is folded" in of_latents[0]
+    assert monitor.news(300, measures(mse=0.03, light=FOLDED)) == []
+    assert monitor.news(400, measures(mse=None, light=FOLDED)) == []  # not finite: that ends the run
+    assert len(monitor.news(600, measures(mse=0.03, light=FOLDED))) == 1
+    monitor.header.config = TrainConfig(steps=1000, procedure="entangled")
+    assert monitor.news(700, measures(mse=0.01)) == []
+    assert len(monitor.news(800, measures(mse=0.03))) == 1
 
 
 def test_no_single_latent_is_blamed_for_a_full_circle(monitor):
