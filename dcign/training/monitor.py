@@ -111,9 +111,8 @@ class Monitor:
         if measures is None or step * 10 < config.steps:
             return []
         mse, of_mean_image = measures["mse"], measures["mean_image_mse"]
-        blind, before = mse is not None and mse >= of_mean_image, self.blind
-        self.blind = blind
-        lines = [_blindness(step, mse, of_mean_image)] if blind and not before else []
+        was_blind, self.blind = self.blind, mse is not None and mse >= of_mean_image
+        lines = [_blindness(step, mse, of_mean_image)] if self.blind and not was_blind else []
         if config.procedure not in NAMING:
             return lines
         for name, found in measures["course"].items():
