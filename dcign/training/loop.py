@@ -131,12 +131,11 @@ def _train(
     # --- loop
     optimiser.zero_grad()
     share = ranks.share(config.accumulate)
-    images = config.images or data.batch_size
-    batch = at_once(config, len(share), data.batch_size), images, layout.latents
+    status = Status(folder, data, order, config, device, start)
+    batch = at_once(len(share), status.images, data.batch_size), status.images, layout.latents
     step_3_to_8 = open_step(model, config, precision, batch, device, say, divergence_weights(layout, config, device))
     open_update(optimiser, device, say)
     places = (step * config.accumulate + number for step in range(start, config.steps) for number in share)
-    status = Status(folder, data, order, config, device, start)
     stop = torch.zeros(1, device=device)
     step, stopping = start, False
     with (
@@ -144,7 +143,7 @@ def _train(
         Monitor(
             folder, header, data, held_out, model, optimiser, device, precision, tensorboard, ranks.first
         ) as monitor,
-        _progress_bar(start, config, images, progress) as bar,
+        _progress_bar(start, config, status.images, progress) as bar,
         stop_signals() as received,
         _saving_at_least(monitor, status, optimiser, say),
     ):
@@ -168,7 +167,7 @@ def _train(
         while step < config.steps and not stopping:
             updates.make(step)
             step += 1
-            bar.update(config.accumulate * images)
+            bar.update(config.accumulate * status.images)
 
             # --- status
             last = step == config.steps

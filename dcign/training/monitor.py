@@ -191,7 +191,7 @@ class Status:
         self, folder: Path, data: DataSet, order: MiniBatchOrder, config: TrainConfig, device: torch.device, step: int
     ) -> None:
         self.folder, self.data, self.order, self.accumulate = folder, data, order, config.accumulate
-        self.images = config.images or data.batch_size  # of a mini-batch
+        self.images = config.images or data.batch_size  # that are taken of a mini-batch
         self.row = {factor: number for number, factor in enumerate(data.factors)}
         self.sums = torch.zeros(len(self.row), len(TERMS), dtype=torch.float64, device=device)
         self.minibatches = dict.fromkeys(self.row, 0)

@@ -48,7 +48,7 @@ class Updates:
         config = self.config
         self.optimiser.zero_grad()
         terms = self.status.new_terms()
-        together = at_once(config, len(self.share), self.status.data.batch_size)
+        together = at_once(len(self.share), self.status.images, self.status.data.batch_size)
         for first in range(0, len(self.share), together):
             # 1. Select at random a latent variable z_train, that is, a factor.
             # 2. Select at random a mini-batch in which only that variable changes.
@@ -77,14 +77,13 @@ class Updates:
         return factor, images, active, sampling_noise(seed, place, (len(images), len(active)), images.device)
 
 
-def at_once(config: TrainConfig, share: int, batch_size: int) -> int:
-    """Return how many of the `share` mini-batches of an update go through the network at once.
+def at_once(share: int, images: int, batch_size: int) -> int:
+    """Return how many of the `share` mini-batches of an update, of which `images` are taken each, go through at once.
 
-    They hold no more images than one of `batch_size`, so that memory does not grow, and their number divides the share,
+    They have no more images than one of `batch_size`, so that memory does not grow, and their number divides the share,
     so that all passes have one shape.
     """
-    most = batch_size // (config.images or batch_size)
-    return max(count for count in range(1, most + 1) if share % count == 0)
+    return max(count for count in range(1, batch_size // images + 1) if share % count == 0)
 
 
 def initial_model(header: Header, device: torch.device) -> DCIGN:

@@ -69,7 +69,7 @@ def test_a_few_images_of_many_mini_batches_are_taken_at_once(data):
 
     made = updates(data, step_3_to_8, range(6), lambda tensors: None, config)
     terms = made.make(2)
-    together = at_once(config, 6, data.batch_size)
+    together = at_once(6, 2, data.batch_size)
     assert data.batch_size == 6
     assert together == 3
     assert [call[0].shape for call in calls] == [(2 * together, 1, 1)] * 2
@@ -89,12 +89,12 @@ def test_a_few_images_of_many_mini_batches_are_taken_at_once(data):
 
 @pytest.mark.parametrize(
     ("images", "share", "batch_size", "count"),
-    [(None, 4, 20, 1), (20, 4, 20, 1), (2, 10, 20, 10), (2, 12, 20, 6), (3, 6, 20, 6), (3, 7, 20, 1), (2, 1, 20, 1)],
+    [(20, 4, 20, 1), (11, 4, 20, 1), (2, 10, 20, 10), (2, 12, 20, 6), (3, 6, 20, 6), (3, 7, 20, 1), (2, 1, 20, 1)],
 )
 def test_what_goes_through_the_network_at_once_has_one_shape_and_is_no_more_than_a_mini_batch(
     images, share, batch_size, count
 ):
-    assert at_once(dataclasses.replace(CONFIG, images=images), share, batch_size) == count
+    assert at_once(share, images, batch_size) == count
 
 
 def test_the_initial_weights_are_those_of_the_seed_and_no_other_number_is_drawn(data):
