@@ -62,7 +62,7 @@ def headlines(measures: dict[str, Any], evidence: Mapping[str, Evidence]) -> lis
         lines.append(Headline(f"circular R² of z_{name} with {name}", value, "", None, meaning, *ends))
     for name, group in measures["groups"].items():
         error = None if is_rendered(measures) else known["read_back_degrees"].get(name)
-        lines += _group(labels[name], group, error)
+        lines += _group(labels[name], group, error, known["read_back_median"].get(name))
     for name, found in measures.get("categories", {}).items():
         lines += _category(name, found, known["categories"][name])
     leak = measures["spearman"]["largest_leak"]
@@ -150,7 +150,7 @@ def _ends(estimate: Estimate | None) -> tuple[float | None, float | None]:
     return (None, None) if estimate is None else (estimate["low"], estimate["high"])
 
 
-def _group(label: Label, group: Mapping[str, Any], error: Estimate | None) -> list[Headline]:
+def _group(label: Label, group: Mapping[str, Any], error: Estimate | None, median: Estimate | None) -> list[Headline]:
     """The lines of a factor with a group of latents instead of a single one."""
     width, name = group["latents"], label.name
     if "circular_r2" in group:
@@ -178,6 +178,15 @@ def _group(label: Label, group: Mapping[str, Any], error: Estimate | None) -> li
             f"Root mean square error of the {'angle' if label.unit == DEGREES else 'value'} read from the latents "
             f"through the calibration{guess}.",
             *_ends(error),
+        ),
+        Headline(
+            f"median read-back error of {in_units(label)}",
+            None if median is None else median["value"],
+            "",
+            None,
+            "Half of all images are read nearer. Objects that look alike all round, such as round stools, count for "
+            "much in the mean square and for little here.",
+            *_ends(median),
         ),
     ]
 

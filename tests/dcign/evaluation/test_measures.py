@@ -188,6 +188,24 @@ def test_two_latents_for_the_azimuth_read_it_back_all_round(tmp_path):
     )
 
 
+def test_an_object_without_a_front_moves_the_mean_square_and_not_the_median(tmp_path):
+    counts = dict.fromkeys(COUNTS, 12)
+    data = open_data_set(write_synthetic(tmp_path / "s", counts=counts, split="test", object="chair"), "test")
+    layout = CodeLayout.parse("azimuth:2,elevation:1,rest:197")
+
+    def errors(model):
+        kept = {"object": "chair", "fingerprint": data.fingerprint}
+        known = evaluate(Run(tmp_path, model, layout, TrainConfig(), 11, kept), data).measures["intervals"]
+        return [known[key]["azimuth"]["value"] for key in ("read_back_degrees", "read_back_median")]
+
+    stool = Turning(data)
+    for angles in stool.angles[::12]:
+        angles["azimuth"] = np.zeros_like(angles["azimuth"])  # the same from all round
+    usual, other = errors(Turning(data)), errors(stool)
+    assert 0 < usual[1] < usual[0] < 8
+    assert other[0] > 20 > 8 > other[1]
+
+
 def test_two_latents_that_confuse_the_sides_are_named(tmp_path):
     counts = dict.fromkeys(COUNTS, 12)
     data = open_data_set(write_synthetic(tmp_path / "s", counts=counts, split="test", object="chair"), "test")

@@ -120,7 +120,14 @@ def measures(own, leak, ratio, object="face", groups=None):
     ranks = {latent: dict.fromkeys(("azimuth", "elevation", "light"), between) for latent in own}
     return {
         "run": {"object": object},
-        "intervals": {"spearman": ranks, "circular_r2": {}, "read_back_degrees": {}, "mse": between, "ratio": between},
+        "intervals": {
+            "spearman": ranks,
+            "circular_r2": {},
+            "read_back_degrees": {},
+            "read_back_median": {},
+            "mse": between,
+            "ratio": between,
+        },
         "spearman": {"own": own, "largest_leak": leak},
         "circular_r2": {},
         "groups": groups or {},
