@@ -206,8 +206,8 @@ def limits(run: Run, curves: Calibration | None, report: Mapping[str, Any] | Non
         )
     if run.data.get("ranges"):
         yield f"It knows no {_values(run)} beyond those of its training: {_ranges(run)}."
-    yield from _of_factors(run, curves)
     document = report or {}
+    yield from _of_factors(run, curves, document)
     yield from _of_categories(document)
     yield from _of_pixels(document)
     yield from _of_views(document)
@@ -229,7 +229,7 @@ def _ranges(run: Run) -> str:
     return apart.join(f"{name} {range_text(label)}" for name, label in run.labels.items())
 
 
-def _of_factors(run: Run, curves: Calibration | None) -> Iterator[str]:
+def _of_factors(run: Run, curves: Calibration | None, report: Mapping[str, Any]) -> Iterator[str]:
     if curves is None or not curves.curves:
         what = "angle in degrees" if _values(run) == "angles" else "value of a factor"
         yield f"It has no calibration: which latent value stands for which {what} was {NOT_MEASURED}."
@@ -243,17 +243,18 @@ def _of_factors(run: Run, curves: Calibration | None) -> Iterator[str]:
                 f"twice. Its curve explains {curve.explained:.0%} of that latent's variance."
             )
         elif not label.categories:
-            yield _of_reading(label, curve)
+            yield _of_reading(label, curve, reach(report, ("intervals", "read_back_median", name, "value")))
 
 
-def _of_reading(label: Label, curve: FactorCurve) -> str:
+def _of_reading(label: Label, curve: FactorCurve, median: Any) -> str:
     low, high = curve.range
     guess = (high - low) / np.sqrt(12)  # standard deviation of an even spread
     by = f"{guess:.0f}°" if label.unit == DEGREES else amount_text(label, guess)
+    half = f"half of all images by at most {amount_text(label, median)}; " if _known(median) else ""
     return (
         f"The {label.name} read from an image is wrong by {amount_text(label, curve.residual or 0.0)} (root mean "
-        f"square; a guess at the middle of {low:g}{label.symbol} to {high:g}{label.symbol} would be by {by}). Its "
-        f"curve explains {curve.explained:.0%} of the variance of its latents."
+        f"square; {half}a guess at the middle of {low:g}{label.symbol} to {high:g}{label.symbol} would be by {by}). "
+        f"Its curve explains {curve.explained:.0%} of the variance of its latents."
     )
 
 

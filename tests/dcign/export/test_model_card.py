@@ -175,6 +175,7 @@ def test_the_card_of_images_taken_elsewhere_has_their_factors_in_their_units(lab
         **REPORT,
         "data_set": {**REPORT["data_set"], **labels_to_json(LABELS)},
         "categories": {"colour": {"linear": 0.875, "chance": 0.375}},
+        "intervals": {"read_back_median": {"distance": {"value": 0.25}, "tilt": {"value": "0.1"}}},
     }
     rendering = {"assets": {"name": "smallnorb", "models": {"smallnorb": "0" * 64}}}
     card = model_card(run, curves, report, name="spots", rendering=rendering)
@@ -188,7 +189,11 @@ def test_the_card_of_images_taken_elsewhere_has_their_factors_in_their_units(lab
     assert "rendering" not in card.partition("## Limits")[2].partition("## Training data")[0]
     lines = list(limits(run, curves, report))
     assert any("colour is read right in 88% of the images" in line for line in lines)
-    assert any("The distance read from an image is wrong by 1 cm" in line and "11.5 cm" in line for line in lines)
+    assert any(
+        "The distance read from an image is wrong by 1 cm" in line and "half of all images by at most 0.25 cm" in line
+        and "11.5 cm" in line for line in lines
+    )  # fmt: skip
+    assert not any("The tilt read" in line and "half" in line for line in lines)  # a report that somebody damaged
     assert not any("angle" in line or "pose" in line for line in lines)
 
 
