@@ -46,6 +46,11 @@ def intervals(
     mse = bootstrap.mean(encoding.errors, units)
     numbers = {name: values for name, values in encoding.values.items() if not labels[name].categories}
     single = {name: latent for name, latent in own.items() if latent.ndim == 1 and name in numbers}
+    errors = {  # of values read back, in their labels' units
+        name: value_error(curve.to_value(own[name]), encoding.values[name], labels[name])
+        for name, curve in curves.items()
+        if curve.invertible and name in numbers
+    }
     found = {
         "mse": mse,
         "ratio": bootstrap.scaled(mse, 1 / mean_image_mse if mean_image_mse else None),
@@ -58,16 +63,8 @@ def intervals(
             for name, values in single.items()
             if name in curves and curves[name].circular
         },
-        "read_back_degrees": {
-            name: _read_back(curve, own[name], encoding.values[name], units, labels[name])
-            for name, curve in curves.items()
-            if curve.invertible and name in numbers
-        },
-        "read_back_median": {
-            name: _read_back_median(curve, own[name], encoding.values[name], units, labels[name])
-            for name, curve in curves.items()
-            if curve.invertible and name in numbers
-        },
+        "read_back_degrees": {name: bootstrap.root(bootstrap.mean(error**2, units)) for name, error in errors.items()},
+        "read_back_median": {name: _median(np.abs(error), units) for name, error in errors.items()},
         "invariance": {
             name: _invariance(latents, name, encoding, by_identity and name in labels)
             for name, latents in inactive.items()
@@ -90,27 +87,8 @@ def _circular(latent: NDArray[np.floating], true: NDArray[np.floating], units: U
     return bootstrap.estimate(lambda rows: circular_r2(latent[rows], true[rows], turn), units)
 
 
-def _read_back(
-    curve: FactorCurve,
-    own: NDArray[np.floating],
-    true: NDArray[np.floating],
-    units: Units,
-    label: Label,
-) -> Estimate:
-    """Root mean square error, in the label's unit, of the value read from its latents, over all images alike."""
-    return bootstrap.root(bootstrap.mean(value_error(curve.to_value(own), true, label) ** 2, units))
-
-
-def _read_back_median(
-    curve: FactorCurve,
-    own: NDArray[np.floating],
-    true: NDArray[np.floating],
-    units: Units,
-    label: Label,
-) -> Estimate:
-    """Median of that error's size: few objects without a front, such as round stools, do not move it."""
-    error = np.abs(value_error(curve.to_value(own), true, label))
-    return bootstrap.estimate(lambda rows: float(np.median(error[rows])), units)
+def _median(values: NDArray[np.floating], units: Units) -> Estimate:
+    return bootstrap.estimate(lambda rows: float(np.median(values[rows])), units)
 
 
 def _invariance(latents: NDArray[np.int64], factor: str, encoding: Encoding, by_identity: bool) -> Estimate:
