@@ -272,7 +272,7 @@ def test_the_list_has_the_steps_of_both_trainings(monkeypatch, tmp_path):
     assert "20,000 + 20,000 + 5,000 + 5,000 steps of modulated" in again
 
 
-@pytest.mark.parametrize(("native", "steps"), [(True, "4,000"), (False, "2,000")])
+@pytest.mark.parametrize(("native", "steps"), [(True, "4,000"), (False, "3,000")])
 def test_the_list_has_the_steps_that_this_machine_takes(monkeypatch, native, steps):
     monkeypatch.setattr("dcign.model.devices.has_native_bf16", lambda device: native)
     assert f"{steps} steps of modulated" in next(line for line in call().output.splitlines() if line.startswith("demo"))
