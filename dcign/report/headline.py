@@ -168,7 +168,6 @@ def _group(label: Label, group: Mapping[str, Any], error: Estimate | None, media
     guess = "; on a full circle, 104 is a mere guess"
     if label.unit != DEGREES:
         guess = f"; {amount_text(label, label.period / 12**0.5)} is a mere guess" if label.circular else ""
-    few = "Objects that look alike all round, such as round stools," if label.circular else "A few that are far off"
     return [
         first,
         Headline(
@@ -185,7 +184,7 @@ def _group(label: Label, group: Mapping[str, Any], error: Estimate | None, media
             None if median is None else median["value"],
             "",
             None,
-            f"Half of all images are read nearer. {few} count for much in the mean square and for little here.",
+            "Half of all images are read nearer; a few that are far off hardly count.",
             *_ends(median),
         ),
     ]

@@ -86,12 +86,7 @@ _READ_BACK = (
         "read_back_degrees",
         "Root mean square error of the VALUE read from its latents through the calibration.",
     ),
-    (
-        "median error",
-        "read_back_median",
-        "Half of all images are read nearer. Objects that look alike all round count for much in the mean square and "
-        "for little here.",
-    ),
+    ("median error", "read_back_median", "Half of all images are read nearer; a few that are far off hardly count."),
 )
 
 
