@@ -78,7 +78,8 @@ def write_calibrated(folder, *, narrow=1.0, reconstruction=(), **untrained):
     }
     directions = np.zeros((2, 200))
     directions[0, 3:40], directions[1, 20:60] = 20.0, -15.0
-    measured = Calibration(curves, 7, {}, {}, reconstruction, tuple(map(tuple, directions.tolist())))
+    mean = (0.0,) * 3 + (5.0,) * 197
+    measured = Calibration(curves, 7, {}, {}, reconstruction, tuple(map(tuple, directions.tolist())), mean)
     calibration.save(write_untrained(folder, gain=300.0, **untrained), measured)
     return folder
 

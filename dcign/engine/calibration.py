@@ -31,6 +31,7 @@ FORMAT = 1  # of a file that holds curves of single latents only
 GROUP_FORMAT = 2  # of one with curves of groups, which readers of format 1 would take for damaged
 LABEL_FORMAT = 3  # of one with curves of other things than the renderer's angles
 PERCENTILES = 101
+SHOWN = 6  # directions of identity that a person is offered
 LATENT = Number(-1e30, 1e30)  # codes are float32
 DOCUMENT = Record(
     {
@@ -57,6 +58,7 @@ DOCUMENT = Record(
         "found": Table(ListOf(Whole(0))),
         "reconstruction": ListOf(Number(0)),
         "directions": ListOf(ListOf(LATENT)),
+        "mean_identity": ListOf(LATENT),
     },
 )
 
@@ -70,7 +72,8 @@ class Calibration:
     data_set: Mapping[str, Any]  # folder, split, fingerprint: what it was measured on
     found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # latents of factors that training did not name
     reconstruction: tuple[float, ...] = ()  # percentiles 0, 1, ..., 100 of the images' mean squared error, if known
-    directions: tuple[tuple[float, ...], ...] = ()  # (D, Z), the leading ones of identity: `dcign.engine.directions`
+    directions: tuple[tuple[float, ...], ...] = ()  # (D, Z), those of identity: `dcign.engine.directions`
+    mean_identity: tuple[float, ...] = ()  # (Z,), from where they go; not in older files
 
     def angle_latents(self, layout: CodeLayout) -> AngleLatents:
         """Return the latents that the curves are of, by factor."""
@@ -84,7 +87,19 @@ class Calibration:
         return f"{run} was calibrated at step {self.step} and is at step {step} now; {again}"
 
     def directions_of(self, layout: CodeLayout) -> NDArray[np.float64]:
-        """Return `directions` as an array (D, Z). RunError for those of another code."""
+        """Return `directions` as a person is offered them, (D, Z), D up to `SHOWN`. RunError for another code's."""
+        return self._directions(layout)[:SHOWN]
+
+    def identities_of(self, layout: CodeLayout) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return the mean identity (Z,) and all directions (D, Z); None where they are not known.
+
+        RunError for those of another code.
+        """
+        if not self.mean_identity:
+            return None
+        return np.asarray(self.mean_identity, np.float64), self._directions(layout)
+
+    def _directions(self, layout: CodeLayout) -> NDArray[np.float64]:
         if self.directions and len(self.directions[0]) != layout.latents:
             raise RunError(
                 f"expected directions of {layout.latents} latents, as many as the code of this run has, found "
@@ -122,6 +137,8 @@ def save(folder: Path, calibration: Calibration) -> Path:
         content["reconstruction"] = list(calibration.reconstruction)
     if calibration.directions:
         content["directions"] = [list(direction) for direction in calibration.directions]
+    if calibration.mean_identity:
+        content["mean_identity"] = list(calibration.mean_identity)
     write_file(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     return path
 
@@ -143,9 +160,12 @@ def load(folder: Path) -> Calibration:
         if errors and not (len(errors) == PERCENTILES and np.all(np.diff(errors) >= 0)):
             raise ValueError(f"expected {PERCENTILES} ascending percentiles of the error, found {len(errors)} numbers")
         directions = _read_directions(content.get("directions", ()))
+        mean = tuple(map(float, content.get("mean_identity", ())))
+        if mean and not (directions and len(directions[0]) == len(mean)):
+            raise ValueError(f"mean_identity: expected a number for each of a direction, found {len(mean)}")
     except ValueError as error:
         raise RunError(f"{path}: {error}{advice}") from None
-    return Calibration(curves, content["step"], content["data_set"], found, errors, directions)
+    return Calibration(curves, content["step"], content["data_set"], found, errors, directions, mean)
 
 
 def is_calibrated(run: Run) -> bool:

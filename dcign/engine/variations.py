@@ -127,13 +127,12 @@ def direction_setting(curves: Calibration, layout: CodeLayout, number: int, valu
 
     BadInput for a number beyond those of the calibration, RunError for a calibration of another code.
     """
-    if not 1 <= number <= len(curves.directions):
-        known = f"a number from 1 to {len(curves.directions)}" if curves.directions else "a run that has directions"
-        hint = (
-            "" if curves.directions else "; run `dcign evaluate RUN SHARDS` again, on shards in which identities vary"
-        )
+    directions = curves.directions_of(layout)
+    if not 1 <= number <= len(directions):
+        known = f"a number from 1 to {len(directions)}" if len(directions) else "a run that has directions"
+        hint = "" if len(directions) else "; run `dcign evaluate RUN SHARDS` again, on shards in which identities vary"
         raise ArgumentError("direction", f"expected {known}{hint}", str(number))
-    direction = curves.directions_of(layout)[number - 1]
+    direction = directions[number - 1]
     latents = np.flatnonzero(direction)
     captions = tuple(f"{value + 0.0:.3g} σ".replace("-", "−") for value in values)
     keys = tuple(f"direction-{number}={value + 0.0:.6g}" for value in values)
@@ -205,14 +204,22 @@ def interpolate(code: NDArray[np.float32], other: NDArray[np.float32], steps: in
     return Variation("towards", codes.astype(np.float32), captions, keys, steps)
 
 
-def random_identities(code: NDArray[np.float32], angle_latents: AngleLatents, count: int, seed: int) -> Variation:
+def random_identities(
+    code: NDArray[np.float32],
+    angle_latents: AngleLatents,
+    count: int,
+    seed: int,
+    identities: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+) -> Variation:
     """Give `code` (Z,) `count` other identities: the latents that no label has are drawn, those of the labels kept.
 
-    They are drawn about those of `code`, with the prior's standard deviation, 1. The prior itself, about 0, is of
-    little use: it says nothing of where the codes of images lie.
+    `identities` are the mean (Z,) and directions (D, Z) of those that the run was measured on, and what is drawn varies
+    as they do. Without them all that is known is the prior's standard deviation, 1, about the identity of `code`.
     """
-    offsets = np.random.default_rng(seed).standard_normal((count, len(angle_latents.rest)))
-    codes = set_latent(code, angle_latents.rest, code[angle_latents.rest] + offsets)
+    rest = angle_latents.rest
+    mean, directions = (code, np.eye(len(code))[rest]) if identities is None else identities
+    steps = np.random.default_rng(seed).standard_normal((count, len(directions)))
+    codes = set_latent(code, rest, (mean + steps @ directions)[:, rest])
     keys = tuple(f"random={number}" for number in range(1, count + 1))
     return Variation("random", codes, tuple(map(str, range(1, count + 1))), keys, count)
 

@@ -17,7 +17,7 @@ from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
 from dcign.engine.curve_fitting import fit
 from dcign.engine.curves import FactorCurve
-from dcign.engine.directions import leading_directions
+from dcign.engine.directions import leading_directions, mean_identity
 from dcign.evaluation import remarks
 from dcign.evaluation.encoding import Encoding, encode_data_set
 from dcign.evaluation.intervals import intervals
@@ -153,8 +153,10 @@ def measure(run: Run, data: DataSet, encoding: Encoding) -> Evaluation:
         {name: tuple(latents.tolist()) for name, latents in angle_latents.groups.items()} if angle_latents.found else {}
     )
     errors = tuple(np.quantile(encoding.errors, np.linspace(0.0, 1.0, calibration.PERCENTILES)).tolist())
-    rows = leading_directions(encoding.codes, encoding.kinds, encoding.minibatch, angle_latents.rest).tolist()
-    kept = Calibration(fitted, run.step, source, found, errors, tuple(map(tuple, rows)))
+    codes, kinds, rest = encoding.codes, encoding.kinds, angle_latents.rest
+    directions = tuple(map(tuple, leading_directions(codes, kinds, encoding.minibatch, rest).tolist()))
+    mean = tuple(mean_identity(codes, kinds, rest).tolist()) if directions else ()
+    kept = Calibration(fitted, run.step, source, found, errors, directions, mean)
     return Evaluation(measures, encoding, kept, angle_latents)
 
 

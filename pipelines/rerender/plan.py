@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,12 +38,14 @@ class Plan:
 
     values    of the factors that are set, numbers (S,) in their units
     settings  of what is set: of these factors, then of raw latents, then of directions
+    identities  mean (Z,) and directions (D, Z) of those that the run was measured on, if it was
     """
 
     request: Request
     angle_latents: AngleLatents
     values: Mapping[str, NDArray[np.float64]]
     settings: tuple[Setting, ...]
+    identities: tuple[NDArray[np.float64], NDArray[np.float64]] | None
 
     @property
     def images(self) -> int:
@@ -70,7 +73,7 @@ class Plan:
         if towards is not None:
             found.append(interpolate(code, towards, request.steps))
         if request.random:
-            found.append(random_identities(code, self.angle_latents, request.random, request.seed))
+            found.append(random_identities(code, self.angle_latents, request.random, request.seed, self.identities))
         return found or [taken] if taken else found  # what was taken shows in all others
 
 
@@ -88,7 +91,7 @@ def make_plan(request: Request, layout: CodeLayout, curves: Calibration) -> Plan
     settings = (*factors, *latents, *directions)
     if request.grid:
         check_grid(settings)
-    return Plan(request, angle_latents, values, settings)
+    return Plan(request, angle_latents, values, settings, curves.identities_of(layout))
 
 
 def _values(
@@ -107,8 +110,16 @@ def _values(
 def calibration_for(run: Run, request: Request) -> Calibration:
     """Load the calibration of a run; an empty one if there is none and nothing in the request needs it.
 
+    Warns on standard error where identities are to be drawn and it does not know how they vary.
     RunError if it is missing and factors or directions are to be set, or latents named that training did not name.
     """
     named = bool(request.parts or request.latents or request.random) and run.config.procedure not in NAMING
     needed = bool(request.factors or request.directions or named)
-    return load_calibration(run, needed) or Calibration({}, run.step, {})
+    curves = load_calibration(run, needed) or Calibration({}, run.step, {})
+    if request.random and not curves.mean_identity:
+        click.echo(
+            f"Warning: {run.folder} does not know how identities vary, and what --random draws, from N(0, 1), may be "
+            "none; run `dcign evaluate RUN SHARDS` on shards in which they do.",
+            err=True,
+        )
+    return curves

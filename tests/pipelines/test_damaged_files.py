@@ -46,7 +46,9 @@ def write_files(folder: Path) -> None:
     run = load_run(folder / "run")
     directions = tuple(tuple(row[:8]) for row in np.add(measured.directions, 1.0).tolist())
     errors = tuple(map(float, range(101)))
-    whole = calibration.Calibration(measured.curves, run.step, {"folder": "shards"}, {}, errors, directions)
+    whole = calibration.Calibration(
+        measured.curves, run.step, {"folder": "shards"}, {}, errors, directions, directions[0]
+    )
     calibration.save(folder / "run", whole)
     (folder / "run" / "best.safetensors").unlink()
     for name in ("run", "other"):
@@ -141,6 +143,8 @@ def read_calibration(folder: Path) -> None:
     found = calibration.load_for(run, lambda line: None)
     angle_latents = found.angle_latents(run.layout)
     assert np.isfinite(found.directions_of(run.layout)).all()
+    for known in found.identities_of(run.layout) or ():
+        assert np.isfinite(known).all()
     for name, curve in found.curves.items():
         assert curve.factor == name
         assert np.isfinite(curve.to_latent(np.array(curve.range))).all()

@@ -21,7 +21,9 @@ def stored(tmp_path):
     curve = fit(Label("azimuth", -90.0, 90.0), ANGLES, -ANGLES, np.arange(900))
     source = {"folder": "shards", "split": "test", "fingerprint": "abc"}
     errors = tuple(np.linspace(0.001, 0.02, 101).tolist())
-    saved = Calibration({"azimuth": curve}, 1200, source, {"azimuth": (4,)}, errors, ((0.0, 7.5), (0.25, 1.0)))
+    saved = Calibration(
+        {"azimuth": curve}, 1200, source, {"azimuth": (4,)}, errors, ((0.0, 7.5), (0.25, 1.0)), (0.5, 2)
+    )
     calibration.save(tmp_path, saved)
     return tmp_path, saved
 

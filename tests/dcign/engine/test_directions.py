@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcign.engine.directions import MOST_DIRECTIONS, leading_directions
+from dcign.engine.directions import leading_directions, mean_identity
 
 REST = np.arange(1, 9)
 
@@ -31,7 +31,7 @@ def test_directions_are_the_components_of_scikit_learn_and_have_a_fixed_sign():
     rng = np.random.default_rng(1)
     codes, minibatch = codes_of(rng, rng.standard_normal((8, 8)), batches=1)
     found = leading_directions(codes, np.full(len(codes), "shape"), minibatch, REST)
-    pca = PCA(MOST_DIRECTIONS).fit(codes[:, 1:])
+    pca = PCA().fit(codes[:, 1:])
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), np.sqrt(pca.explained_variance_), rtol=1e-4)
     np.testing.assert_allclose(
         np.abs(found[:, 1:] @ pca.components_.T), np.diag(np.linalg.norm(found, axis=1)), atol=2e-3
@@ -47,6 +47,14 @@ def test_mini_batches_of_angles_say_nothing_of_identity():
     np.testing.assert_array_equal(
         leading_directions(codes, kinds, minibatch, REST), leading_directions(wild, kinds, minibatch, REST)
     )
+
+
+def test_the_mean_identity_is_that_of_mini_batches_in_which_identity_varies_and_of_its_latents_alone():
+    codes = np.random.default_rng(3).standard_normal((60, 9))
+    kinds = np.repeat(["intrinsic", "azimuth", "shape"], 20)
+    found = mean_identity(codes, kinds, REST)
+    np.testing.assert_allclose(found[1:], codes[kinds != "azimuth", 1:].mean(axis=0), rtol=1e-5)
+    assert found[0] == 0
 
 
 @pytest.mark.parametrize("kind", ["azimuth", "intrinsic"])

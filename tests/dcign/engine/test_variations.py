@@ -105,6 +105,17 @@ def test_random_identities_keep_the_angles_lie_about_that_of_the_image_and_follo
     assert not np.array_equal(few, variations.random_identities(CODE, KNOBS, 2, 4).codes)
 
 
+def test_random_identities_vary_as_those_that_were_measured():
+    axes = np.pad(np.random.default_rng(0).standard_normal((2, 4)), ((0, 0), (4, 0)))
+    mean = np.array([9, 9, 9, 9, 1, 2, 3, 4.0])
+    drawn = variations.random_identities(CODE, KNOBS, 4000, 3, (mean, axes)).codes
+    np.testing.assert_array_equal(drawn[:, :4], [CODE[:4]] * 4000)
+    np.testing.assert_allclose(drawn[:, 4:].mean(axis=0), mean[4:], atol=0.1)
+    np.testing.assert_allclose(np.cov(drawn[:, 4:].T), (axes.T @ axes)[4:, 4:], atol=0.15)
+    few = variations.random_identities(CODE, KNOBS, 2, 3, (mean, axes)).codes
+    np.testing.assert_array_equal(few, drawn[:2])
+
+
 DIRECTED = Calibration(CURVES.curves, 7, {}, directions=((0, 0, 0, 0, 1, 2, 0, 0), (0, 0, 0, 0, 0, 0, 0, -4)))
 
 

@@ -35,7 +35,8 @@ def work(tmp_path_factory):
     write_untrained(folder / "uncalibrated")
     vivid = write_untrained(folder / "vivid", gain=1000.0)  # for what is about differences between images
     direction = tuple(float(k > 2) * (k % 3 - 1) for k in range(200))
-    calibration.save(vivid, Calibration(curves, 7, {}, directions=(direction,)))
+    mean = tuple(0.1 * (k > 2) for k in range(200))
+    calibration.save(vivid, Calibration(curves, 7, {}, directions=(direction,), mean_identity=mean))
     found = {"azimuth": (11,)}
     calibration.save(write_untrained(folder / "found"), Calibration({"azimuth": curves["azimuth"]}, 7, {}, found))
     percentiles = tuple(k * 1e-8 for k in range(101))
@@ -281,8 +282,21 @@ def test_random_identities_follow_the_seed(dcign, work):
     assert not set(one) & set(two)
 
 
+def test_random_identities_that_nobody_measured_are_warned_of(dcign, work):
+    words = ("face.png", "--random", "2")
+    assert dcign("rerender", "vivid", *words, "-o", "known")[::2] == (0, "")
+    code, _, err = dcign("rerender", "uncalibrated", *words, "-o", "drawn")
+    assert (code, len(list((work / "drawn").iterdir()))) == (0, 2)
+    assert err.startswith("Warning: uncalibrated does not know how identities vary")
+    run = load_run(work / "vivid")
+    mean, directions = calibration.load(run.folder).identities_of(run.layout)
+    drawn = code_of(run, work / "face.png")
+    drawn[3:] = (mean + np.random.default_rng(0).standard_normal((2, len(directions)))[1] @ directions)[3:]
+    np.testing.assert_array_equal(grey(work / "known" / "face-random=2.png"), frames_of(run, [drawn])[0])
+
+
 def test_what_needs_no_degrees_needs_no_calibration(dcign, work):
-    words = ("--latent", "azimuth=-3:3:3", "--latent", "17=2", "--towards", "faces/b.png", "--random", "1")
+    words = ("--latent", "azimuth=-3:3:3", "--latent", "17=2", "--towards", "faces/b.png")
     code, _, err = dcign("rerender", "uncalibrated", "face.png", *words, "-o", "raw")
     assert (code, err) == (0, "")
     run = load_run(work / "uncalibrated")
