@@ -17,6 +17,8 @@ from untrained_run import write_untrained
 import dcign
 from dcign.config import join
 from dcign.engine import calibration
+from dcign.engine.codes import decode, encode
+from dcign.engine.variations import random_identities
 from dcign.errors import RunError
 from dcign.export.shipping import LARGEST
 from dcign.report.html import number
@@ -75,6 +77,19 @@ def test_calibration_report_and_weights_are_of_one_run(engines, name):
     assert engine.fingerprint in report
     assert len(curves.reconstruction) == calibration.PERCENTILES
     assert len(curves.directions) > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_identities_that_are_drawn_look_like_those_that_were_tested(name):
+    run = load_run(shipped.FOLDER / name)
+    curves = calibration.load_for(run, pytest.fail)
+    code, knobs = np.zeros(200, np.float32), curves.angle_latents(run.layout)
+    for factor, latents in knobs.groups.items():
+        code[latents] = curves.curve(factor).to_latent(np.zeros(1))
+    drawn = random_identities(code, knobs, 20, 0, curves.identities_of(run.layout)).codes
+    pictures = decode(run, drawn)
+    assert pictures.std(axis=0).max() > 0.1  # they differ
+    assert np.mean((decode(run, encode(run, pictures)) - pictures) ** 2, axis=(1, 2)).max() < curves.reconstruction[-1]
 
 
 @pytest.mark.parametrize("name", NAMES)
