@@ -73,7 +73,7 @@ class Calibration:
     found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # latents of factors that training did not name
     reconstruction: tuple[float, ...] = ()  # percentiles 0, 1, ..., 100 of the images' mean squared error, if known
     directions: tuple[tuple[float, ...], ...] = ()  # (D, Z), those of identity: `dcign.engine.directions`
-    mean_identity: tuple[float, ...] = ()  # (Z,), from where they go; not in older files
+    mean_identity: tuple[float, ...] = ()  # (Z,), which they start from; not in older files
 
     def angle_latents(self, layout: CodeLayout) -> AngleLatents:
         """Return the latents that the curves are of, by factor."""
@@ -162,7 +162,7 @@ def load(folder: Path) -> Calibration:
         directions = _read_directions(content.get("directions", ()))
         mean = tuple(map(float, content.get("mean_identity", ())))
         if mean and not (directions and len(directions[0]) == len(mean)):
-            raise ValueError(f"mean_identity: expected a number for each of a direction, found {len(mean)}")
+            raise ValueError(f"mean_identity: expected as many numbers as a direction has, found {len(mean)}")
     except ValueError as error:
         raise RunError(f"{path}: {error}{advice}") from None
     return Calibration(curves, content["step"], content["data_set"], found, errors, directions, mean)

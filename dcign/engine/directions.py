@@ -1,4 +1,4 @@
-"""Where the latents of identity lie and along which directions they differ. Pure arithmetic.
+"""The mean of the identity latents, and the directions along which they differ from it. Pure arithmetic.
 
 They are principal components of the latents that no labelled factor has, within the mini-batches in which the object
 itself varies, so that pose and light, which these latents still know something of, are not taken for identity. One unit
@@ -17,16 +17,16 @@ DIGITS = 6  # kept of each number of a direction
 
 
 def of_identities(kinds: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Tell of images, by the factor that varies in their mini-batches (M,), in which the object itself does."""
+    """Tell which images (M,) are of mini-batches in which the object itself varies; `kinds` (M,) name what does."""
     return np.isin(kinds, tuple(PARTS))
 
 
 def mean_identity(
     codes: NDArray[np.floating], kinds: NDArray[np.str_], rest: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """Return the mean (Z,) of the latents `rest` over the codes (M, Z) of these images, with zeros at all others.
+    """Return the mean (Z,) of codes (M, Z) where the object itself varies, of which there must be some.
 
-    There must be such images among `kinds` (M,).
+    Latents that are not in `rest` get zeros; `kinds` (M,) as below.
     """
     mean = np.zeros(codes.shape[1])
     mean[rest] = codes[of_identities(kinds)][:, rest].mean(axis=0, dtype=np.float64)

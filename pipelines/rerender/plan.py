@@ -38,7 +38,7 @@ class Plan:
 
     values    of the factors that are set, numbers (S,) in their units
     settings  of what is set: of these factors, then of raw latents, then of directions
-    identities  mean (Z,) and directions (D, Z) of those that the run was measured on, if it was
+    identities  mean (Z,) and directions (D, Z) to draw from, where some are to be drawn and these are known
     """
 
     request: Request
@@ -91,7 +91,8 @@ def make_plan(request: Request, layout: CodeLayout, curves: Calibration) -> Plan
     settings = (*factors, *latents, *directions)
     if request.grid:
         check_grid(settings)
-    return Plan(request, angle_latents, values, settings, curves.identities_of(layout))
+    identities = curves.identities_of(layout) if request.random else None
+    return Plan(request, angle_latents, values, settings, identities)
 
 
 def _values(
@@ -118,8 +119,8 @@ def calibration_for(run: Run, request: Request) -> Calibration:
     curves = load_calibration(run, needed) or Calibration({}, run.step, {})
     if request.random and not curves.mean_identity:
         click.echo(
-            f"Warning: {run.folder} does not know how identities vary, and what --random draws, from N(0, 1), may be "
-            "none; run `dcign evaluate RUN SHARDS` on shards in which they do.",
+            f"Warning: how identities vary in {run.folder} was not measured, so --random draws from N(0, 1), which may "
+            "show nobody; run `dcign evaluate RUN SHARDS` on shards in which they vary.",
             err=True,
         )
     return curves

@@ -11,6 +11,7 @@ from dcign.engine import calibration
 from dcign.engine.calibration import Calibration
 from dcign.engine.curve_fitting import fit
 from dcign.errors import BadInput, RunError
+from dcign.model.code import CodeLayout
 from render.shards.labels import Label
 
 ANGLES = np.random.default_rng(0).uniform(-90, 90, 900)
@@ -32,6 +33,23 @@ def test_a_stored_calibration_is_read_back_as_it_was(stored):
     folder, saved = stored
     assert calibration.load(folder) == saved
     assert [path.name for path in folder.iterdir()] == ["calibration.json"]
+
+
+def test_people_are_offered_six_directions_and_identities_are_drawn_along_all():
+    layout, many = CodeLayout.parse("azimuth:1,rest:7"), tuple(map(tuple, np.eye(8)[1:].tolist()))
+    known = Calibration({}, 7, {}, directions=many, mean_identity=(0.0,) * 8)
+    assert known.directions_of(layout).tolist() == np.eye(8)[1:7].tolist()
+    assert known.identities_of(layout)[1].tolist() == np.eye(8)[1:].tolist()
+    assert Calibration({}, 7, {}, directions=many).identities_of(layout) is None
+
+
+def test_a_mean_identity_of_another_width_is_refused(stored):
+    path = stored[0] / "calibration.json"
+    content = json.loads(path.read_text())
+    content["mean_identity"].append(1.0)
+    path.write_text(json.dumps(content))
+    with pytest.raises(RunError, match="mean_identity: expected as many numbers as a direction has, found 3"):
+        calibration.load(stored[0])
 
 
 def test_a_factor_without_a_curve_is_named(stored):

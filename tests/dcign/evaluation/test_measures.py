@@ -188,6 +188,34 @@ def test_two_latents_for_the_azimuth_read_it_back_all_round(tmp_path):
     )
 
 
+class Varied(Turning):
+    """The same, with identity latents that vary about 5, which it keeps with the factor of their mini-batch."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.factors = [name for name in data.factors for _ in range(data.count(name))]
+        self.random, self.kept = torch.Generator().manual_seed(0), {name: [] for name in data.factors}
+
+    def encode(self, images):
+        code, logvar = super().encode(images)
+        code[:, 3:6] = 5 + torch.randn(len(images), 3, generator=self.random)
+        self.kept[self.factors.pop(0)].append(code.numpy())
+        return code, logvar
+
+
+def test_the_calibration_keeps_the_mean_identity_and_how_identities_vary(tmp_path):
+    folder = write_synthetic(tmp_path / "s", counts=dict.fromkeys(COUNTS, 12), split="test", object="chair")
+    data = open_data_set(folder, "test")
+    layout, model = CodeLayout.parse("azimuth:2,elevation:1,rest:197"), Varied(data)
+    kept = {"object": "chair", "fingerprint": data.fingerprint}
+    measured = evaluate(Run(tmp_path, model, layout, TrainConfig(), 11, kept), data).calibration
+    mean, directions = measured.identities_of(layout)
+    expected = np.mean(np.concatenate(model.kept["intrinsic"])[:, 3:6], axis=0)
+    np.testing.assert_allclose(mean, np.pad(expected, (3, 194)), rtol=1e-5)
+    assert directions.shape == (3, 200)
+    np.testing.assert_allclose((directions**2).sum(axis=0)[3:6], 1, rtol=0.4)
+
+
 def test_an_object_without_a_front_moves_the_mean_square_and_not_the_median(tmp_path):
     counts = dict.fromkeys(COUNTS, 12)
     data = open_data_set(write_synthetic(tmp_path / "s", counts=counts, split="test", object="chair"), "test")

@@ -287,7 +287,7 @@ def test_random_identities_that_nobody_measured_are_warned_of(dcign, work):
     assert dcign("rerender", "vivid", *words, "-o", "known")[::2] == (0, "")
     code, _, err = dcign("rerender", "uncalibrated", *words, "-o", "drawn")
     assert (code, len(list((work / "drawn").iterdir()))) == (0, 2)
-    assert err.startswith("Warning: uncalibrated does not know how identities vary")
+    assert err.startswith("Warning: how identities vary in uncalibrated was not measured")
     run = load_run(work / "vivid")
     mean, directions = calibration.load(run.folder).identities_of(run.layout)
     drawn = code_of(run, work / "face.png")
